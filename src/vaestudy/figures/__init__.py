@@ -1,0 +1,5 @@
+"""Figures of the report: tables in, :class:`Drawing` out."""
+
+from vaestudy.figures.drawing import Drawing
+
+__all__ = ["Drawing"]
