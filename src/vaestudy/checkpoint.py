@@ -1,0 +1,217 @@
+"""Files that hold models and training states: safetensors, one member a file, written atomically.
+
+A run's state is its own file, so members of a group can be saved, killed, resumed and regrouped
+one by one; :func:`stack_states` puts members that stand at the same epoch back together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vaestudy.config import RunConfig, parse_run
+from vaestudy.history import History
+from vaestudy.train import TrainState, architecture_of, initial_state
+from vaestudy.vae import VAE
+
+#: The files whose text decides what training computes; a state made by others is not resumed.
+ENGINE_FILES = (
+    "binarization.py",
+    "history.py",
+    "kernels.py",
+    "layers.py",
+    "likelihoods.py",
+    "objectives.py",
+    "rng.py",
+    "train.py",
+    "vae.py",
+)
+
+
+class CheckpointError(RuntimeError):
+    """A saved model or state cannot be used; the message names the file and the remedy."""
+
+
+@cache
+def engine_fingerprint() -> str:
+    """Return a hash of the engine's source."""
+    here = Path(__file__).parent
+    text = "".join((here / name).read_text(encoding="utf-8") for name in ENGINE_FILES)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it if the block succeeds.
+
+    A reader sees the old file or the new one, never a part; a kill leaves the old.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _select(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
+    return {name: value[member : member + 1].contiguous() for name, value in values.items()}
+
+
+def save_model(model: VAE, member: int, run: RunConfig, path: Path) -> None:
+    """Write one member's weights and its run's parameters."""
+    metadata = {"run": run.canonical, "n_features": str(model.architecture.n_features)}
+    with atomic_path(path) as temporary:
+        save_file(_select(model.state_dict(), member), temporary, metadata)
+
+
+def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, RunConfig]:
+    """Return a trained model with one member, in evaluation mode, and its parameters.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged.
+    """
+    tensors, metadata = _read(path)
+    run = parse_run(json.loads(metadata["run"]), str(path))
+    model = VAE(architecture_of(run, int(metadata["n_features"])), members=1)
+    model.load_state_dict(tensors)
+    return model.to(device).eval(), run
+
+
+def stack_models(models: Sequence[VAE]) -> VAE:
+    """Return one VAE whose members are those of ``models``, which share an architecture."""
+    stacked = VAE(models[0].architecture, members=sum(m.members for m in models))
+    parts = [model.state_dict() for model in models]
+    stacked.load_state_dict({name: torch.cat([p[name] for p in parts]) for name in parts[0]})
+    return stacked.to(parts[0]["output.weight"].device).eval()
+
+
+def save_state(state: TrainState, paths: Sequence[Path]) -> None:
+    """Write every member's training state to its own path."""
+    weights = state.model.state_dict()
+    moments = _moments(state)
+    for member, (run, path) in enumerate(zip(state.runs, paths, strict=True)):
+        tensors = {f"model.{k}": v for k, v in _select(weights, member).items()}
+        tensors |= {f"adam.{k}": v for k, v in _select(moments, member).items()}
+        tensors |= _history_tensors(state.history, member)
+        metadata = {
+            "run": run.canonical,
+            "engine": engine_fingerprint(),
+            "epoch": str(state.epoch),
+            "n_features": str(state.model.architecture.n_features),
+            "step": str(_step(state)),
+            "failed": state.failed.get(member, ""),
+        }
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata)
+
+
+def saved_epoch(path: Path, run: RunConfig) -> int | None:
+    """Return the epoch of a state that can be resumed, or None if there is none.
+
+    None also for a state of other parameters or of another version of the engine.
+    """
+    if not path.exists():
+        return None
+    metadata = _read(path)[1]
+    same = metadata["run"] == run.canonical and metadata["engine"] == engine_fingerprint()
+    return int(metadata["epoch"]) if same else None
+
+
+def stack_states(
+    runs: tuple[RunConfig, ...], paths: Sequence[Path], device: torch.device
+) -> TrainState:
+    """Return the state of several members that were saved at the same epoch."""
+    loaded = [_read(path) for path in paths]
+    metadata = loaded[0][1]
+    state = initial_state(runs, int(metadata["n_features"]), device)
+    stacked = {
+        name: torch.cat([tensors[name] for tensors, _ in loaded])
+        for name in loaded[0][0]
+        if not name.startswith("history.")
+    }
+    state.model.load_state_dict(_strip(stacked, "model."))
+    _restore_moments(state, _strip(stacked, "adam."), int(metadata["step"]))
+    state.epoch = int(metadata["epoch"])
+    state.history = _stack_histories([tensors for tensors, _ in loaded])
+    state.failed = {m: meta["failed"] for m, (_, meta) in enumerate(loaded) if meta["failed"]}
+    return state
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; train the run first") from None
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{path} is damaged ({error}); delete it and train the run again"
+        ) from None
+
+
+def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _moments(state: TrainState) -> dict[str, Tensor]:
+    moments = {}
+    for name, parameter in state.model.named_parameters():
+        slots = state.optimizer.state.get(parameter, {})
+        for slot in ("exp_avg", "exp_avg_sq"):
+            moments[f"{name}.{slot}"] = slots.get(slot, torch.zeros_like(parameter)).detach()
+    return moments
+
+
+def _step(state: TrainState) -> int:
+    slots = next(iter(state.optimizer.state.values()), None)
+    return 0 if slots is None else int(slots["step"])
+
+
+def _restore_moments(state: TrainState, moments: dict[str, Tensor], step: int) -> None:
+    if step == 0:
+        return
+    for name, parameter in state.model.named_parameters():
+        state.optimizer.state[parameter] = {
+            "step": torch.tensor(float(step), device=parameter.device),
+            "exp_avg": moments[f"{name}.exp_avg"].to(parameter.device),
+            "exp_avg_sq": moments[f"{name}.exp_avg_sq"].to(parameter.device),
+        }
+
+
+def _history_tensors(history: History, member: int) -> dict[str, Tensor]:
+    return {
+        "history.epochs": torch.tensor(history.epochs),
+        "history.train": torch.from_numpy(np.stack(history.train)[..., member]).contiguous(),
+        "history.test": torch.from_numpy(np.stack(history.test)[..., member]).contiguous(),
+        "history.units": torch.from_numpy(np.stack(history.units)[:, :, member]).contiguous(),
+    }
+
+
+def _stack_histories(members: Sequence[dict[str, Tensor]]) -> History:
+    def stacked(name: str, axis: int) -> list[Any]:
+        return list(torch.stack([m[f"history.{name}"] for m in members], dim=axis).numpy())
+
+    return History(
+        epochs=members[0]["history.epochs"].tolist(),
+        train=stacked("train", 2),
+        test=stacked("test", 2),
+        units=stacked("units", 2),
+    )

@@ -1,0 +1,131 @@
+"""What is measured after every epoch, and how it is kept.
+
+Scalars are means over a split, in nats per datum; units are the test set's, per latent dimension:
+activity A_u = Var_x(E_q[z_u | x]) (Burda et al. 2016) and mean KL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from vaestudy.config import RunConfig
+from vaestudy.objectives import OBJECTIVES
+from vaestudy.rng import MemberRNG, normal
+from vaestudy.vae import VAE, LatentTerms, kl_per_unit
+
+#: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
+#: bound whatever the objective; reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
+SCALARS = ("objective", "bound", "elbo", "reconstruction", "kl", "beta")
+UNITS = ("activity", "kl")
+
+#: Rows of activations at a time: 1,000 rows of 784 floats stay in a core's cache.
+_ROWS = 1000
+
+
+def latent_activity(mu: Float[Tensor, "M N Z"]) -> Float[Tensor, "M Z"]:
+    r"""Return :math:`A_u = \mathrm{Var}_x(E_{q(z|x)}[z_u])` (Burda et al. 2016).
+
+    Parameters
+    ----------
+    mu
+        Posterior means of N data.
+    """
+    return mu.double().var(dim=1, correction=0)
+
+
+@torch.no_grad()
+def batch_metrics(
+    terms: LatentTerms,
+    value: Float[Tensor, "M B"],
+    beta: Float[Tensor, "M"],
+    objective: Callable[[LatentTerms, Tensor], Tensor],
+) -> Float[Tensor, "S M"]:
+    """Return the batch means of ``SCALARS``; ``value`` is the objective at ``beta``."""
+    reconstruction = terms.log_px_z.mean((1, 2))
+    kl = terms.kl.mean(1)
+    bound = objective(terms, torch.ones_like(beta)).mean(1)
+    return torch.stack([value.mean(1), bound, reconstruction - kl, reconstruction, kl, beta])
+
+
+@torch.no_grad()
+def evaluate_epoch(
+    model: VAE, test: Float[Tensor, "T D"], runs: Sequence[RunConfig], epoch: int
+) -> tuple[Float[Tensor, "S M"], Float[Tensor, "U M Z"]]:
+    """Measure every member on the test set, with batch normalization's running statistics.
+
+    The bound is the training objective's at beta = 1, with as many samples.
+    """
+    run, device = runs[0], test.device
+    objective = OBJECTIVES[run.objective]
+    noise = MemberRNG(tuple(r.seed for r in runs), device).generators("test-eps", epoch)
+    beta = torch.ones(len(runs), device=device)
+    totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
+    model.eval()
+    for chunk in test.split(max(1, _ROWS // run.k)):
+        x = chunk.expand(len(runs), *chunk.shape)
+        terms = model(x, normal(noise, (run.k, len(chunk), run.n_z), device))
+        totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
+    return totals / len(test), _measure_units(model, test, len(runs))
+
+
+def _measure_units(model: VAE, test: Tensor, members: int) -> Float[Tensor, "U M Z"]:
+    codes = [model.encode(chunk.expand(members, *chunk.shape)) for chunk in test.split(_ROWS)]
+    mu = torch.cat([mu for mu, _ in codes], dim=1)
+    logvar = torch.cat([logvar for _, logvar in codes], dim=1)
+    kl = kl_per_unit(mu, logvar).mean(1, dtype=torch.float64)
+    return torch.stack([latent_activity(mu), kl])
+
+
+@dataclass
+class History:
+    """Measurements after each epoch; epoch 0 is the untrained model, on the test set alone.
+
+    ``train`` and ``test`` hold an [S, M] array an epoch, ``units`` a [U, M, Z] array.
+    """
+
+    epochs: list[int] = field(default_factory=list)
+    train: list[NDArray[np.float64]] = field(default_factory=list)
+    test: list[NDArray[np.float64]] = field(default_factory=list)
+    units: list[NDArray[np.float64]] = field(default_factory=list)
+
+    def append(self, epoch: int, train: Tensor | None, test: Tensor, units: Tensor) -> None:
+        """Add one epoch; the arrays are copied to the host here, once an epoch."""
+        self.epochs.append(epoch)
+        absent = np.full(tuple(test.shape), np.nan)
+        self.train.append(absent if train is None else train.double().cpu().numpy())
+        self.test.append(test.double().cpu().numpy())
+        self.units.append(units.double().cpu().numpy())
+
+    def scalars_frame(self, member: int, run_id: str) -> pd.DataFrame:
+        """Return one row an epoch × split × metric: run_id, epoch, split, metric, value."""
+        frames = []
+        for split, values in (("train", self.train), ("test", self.test)):
+            wide = pd.DataFrame([v[:, member] for v in values], columns=list(SCALARS))
+            frames.append(wide.assign(epoch=self.epochs, split=split))
+        tidy = pd.concat(frames).melt(id_vars=["epoch", "split"], var_name="metric")
+        # beta is a property of training; at epoch 0 nothing has been trained.
+        keep = tidy["value"].notna() & ~((tidy["split"] == "test") & (tidy["metric"] == "beta"))
+        tidy = tidy[keep].assign(run_id=run_id)
+        return tidy[["run_id", "epoch", "split", "metric", "value"]].reset_index(drop=True)
+
+    def units_frame(self, member: int, run_id: str) -> pd.DataFrame:
+        """Return one row an epoch × latent dimension: run_id, epoch, unit, activity, kl."""
+        values = np.stack([u[:, member] for u in self.units])
+        n_epochs, _, n_z = values.shape
+        return pd.DataFrame(
+            {
+                "run_id": run_id,
+                "epoch": np.repeat(self.epochs, n_z),
+                "unit": np.tile(np.arange(n_z), n_epochs),
+                "activity": values[:, 0].ravel(),
+                "kl": values[:, 1].ravel(),
+            }
+        )

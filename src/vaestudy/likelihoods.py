@@ -1,0 +1,129 @@
+r"""Likelihoods p(x | z): what the decoder's outputs mean.
+
+Bernoulli, logits :math:`l`:
+
+.. math:: \log p(x|z) = \sum_d x_d l_d - \mathrm{softplus}(l_d)
+
+Gaussian with the bounded outputs of Bettencourt & Craddock, :math:`\mu = \sigma(a)`,
+:math:`\log\sigma^2 = \tanh(b)`:
+
+.. math:: \log p(x|z) = -\tfrac12\sum_d \log 2\pi + \log\sigma_d^2 + (x_d-\mu_d)^2/\sigma_d^2
+
+All in nats, summed over the D features. To add one: write a class with these members, put it in
+``LIKELIHOODS``, and test it against ``torch.distributions``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vaestudy.kernels import bernoulli_log_prob
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class Likelihood(ABC):
+    """A family of distributions over x [.., D] with parameters [.., P]."""
+
+    #: Parameters a feature: P = n_heads * D; each head is one output layer of the decoder.
+    n_heads: int
+
+    def param_features(self, n_features: int) -> int:
+        """Return P, the number of decoder outputs for ``n_features`` features."""
+        return self.n_heads * n_features
+
+    @abstractmethod
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        """Return log p(x | params) in nats, summed over D."""
+
+    @abstractmethod
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        """Return E[x | params]."""
+
+    @abstractmethod
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        """Draw x from p(x | params)."""
+
+    @abstractmethod
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        r"""Return the log-odds of x = 1 against x = 0 when x is known to be binary.
+
+        :math:`\log p(x_d = 1|z) - \log p(x_d = 0|z)`: the family restricted to {0, 1} and
+        normalised there, which makes families comparable on binary data.
+        """
+
+    @abstractmethod
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        """Return the logits of a Bernoulli whose mean is :meth:`mean`."""
+
+
+class Bernoulli(Likelihood):
+    """Independent Bernoulli features, parametrised by logits."""
+
+    n_heads = 1
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        return bernoulli_log_prob(x, params)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return torch.sigmoid(params)
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        return torch.bernoulli(torch.sigmoid(params), generator=generator)
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params
+
+
+class Gaussian(Likelihood):
+    """Independent Gaussian features with mean in (0, 1) and log-variance in (-1, 1)."""
+
+    n_heads = 2
+
+    @staticmethod
+    def _moments(params: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = params.chunk(2, dim=-1)
+        return torch.sigmoid(a), torch.tanh(b)
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        mu, logvar = self._moments(params)
+        terms = (x - mu).square() * torch.exp(-logvar) + logvar
+        return -0.5 * (terms.sum(-1) + x.shape[-1] * LOG_2PI)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return self._moments(params)[0]
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        mu, logvar = self._moments(params)
+        noise = torch.empty_like(mu).normal_(generator=generator)
+        return mu + torch.exp(0.5 * logvar) * noise
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        mu, logvar = self._moments(params)
+        return (mu - 0.5) * torch.exp(-logvar)
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params.chunk(2, dim=-1)[0]
+
+
+LIKELIHOODS: dict[str, Likelihood] = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}

@@ -1,0 +1,236 @@
+r"""The training loop, whole.
+
+Each step draws a batch per member, binarizes it, draws the noise of K samples, and ascends
+
+.. math:: \sum_m \frac1B \sum_b L_m(x_b; \beta_m)
+
+with Adam. The mean is over the batch and the sum over members, so no member's gradient depends
+on which others train beside it. ``loss = -bound`` appears in :func:`train_step` alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vaestudy.binarization import as_float, draw_bernoulli
+from vaestudy.config import RunConfig
+from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
+from vaestudy.objectives import OBJECTIVES, warmup_beta
+from vaestudy.rng import MemberRNG, normal
+from vaestudy.vae import VAE, Architecture
+
+
+@dataclass
+class TrainState:
+    """All that training changes, and nothing else.
+
+    Parameters
+    ----------
+    model, optimizer
+        M members and Adam's moments.
+    runs
+        The M runs; they share a group key.
+    epoch
+        Epochs done.
+    history
+        What was measured after each of them.
+    failed
+        Member index to the sentence that says when and how it diverged.
+    """
+
+    model: VAE
+    optimizer: torch.optim.Adam
+    runs: tuple[RunConfig, ...]
+    epoch: int = 0
+    history: History = field(default_factory=History)
+    failed: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.model.output.weight.device
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The pixels that a group trains and is tested on, on its device.
+
+    ``train`` holds 8-bit intensities (or 0/1 once binarized for good) [N, D]; ``test`` the same
+    fixed pixels for every run, as floats.
+    """
+
+    train: UInt8[Tensor, "N D"]
+    test: Float[Tensor, "T D"]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What ``on_epoch`` is told: one epoch is over."""
+
+    epoch: int
+    epochs: int
+    train_bound: Float[Tensor, "M"]
+    test_bound: Float[Tensor, "M"]
+    images_per_second: float
+    seconds: float
+
+
+def architecture_of(run: RunConfig, n_features: int) -> Architecture:
+    """Return the part of a run's parameters that shapes its model."""
+    return Architecture(
+        n_features=n_features,
+        n_z=run.n_z,
+        hidden=run.hidden,
+        activation=run.activation,
+        likelihood=run.likelihood,
+        batch_norm=run.batch_norm,
+        encoder_heads=run.encoder_heads,
+    )
+
+
+def initial_state(
+    runs: tuple[RunConfig, ...], n_features: int, device: torch.device
+) -> TrainState:
+    """Return untrained members, each initialised from its own seed.
+
+    Raises
+    ------
+    ValueError
+        If the runs do not share a group key, that is, differ in more than seed and warm-up.
+    """
+    if len({run.group_key for run in runs}) != 1:
+        raise ValueError(
+            f"runs {[run.run_id for run in runs]} cannot be trained together: members of a group "
+            "may differ in seed and warmup only"
+        )
+    run = runs[0]
+    model = VAE(architecture_of(run, n_features), members=len(runs))
+    model.initialize(MemberRNG(_seeds(runs), torch.device("cpu")).generators("init"))
+    model.to(device)
+    optimizer = torch.optim.Adam(
+        model.parameters(),
+        lr=run.learning_rate,
+        betas=(run.adam_beta1, run.adam_beta2),
+        eps=run.adam_eps,
+        fused=True,
+    )
+    return TrainState(model, optimizer, runs)
+
+
+def train_step(
+    state: TrainState,
+    x: Float[Tensor, "M B D"],
+    eps: Float[Tensor, "M K B Z"],
+    beta: Float[Tensor, "M"],
+) -> Float[Tensor, "S M"]:
+    """Take one step of Adam; return the batch means of ``history.SCALARS``."""
+    terms = state.model(x, eps)
+    objective = OBJECTIVES[state.runs[0].objective]
+    bound = objective(terms, beta)
+    loss = -bound.mean(1).sum()
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    state.optimizer.step()
+    return batch_metrics(terms, bound, beta, objective)
+
+
+def train_epoch(state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
+    """Pass over the training set once; return the epoch's mean of each metric."""
+    run, epoch = state.runs[0], state.epoch + 1
+    rng = MemberRNG(_seeds(state.runs), state.device)
+    beta = torch.tensor(
+        [warmup_beta(epoch, run.warmup) for run in state.runs], device=state.device
+    )
+    pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
+    totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
+    n_steps = 0
+    state.model.train()
+    for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
+        x = _present(pixels, run.binarization, pixel_noise)
+        eps = normal(noise, (run.k, x.shape[1], run.n_z), state.device)
+        totals += train_step(state, x, eps, beta)
+        n_steps += 1
+    return totals / n_steps
+
+
+def train(
+    state: TrainState,
+    data: Splits,
+    on_epoch: Callable[[TrainState, EpochReport], None] | None = None,
+) -> TrainState:
+    """Train until the runs' last epoch, from wherever ``state`` stands.
+
+    Parameters
+    ----------
+    state
+        Changed in place, and returned.
+    data
+        On the state's device.
+    on_epoch
+        Called after each epoch: to report, to save.
+    """
+    epochs = state.runs[0].epochs
+    if state.epoch == 0:
+        state.history.append(0, None, *evaluate_epoch(state.model, data.test, state.runs, 0))
+    while state.epoch < epochs and len(state.failed) < len(state.runs):
+        start = time.perf_counter()
+        train_metrics = train_epoch(state, data)
+        seconds = time.perf_counter() - start
+        state.epoch += 1
+        test_metrics, units = evaluate_epoch(state.model, data.test, state.runs, state.epoch)
+        state.history.append(state.epoch, train_metrics, test_metrics, units)
+        _note_divergence(state, train_metrics)
+        if on_epoch is not None:
+            n_images = len(state.runs) * len(data.train)
+            bounds = train_metrics[_BOUND], test_metrics[_BOUND]
+            on_epoch(
+                state, EpochReport(state.epoch, epochs, *bounds, n_images / seconds, seconds)
+            )
+    return state
+
+
+_BOUND = SCALARS.index("bound")
+
+
+def _seeds(runs: tuple[RunConfig, ...]) -> tuple[int, ...]:
+    return tuple(run.seed for run in runs)
+
+
+def _batches(
+    pixels: UInt8[Tensor, "N D"], orders: Tensor, batch_size: int
+) -> Iterator[UInt8[Tensor, "M B D"]]:
+    """Yield each member's batches in its own order; the last part batch is left out."""
+    n = orders.shape[1]
+    size = min(batch_size, n)
+    for start in range(0, n - size + 1, size):
+        rows = orders[:, start : start + size]
+        yield pixels.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+
+
+def _present(
+    pixels: UInt8[Tensor, "M B D"], binarization: str, generators: list[torch.Generator]
+) -> Float[Tensor, "M B D"]:
+    """Return what the model is shown: fresh draws if dynamic, else the values as they are."""
+    if binarization != "dynamic":
+        return as_float(pixels, binarization)
+    x = torch.empty(pixels.shape, device=pixels.device)
+    for member, generator in enumerate(generators):
+        draw_bernoulli(pixels[member], generator, out=x[member])
+    return x
+
+
+def _note_divergence(state: TrainState, train_metrics: Float[Tensor, "S M"]) -> None:
+    finite = np.isfinite(train_metrics.cpu().numpy()).all(axis=0)
+    for member, (run, ok) in enumerate(zip(state.runs, finite, strict=True)):
+        if not ok and member not in state.failed:
+            state.failed[member] = (
+                f"{run.run_id} diverged in epoch {state.epoch} of {run.epochs}: its objective is "
+                "not finite; lower learning_rate, or look at its parameters"
+            )

@@ -1,0 +1,137 @@
+r"""The variational autoencoder.
+
+.. math::
+    q(z|x) = N(\mu(x), \mathrm{diag}\,\sigma^2(x)), \quad z = \mu + \sigma\epsilon,
+    \quad p(z) = N(0, I), \quad p(x|z) = \text{likelihood}(\text{decoder}(z))
+
+M models of one architecture at once; axes M members, K samples, B batch, then D or Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vaestudy.layers import MemberBatchNorm, MemberLinear, hidden_layers
+from vaestudy.likelihoods import LIKELIHOODS, LOG_2PI
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What fixes the shapes and functions of a VAE, and nothing of how it is trained.
+
+    Parameters
+    ----------
+    n_features, n_z
+        D and Z.
+    hidden
+        Widths of the encoder's hidden layers; the decoder mirrors them.
+    activation, likelihood
+        Names in ``layers.ACTIVATIONS`` and ``likelihoods.LIKELIHOODS``.
+    batch_norm
+        ``none``, ``hidden`` (every hidden layer) or ``all`` (the encoder's two heads as well).
+    encoder_heads
+        ``linear``, or ``bounded``: mu through a sigmoid and log sigma^2 through tanh.
+    """
+
+    n_features: int
+    n_z: int
+    hidden: tuple[int, ...] = (200, 200)
+    activation: str = "softplus"
+    likelihood: str = "bernoulli"
+    batch_norm: str = "none"
+    encoder_heads: str = "linear"
+
+
+@dataclass(frozen=True)
+class LatentTerms:
+    """All that an objective may need, for K samples z of q(z | x), in nats.
+
+    ``log_px_z``, ``log_pz``, ``log_qz_x`` are log p(x|z), log p(z) and log q(z|x), each [M, K, B];
+    ``kl`` is KL(q(z|x) || p(z)) in closed form, [M, B].
+    """
+
+    log_px_z: Float[Tensor, "M K B"]
+    log_pz: Float[Tensor, "M K B"]
+    log_qz_x: Float[Tensor, "M K B"]
+    kl: Float[Tensor, "M B"]
+
+    def log_w(self, beta: Float[Tensor, "M"] | None = None) -> Float[Tensor, "M K B"]:
+        r"""Return :math:`\log p(x|z) + \beta\,(\log p(z) - \log q(z|x))`; beta is 1 if not given."""
+        log_ratio = self.log_pz - self.log_qz_x
+        if beta is not None:
+            log_ratio = log_ratio * beta[:, None, None]
+        return self.log_px_z + log_ratio
+
+
+def kl_per_unit(
+    mu: Float[Tensor, "*batch Z"], logvar: Float[Tensor, "*batch Z"]
+) -> Float[Tensor, "*batch Z"]:
+    r"""Return :math:`KL(N(\mu,\sigma^2)\|N(0,1)) = \tfrac12(\mu^2 + \sigma^2 - 1 - \log\sigma^2)`."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+
+
+def standard_normal_log_prob(z: Float[Tensor, "*batch Z"]) -> Float[Tensor, "*batch"]:
+    """Return log N(z; 0, I)."""
+    return -0.5 * (z.square().sum(-1) + z.shape[-1] * LOG_2PI)
+
+
+class VAE(nn.Module):
+    """M variational autoencoders with multilayer perceptrons.
+
+    Parameters
+    ----------
+    architecture
+        Shapes and functions, the same for every member.
+    members
+        M.
+    """
+
+    def __init__(self, architecture: Architecture, members: int = 1) -> None:
+        super().__init__()
+        a = architecture
+        self.architecture, self.members = a, members
+        self.likelihood = LIKELIHOODS[a.likelihood]
+        bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
+        params = self.likelihood.param_features(a.n_features)
+        mirrored = a.hidden[::-1]
+        self.encoder = hidden_layers(members, (a.n_features, *a.hidden), a.activation, bn)
+        self.heads = MemberLinear(members, a.hidden[-1], 2 * a.n_z, heads=2, bias=not bn_heads)
+        self.heads_norm = MemberBatchNorm(members, 2 * a.n_z) if bn_heads else nn.Identity()
+        self.decoder = hidden_layers(members, (a.n_z, *mirrored), a.activation, bn)
+        self.output = MemberLinear(members, mirrored[-1], params, heads=self.likelihood.n_heads)
+
+    def initialize(self, generators: Sequence[torch.Generator]) -> None:
+        """Draw every weight anew (Glorot normal), member m's from ``generators[m]``."""
+        for module in self.modules():
+            if isinstance(module, MemberLinear):
+                module.initialize(generators)
+
+    def encode(
+        self, x: Float[Tensor, "M B D"]
+    ) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
+        """Return mu and log sigma^2 of q(z | x)."""
+        mu, logvar = self.heads_norm(self.heads(self.encoder(x))).chunk(2, dim=-1)
+        if self.architecture.encoder_heads == "bounded":
+            mu, logvar = torch.sigmoid(mu), torch.tanh(logvar)
+        return mu, logvar
+
+    def decode(self, z: Float[Tensor, "M *samples Z"]) -> Float[Tensor, "M *samples P"]:
+        """Return the likelihood's parameters at ``z``."""
+        return self.output(self.decoder(z))  # type: ignore[no-any-return]
+
+    def forward(self, x: Float[Tensor, "M B D"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
+        """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
+        mu, logvar = self.encode(x)
+        z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
+        log_qz_x = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1).unsqueeze(1)
+        return LatentTerms(
+            log_px_z=self.likelihood.log_prob(x.unsqueeze(1), self.decode(z)),
+            log_pz=standard_normal_log_prob(z),
+            log_qz_x=log_qz_x,
+            kl=kl_per_unit(mu, logvar).sum(-1),
+        )
