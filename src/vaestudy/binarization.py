@@ -5,7 +5,8 @@ With intensities :math:`v \in \{0, \dots, 255\}`, a pixel is
 .. math:: x \sim \mathrm{Bernoulli}(v / 255),
 
 drawn afresh at every presentation (``dynamic``; Burda et al. 2016) or once (``static``;
-Larochelle & Murray 2011), or it is ``x = 1[v / 255 > 1/2]`` (``threshold``), or left grey (``none``).
+Larochelle & Murray 2011), or it is ``x = 1[v / 255 > 1/2]`` (``threshold``), or it is left grey
+(``none``).
 
 The draw needs no floating point: with r uniform on {0, ..., 254}, P(r < v) = v / 255 exactly.
 """
@@ -80,9 +81,7 @@ def draw_bernoulli(
     return torch.lt(draw(pixels, generator), pixels, out=out)
 
 
-def fixed_binarization(
-    pixels: UInt8[Tensor, "N D"], how: str, seed: int
-) -> UInt8[Tensor, "N D"]:
+def fixed_binarization(pixels: UInt8[Tensor, "N D"], how: str, seed: int) -> UInt8[Tensor, "N D"]:
     """Binarize a whole set once, in one byte a pixel.
 
     ``dynamic`` and ``static`` both give one draw that the seed fixes, ``threshold`` gives
@@ -150,7 +149,7 @@ def as_float(
     return out.div_(255) if how == "none" else out
 
 
-def _fast_uniform(like: Tensor, generator: torch.Generator) -> UInt8[Tensor, "..."]:
+def _fast_uniform(like: Tensor, generator: torch.Generator) -> UInt8[Tensor, "*shape"]:
     """Return integers uniform on 0..254, from one random byte each, on the CPU.
 
     A byte below 255 is uniform on 0..254; the one in 256 that is 255 is drawn again.
@@ -167,7 +166,7 @@ def _fast_uniform(like: Tensor, generator: torch.Generator) -> UInt8[Tensor, "..
     return uniform.view(like.shape)
 
 
-def _uniform(like: Tensor, generator: torch.Generator) -> UInt8[Tensor, "..."]:
+def _uniform(like: Tensor, generator: torch.Generator) -> UInt8[Tensor, "*shape"]:
     """Return integers uniform on 0..254 (to 2^-32), one 32-bit random number each.
 
     On the CPU they are made in order, one a pixel: the first n do not depend on how many follow.

@@ -6,12 +6,8 @@ one by one; :func:`stack_states` puts members that stand at the same epoch back 
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +18,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vaestudy.config import RunConfig, parse_run
+from vaestudy.engine import engine_fingerprint
+from vaestudy.files import atomic_path
 from vaestudy.history import History
 from vaestudy.train import TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE
 
-#: The files whose text decides what training computes; a state made by others is not resumed.
-ENGINE_FILES = (
-    "binarization.py",
-    "history.py",
-    "kernels.py",
-    "layers.py",
-    "likelihoods.py",
-    "objectives.py",
-    "rng.py",
-    "train.py",
-    "vae.py",
-)
-
-
 class CheckpointError(RuntimeError):
     """A saved model or state cannot be used; the message names the file and the remedy."""
-
-
-@cache
-def engine_fingerprint() -> str:
-    """Return a hash of the engine's source."""
-    here = Path(__file__).parent
-    text = "".join((here / name).read_text(encoding="utf-8") for name in ENGINE_FILES)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that replaces it if the block succeeds.
-
-    A reader sees the old file or the new one, never a part; a kill leaves the old.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _select(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
@@ -103,8 +62,8 @@ def stack_models(models: Sequence[VAE]) -> VAE:
     return stacked.to(parts[0]["output.weight"].device).eval()
 
 
-def save_state(state: TrainState, paths: Sequence[Path]) -> None:
-    """Write every member's training state to its own path."""
+def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> None:
+    """Write every member's training state to its own path, with what made it."""
     weights = state.model.state_dict()
     moments = _moments(state)
     for member, (run, path) in enumerate(zip(state.runs, paths, strict=True)):
@@ -114,6 +73,7 @@ def save_state(state: TrainState, paths: Sequence[Path]) -> None:
         metadata = {
             "run": run.canonical,
             "engine": engine_fingerprint(),
+            "data": data_sha256,
             "epoch": str(state.epoch),
             "n_features": str(state.model.architecture.n_features),
             "step": str(_step(state)),
@@ -123,15 +83,16 @@ def save_state(state: TrainState, paths: Sequence[Path]) -> None:
             save_file(tensors, temporary, metadata)
 
 
-def saved_epoch(path: Path, run: RunConfig) -> int | None:
+def saved_epoch(path: Path, run: RunConfig, data_sha256: str) -> int | None:
     """Return the epoch of a state that can be resumed, or None if there is none.
 
-    None also for a state of other parameters or of another version of the engine.
+    None also for a state of other parameters, of other data or of another version of the engine.
     """
     if not path.exists():
         return None
     metadata = _read(path)[1]
-    same = metadata["run"] == run.canonical and metadata["engine"] == engine_fingerprint()
+    made_by = metadata["run"], metadata["engine"], metadata["data"]
+    same = made_by == (run.canonical, engine_fingerprint(), data_sha256)
     return int(metadata["epoch"]) if same else None
 
 

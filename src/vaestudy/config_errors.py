@@ -56,7 +56,11 @@ def _suggestion(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
         return ""
     close = difflib.get_close_matches(str(location[-1]), valid, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    return f"{hint} Valid keys here: {', '.join(valid)}" if hint else f"; valid keys here: {', '.join(valid)}"
+    return (
+        f"{hint} Valid keys here: {', '.join(valid)}"
+        if hint
+        else f"; valid keys here: {', '.join(valid)}"
+    )
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:

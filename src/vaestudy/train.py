@@ -95,9 +95,7 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
     )
 
 
-def initial_state(
-    runs: tuple[RunConfig, ...], n_features: int, device: torch.device
-) -> TrainState:
+def initial_state(runs: tuple[RunConfig, ...], n_features: int, device: torch.device) -> TrainState:
     """Return untrained members, each initialised from its own seed.
 
     Raises
@@ -145,9 +143,7 @@ def train_epoch(state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
     """Pass over the training set once; return the epoch's mean of each metric."""
     run, epoch = state.runs[0], state.epoch + 1
     rng = MemberRNG(_seeds(state.runs), state.device)
-    beta = torch.tensor(
-        [warmup_beta(epoch, run.warmup) for run in state.runs], device=state.device
-    )
+    beta = torch.tensor([warmup_beta(epoch, run.warmup) for run in state.runs], device=state.device)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
     n_steps = 0
@@ -190,9 +186,7 @@ def train(
         if on_epoch is not None:
             n_images = len(state.runs) * len(data.train)
             bounds = train_metrics[_BOUND], test_metrics[_BOUND]
-            on_epoch(
-                state, EpochReport(state.epoch, epochs, *bounds, n_images / seconds, seconds)
-            )
+            on_epoch(state, EpochReport(state.epoch, epochs, *bounds, n_images / seconds, seconds))
     return state
 
 

@@ -1,0 +1,163 @@
+"""A data set as tensors ``[N, D]`` of 8-bit intensities, and the file it is prepared in.
+
+`save_prepared` writes the tensors to one safetensors file and `load_prepared` reads it back,
+verified, in a fraction of a second at the start of a job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from jaxtyping import Int64, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vaestudy.files import atomic_path
+
+#: The names of the four arrays.
+ARRAYS: Final = ("train", "train_labels", "test", "test_labels")
+
+
+class DataError(RuntimeError):
+    """A data file cannot be used; the message names the file, what was expected and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in its fixed order; make one with `Dataset.build`.
+
+    Parameters
+    ----------
+    name
+        What the configuration calls it.
+    train, test
+        Intensities 0..255, one flattened image a row.
+    train_labels, test_labels
+        Class of each row.
+    image_shape
+        Height and width; their product is D.
+    sha256
+        Checksum of the four arrays and the image's shape.
+    source
+        Origin and licence, one sentence.
+    """
+
+    name: str
+    train: UInt8[Tensor, "N D"]
+    train_labels: Int64[Tensor, " N"]
+    test: UInt8[Tensor, "T D"]
+    test_labels: Int64[Tensor, " T"]
+    image_shape: tuple[int, int]
+    sha256: str
+    source: str
+
+    @classmethod
+    def build(
+        cls, name: str, arrays: Mapping[str, Tensor], image_shape: tuple[int, int], source: str
+    ) -> Dataset:
+        """Check the four arrays, named as the fields are, and compute their checksum.
+
+        Raises
+        ------
+        ValueError
+            If an array's dtype or shape is not what the fields declare.
+        """
+        n_features = math.prod(image_shape)
+        for split in ("train", "test"):
+            pixels, labels = arrays[split], arrays[f"{split}_labels"]
+            if pixels.dtype != torch.uint8 or pixels.shape[1:] != (n_features,):
+                raise ValueError(
+                    f"{split} is {pixels.dtype} {tuple(pixels.shape)}, "
+                    f"expected uint8 (N, {n_features})"
+                )
+            if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
+                raise ValueError(
+                    f"{split}_labels is {labels.dtype} {tuple(labels.shape)}, "
+                    f"expected int64 ({len(pixels)},)"
+                )
+        fields: dict[str, Any] = {key: arrays[key].contiguous() for key in ARRAYS}
+        sha256 = _checksum(fields, image_shape)
+        return cls(name=name, image_shape=image_shape, sha256=sha256, source=source, **fields)
+
+    @property
+    def arrays(self) -> dict[str, Tensor]:
+        """The four arrays by name."""
+        return {key: getattr(self, key) for key in ARRAYS}
+
+    def subset(self, n_train: int | None = None, n_test: int | None = None) -> Dataset:
+        """Return the first images of each split, in the fixed order; None keeps all.
+
+        Raises
+        ------
+        ValueError
+            If a count is below 1 or above what there is.
+        """
+        arrays = {}
+        for split, n in (("train", n_train), ("test", n_test)):
+            available = len(self.arrays[split])
+            if n is not None and not 1 <= n <= available:
+                raise ValueError(f"n_{split}={n}: {self.name} allows 1 to {available}")
+            for key in (split, f"{split}_labels"):
+                arrays[key] = self.arrays[key][:n]
+        return Dataset.build(self.name, arrays, self.image_shape, self.source)
+
+
+def save_prepared(dataset: Dataset, path: Path) -> None:
+    """Write a data set to one safetensors file, atomically and byte for byte reproducibly."""
+    described = {
+        "name": dataset.name,
+        "image_shape": dataset.image_shape,
+        "sha256": dataset.sha256,
+        "source": dataset.source,
+    }
+    # One key: safetensors writes several in an order that changes from run to run.
+    metadata = {"dataset": json.dumps(described)}
+    with atomic_path(path) as temporary:
+        save_file(dataset.arrays, temporary, metadata)
+
+
+def load_prepared(path: Path) -> Dataset:
+    """Read what `save_prepared` wrote and verify its checksum.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    remedy = f"delete {path} if it exists and run `vaestudy data` to prepare it again"
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = json.loads((file.metadata() or {})["dataset"])
+            arrays = {key: file.get_tensor(key) for key in ARRAYS}
+        height, width = described["image_shape"]
+        dataset = Dataset.build(described["name"], arrays, (height, width), described["source"])
+        expected = described["sha256"]
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist, expected a prepared data set: {remedy}") from error
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"{path} is not a whole prepared data set ({type(error).__name__}: {error}): {remedy}"
+        ) from error
+    if dataset.sha256 != expected:
+        raise DataError(
+            f"{path} is damaged: its arrays have the checksum {dataset.sha256}, "
+            f"expected {expected}: {remedy}"
+        )
+    return dataset
+
+
+def _checksum(arrays: Mapping[str, Tensor], image_shape: tuple[int, int]) -> str:
+    digest = hashlib.sha256(f"image_shape {image_shape}\n".encode())
+    for key in ARRAYS:
+        array = arrays[key].numpy()
+        digest.update(f"{key} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+    return digest.hexdigest()

@@ -1,0 +1,287 @@
+"""What one training or evaluation job does: files in, files out, safe to kill and to repeat.
+
+A finished run is recognised by its record (same parameters, same engine, same data) and left
+alone; an unfinished one goes on from its checkpoint; only what is missing is trained.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vaestudy import checkpoint
+from vaestudy.binarization import as_float, fixed_binarization
+from vaestudy.config import RunConfig
+from vaestudy.data import Dataset
+from vaestudy.machine import machine_facts, peak_rss_mb
+from vaestudy.rng import stream_seed
+from vaestudy.engine import engine_fingerprint
+from vaestudy.files import write_json, write_parquet
+from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train
+
+log = logging.getLogger(__name__)
+
+#: Every run is tested on the same draw of the test pixels, whatever its seed.
+TEST_BINARIZATION_SEED = 20_160
+#: A static training set is the same for every run too: the seed of a run does not change the data.
+TRAIN_BINARIZATION_SEED = 20_161
+
+OnEpoch = Callable[[Sequence[RunConfig], EpochReport], None]
+
+
+class BusyError(RuntimeError):
+    """Another process holds a run."""
+
+
+class MissingResultError(RuntimeError):
+    """A run's files are not there; the message says which and what makes them."""
+
+
+class DeviceError(RuntimeError):
+    """The device asked for is not there."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run keeps what."""
+
+    directory: Path
+
+    @property
+    def parameters(self) -> Path:
+        """The run's parameters, for people."""
+        return self.directory / "parameters.json"
+
+    @property
+    def model(self) -> Path:
+        """The trained weights."""
+        return self.directory / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training state while training lasts."""
+        return self.directory / "checkpoint.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Scalars an epoch."""
+        return self.directory / "history.parquet"
+
+    @property
+    def units(self) -> Path:
+        """Latent dimensions an epoch."""
+        return self.directory / "units.parquet"
+
+    @property
+    def record(self) -> Path:
+        """How training went; written last, so a run that has one is finished."""
+        return self.directory / "record.json"
+
+
+def read_record(files: RunFiles) -> dict[str, Any]:
+    """Return how a run's training went.
+
+    Raises
+    ------
+    MissingResultError
+        If it has not been trained.
+    """
+    if not files.record.exists():
+        raise MissingResultError(
+            f"{files.record} is missing: run {files.directory.name} has not been trained; "
+            "`snakemake` trains what is missing"
+        )
+    return json.loads(files.record.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def select_device(name: str) -> torch.device:
+    """Return the device that a configuration asks for.
+
+    Raises
+    ------
+    DeviceError
+        If ``cuda`` is asked for and there is none, or the name is unknown.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise DeviceError(f"device is {name!r}; expected auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError(
+            "device is cuda, but PyTorch finds no usable GPU (is the driver installed and recent "
+            "enough? `nvidia-smi` tells); set device: cpu, or auto"
+        )
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
+
+
+def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
+    """Return the pixels to train on and the fixed test pixels, on ``device``."""
+    train_pixels = dataset.train
+    if binarization in ("static", "threshold"):
+        train_pixels = fixed_binarization(train_pixels, binarization, TRAIN_BINARIZATION_SEED)
+    return Splits(train_pixels.to(device), test_pixels(dataset, binarization).to(device))
+
+
+def test_pixels(dataset: Dataset, binarization: str) -> torch.Tensor:
+    """Return the test set as every run of this binarization sees it, [T, D] floats."""
+    fixed = fixed_binarization(dataset.test, binarization, TEST_BINARIZATION_SEED)
+    return as_float(fixed, binarization)
+
+
+def train_group(
+    runs: Sequence[RunConfig],
+    dataset: Dataset,
+    runs_dir: Path,
+    *,
+    device: torch.device,
+    checkpoint_every: int,
+    on_epoch: OnEpoch | None = None,
+) -> list[dict[str, Any]]:
+    """Train what is not yet trained of ``runs``; return every run's record.
+
+    Raises
+    ------
+    BusyError
+        If another process is training one of them.
+    """
+    files = {run: RunFiles(runs_dir / run.run_id) for run in runs}
+    with _locked([f.directory for f in files.values()]):
+        for part in _partition(runs, files, dataset):
+            splits = load_splits(dataset, part[0].binarization, device)
+            state = _resume_or_start(part, files, dataset, device)
+            _train_part(state, splits, files, dataset, checkpoint_every, on_epoch)
+    return [read_record(files[run]) for run in runs]
+
+
+def is_finished(run: RunConfig, files: RunFiles, dataset: Dataset) -> bool:
+    """Whether the run's files are there and were made by this engine from this data."""
+    if not files.record.exists():
+        return False
+    record = read_record(files)
+    made_by = (record.get("engine"), record.get("data_sha256"), record.get("parameters"))
+    expected = (engine_fingerprint(), dataset.sha256, run.model_dump(mode="json"))
+    there = files.history.exists() and files.units.exists() and files.model.exists()
+    return there and made_by == expected
+
+
+def _partition(
+    runs: Sequence[RunConfig], files: dict[RunConfig, RunFiles], dataset: Dataset
+) -> list[tuple[RunConfig, ...]]:
+    """Split the unfinished runs by the epoch they stand at: each part trains together."""
+    parts: dict[int, list[RunConfig]] = {}
+    for run in runs:
+        if is_finished(run, files[run], dataset):
+            log.info("%s is already trained", run.run_id)
+            continue
+        epoch = checkpoint.saved_epoch(files[run].checkpoint, run, dataset.sha256) or 0
+        parts.setdefault(epoch, []).append(run)
+    return [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
+
+
+def _resume_or_start(
+    part: tuple[RunConfig, ...],
+    files: dict[RunConfig, RunFiles],
+    dataset: Dataset,
+    device: torch.device,
+) -> TrainState:
+    paths = [files[run].checkpoint for run in part]
+    if checkpoint.saved_epoch(paths[0], part[0], dataset.sha256):
+        state = checkpoint.stack_states(part, paths, device)
+        log.info("resuming after epoch %d", state.epoch)
+        return state
+    return initial_state(part, dataset.train.shape[1], device)
+
+
+def _train_part(
+    state: TrainState,
+    splits: Splits,
+    files: dict[RunConfig, RunFiles],
+    dataset: Dataset,
+    checkpoint_every: int,
+    on_epoch: OnEpoch | None,
+) -> None:
+    paths = [files[run].checkpoint for run in state.runs]
+    for run in state.runs:
+        write_json(files[run].parameters, run.model_dump(mode="json"))
+    start, first = time.perf_counter(), state.epoch
+
+    def after_epoch(state: TrainState, report: EpochReport) -> None:
+        if on_epoch is not None:
+            on_epoch(state.runs, report)
+        if state.epoch % checkpoint_every == 0 and state.epoch < report.epochs:
+            checkpoint.save_state(state, paths, dataset.sha256)
+
+    train(state, splits, after_epoch)
+    seconds = time.perf_counter() - start
+    _write_results(state, files, dataset, seconds, state.epoch - first)
+
+
+def _write_results(
+    state: TrainState,
+    files: dict[RunConfig, RunFiles],
+    dataset: Dataset,
+    seconds: float,
+    epochs: int,
+) -> None:
+    members = len(state.runs)
+    speed = {
+        "train_seconds": seconds,
+        # What a second of this job bought, all members together.
+        "images_per_second": members * epochs * len(dataset.train) / seconds,
+        "members": members,
+        "epochs_timed": epochs,
+        "peak_rss_mb": peak_rss_mb(),
+    }
+    for member, run in enumerate(state.runs):
+        out = files[run]
+        checkpoint.save_model(state.model, member, run, out.model)
+        write_parquet(out.history, state.history.scalars_frame(member, run.run_id))
+        write_parquet(out.units, state.history.units_frame(member, run.run_id))
+        failure = state.failed.get(member)
+        record = {
+            "run_id": run.run_id,
+            "status": "diverged" if failure else "finished",
+            "message": failure or "",
+            "parameters": run.model_dump(mode="json"),
+            "engine": engine_fingerprint(),
+            "data_sha256": dataset.sha256,
+            "n_parameters": sum(p[0].numel() for p in state.model.parameters()),
+            **speed,
+            **machine_facts(state.device),
+        }
+        write_json(out.record, record)
+        out.checkpoint.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(directories: Sequence[Path]) -> Iterator[None]:
+    """Hold a lock on each run, which the kernel frees however the process ends."""
+    handles = []
+    try:
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+            handle = (directory / ".lock").open("w")
+            handles.append(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BusyError(
+                    f"another process is training {directory.name}; wait for it to end, or stop it"
+                ) from None
+        yield
+    finally:
+        for handle in handles:
+            handle.close()
+
+
+def stream_generators(runs: Sequence[RunConfig], device: torch.device) -> list[torch.Generator]:
+    """Return the generators that final estimates of these runs use."""
+    return [torch.Generator(device).manual_seed(stream_seed(run.seed, "estimate")) for run in runs]

@@ -1,0 +1,112 @@
+"""A finished run measured on its test set: one tidy row a metric.
+
+Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
+Bernoulli models, a density for Gaussian ones, so the two do not compare. On binary pixels these do:
+``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and ``nll_mean``,
+under a Bernoulli with the likelihood's mean.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vaestudy.checkpoint import CheckpointError, load_model
+from vaestudy.config import RunConfig
+from vaestudy.data import Dataset
+from vaestudy.evaluate import (
+    LogProb,
+    active_units,
+    estimate_log_px,
+    log_prob_of_mean,
+    log_prob_restricted,
+    reconstruction_squared_error,
+)
+from vaestudy.history import SCALARS, UNITS, evaluate_epoch
+from vaestudy.jobs import RunFiles, read_record, stream_generators, test_pixels
+from vaestudy.vae import VAE
+
+log = logging.getLogger(__name__)
+
+Row = tuple[str, float, float | None, int | None]
+
+BOUNDS = ("bound", "elbo", "reconstruction", "kl")
+COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
+
+
+def measure_run(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T D"], n_samples: int, threshold: float
+) -> pd.DataFrame:
+    """Return the final measurements of one run; columns ``COLUMNS``.
+
+    Parameters
+    ----------
+    model
+        One member, in evaluation mode, on the device of ``test``.
+    run
+        Its parameters; its seed fixes the noise of the estimates.
+    test
+        The pixels that all runs are tested on.
+    n_samples
+        Importance samples a test image.
+    threshold
+        Activity above which a latent dimension is active.
+    """
+    # Training uses the noise of epochs up to its last; the next is fresh.
+    scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
+    bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
+    activity = units[UNITS.index("activity"), 0]
+    rows: list[Row] = [(name, bounds[name], None, run.k) for name in BOUNDS]
+    rows.append(("active_units", float(active_units(activity, threshold)), None, None))
+    for metric, log_prob in _log_probs(model, run).items():
+        estimate = estimate_log_px(
+            model, test, n_samples, stream_generators([run], test.device), log_prob=log_prob
+        )
+        rows.append((metric, estimate.nll().item(), estimate.nll_error().item(), n_samples))
+    rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None))
+    table = pd.DataFrame([(run.run_id, *row, len(test)) for row in rows], columns=list(COLUMNS))
+    return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
+
+
+def _log_probs(model: VAE, run: RunConfig) -> dict[str, LogProb | None]:
+    own: dict[str, LogProb | None] = {"nll": None}
+    if run.likelihood != "gaussian":
+        return own
+    return {
+        **own,
+        "nll_restricted": log_prob_restricted(model),
+        "nll_mean": log_prob_of_mean(model),
+    }
+
+
+def measure_group(
+    runs: Sequence[RunConfig],
+    dataset: Dataset,
+    runs_dir: Path,
+    *,
+    device: torch.device,
+    n_samples: int,
+    threshold: float,
+) -> pd.DataFrame:
+    """Measure every finished run of a group; a diverged run has no rows."""
+    tables = [pd.DataFrame(columns=list(COLUMNS))]
+    for run in runs:
+        files = RunFiles(runs_dir / run.run_id)
+        if read_record(files)["status"] == "diverged":
+            log.warning("%s diverged and is not measured", run.run_id)
+            continue
+        model, saved = load_model(files.model, device)
+        if saved != run:
+            raise CheckpointError(
+                f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
+            )
+        test = test_pixels(dataset, run.binarization).to(device)
+        tables.append(measure_run(model, run, test, n_samples, threshold))
+        log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
+    return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

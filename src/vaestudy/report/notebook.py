@@ -1,0 +1,108 @@
+"""An executed notebook → one chapter: its Markdown, and the items its cells have shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaestudy.report.errors import ReportError
+from vaestudy.report.item import MIME, Item
+
+SILENT_TAGS = frozenset({"parameters", "injected-parameters", "setup"})
+MARK = "vaestudy-item"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure or a table, with the code that made it."""
+
+    item: Item
+    code: str
+    notebook: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What one notebook brings to the report.
+
+    Parameters
+    ----------
+    name
+        The notebook's file name, for messages and for the reader.
+    markdown
+        Its text; where an entry belongs stands a block of class ``vaestudy-item``.
+    entries
+        Its figures and tables, in order.
+    abstract
+        The report's abstract, if this notebook gives it.
+    """
+
+    name: str
+    markdown: str
+    entries: tuple[Entry, ...]
+    abstract: str
+
+
+def read_chapter(path: Path) -> Chapter:
+    """Read an executed notebook.
+
+    Raises
+    ------
+    ReportError
+        If the notebook has failed, or was never executed.
+    """
+    import nbformat  # comes with the workflow, which the engine does without
+
+    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    _check_executed(path.name, cells)
+    parts: list[str] = []
+    entries: list[Entry] = []
+    abstract = ""
+    for cell in cells:
+        if SILENT_TAGS & set(cell.metadata.get("tags", [])):
+            continue
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        for item in _items(cell):
+            if item.kind == "abstract":
+                abstract = item.markdown
+            elif item.kind == "prose":
+                parts.append(item.markdown)
+            else:
+                parts.append(_placeholder(len(entries), item))
+                entries.append(Entry(item, cell.source, path.name))
+    return Chapter(path.name, "\n\n".join(parts), tuple(entries), abstract)
+
+
+def _items(cell: Any) -> Iterator[Item]:
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if MIME in data:
+            yield Item.from_json(data[MIME])
+
+
+def _check_executed(name: str, cells: list[Any]) -> None:
+    code = [cell for cell in cells if cell.cell_type == "code" and cell.source.strip()]
+    if code and all(cell.execution_count is None for cell in code):
+        raise ReportError(f"{name} was never executed: run it with papermill and pass the result")
+    for cell in code:
+        for output in cell.outputs:
+            if output.output_type == "error":
+                raise ReportError(
+                    f"{name} failed with {output.ename}: {output.evalue}. Mend and execute it"
+                )
+
+
+def _placeholder(index: int, item: Item) -> str:
+    """Give the Markdown that holds an item's place, with what of it Pandoc must parse."""
+    lines = [f'::::::: {{.{MARK} entry="{index}"}}', "", item.markdown.strip(), ""]
+    if item.kind == "table":
+        rule = ["--:" if side == "r" else ":--" for side in item.align]
+        lines += [_row(item.header), _row(rule), *(_row(row) for row in item.rows), ""]
+    return "\n".join([*lines, ":::::::"])
+
+
+def _row(cells: tuple[str, ...] | list[str]) -> str:
+    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"

@@ -1,0 +1,180 @@
+"""A document → PDF, through Typst."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from vaestudy.report import maths, pandoc
+from vaestudy.report.document import Document, replace_math
+from vaestudy.report.errors import ReportError
+from vaestudy.report.item import Item
+from vaestudy.report.meta import ReportMeta
+from vaestudy.report.notebook import MARK
+from vaestudy.report.tree import Node, each, plain, raw, raw_inline, walk
+
+# Citations come as finished text, so Typst must not set them again.
+_FORM = "typst-citations"
+_LONG_TABLE = 25
+
+
+def to_pdf(document: Document, meta: ReportMeta) -> bytes:
+    """Print a document.
+
+    Parameters
+    ----------
+    document
+        The document.
+    meta
+        Its front page.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for index, entry in enumerate(document.entries):
+            if entry.item.svg:
+                (folder / f"{index}.svg").write_text(entry.item.svg, encoding="utf-8")
+        template = resources.files("vaestudy.report").joinpath("resources/report.typ")
+        (folder / "report.typ").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        main = folder / "main.typ"
+        main.write_text(to_typst(document, meta), encoding="utf-8")
+        return _compile(main)
+
+
+def to_typst(document: Document, meta: ReportMeta) -> str:
+    """Give the Typst source of a document; its pictures are ``0.svg``, ``1.svg`` and so on."""
+    blocks = [raw("typst", "#abstract-block["), *document.abstract, raw("typst", "]")]
+    if not document.abstract:
+        blocks = []
+    blocks += [raw("typst", "#contents()"), *document.body]
+    formulas = [node["c"][1] for node in each(blocks, "Math")]
+    translated = maths.typst(formulas)
+
+    def render(tex: str, display: bool) -> str:
+        return maths.typst_equation(tex, translated[tex], display)
+
+    source = pandoc.write(_prepare(replace_math(blocks, "typst", render), document), _FORM)
+    return f'#import "report.typ": *\n{_front(meta)}\n{source}'
+
+
+def _front(meta: ReportMeta) -> str:
+    year, month, day = map(int, meta.date.split("-"))
+    fields = {
+        "title": _quote(meta.title),
+        "subtitle": _quote(meta.subtitle),
+        "authors": _array(meta.authors),
+        "date": f"datetime(year: {year}, month: {month}, day: {day})",
+        "keywords": _array(meta.keywords),
+        "study": _quote(meta.study),
+        "version": _quote(meta.version),
+        "lang": _quote(meta.lang.partition("-")[0]),
+        "region": _quote(meta.lang.partition("-")[2] or "GB"),
+    }
+    return f"#show: report.with({', '.join(f'{key}: {value}' for key, value in fields.items())})"
+
+
+def _prepare(blocks: list[Node], document: Document) -> list[Node]:
+    def visit(node: Node) -> Node | list[Node] | None:
+        if node["t"] == "Header":
+            return _header(node)
+        if node["t"] != "Div":
+            return None
+        (label, classes, pairs), inner = node["c"]
+        if MARK in classes:
+            index = int(dict(pairs)["entry"])
+            return _entry(document.entries[index].item, index, dict(pairs)["number"], inner)
+        if "equation" in classes:
+            opening = raw("typst", f"#numbered-equation({_quote(dict(pairs)['number'])})[")
+            return [opening, *inner, raw("typst", f"] <{label}>")]
+        if "csl-entry" in classes:
+            return [raw("typst", "#reference["), *inner, raw("typst", f"] <{label}>")]
+        if label == "refs":
+            return _prepare(inner, document)
+        return None
+
+    prepared: list[Node] = walk(blocks, visit)
+    return prepared
+
+
+def _header(node: Node) -> Node:
+    level, (identifier, _, pairs), inlines = node["c"]
+    number = dict(pairs).get("number", "")
+    numbering = f"(..) => {_quote(number)}" if number else "none"
+    opening = f"#heading(level: {level}, numbering: {numbering})["
+    return plain(
+        [raw_inline("typst", opening), *inlines, raw_inline("typst", f"] <{identifier}>")]
+    )
+
+
+def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]:
+    caption = [block for block in inner if block["t"] != "Table"]
+    common = f"number: {_quote(number)}"
+    if item.kind == "figure":
+        width = min(item.natural_width * 100, float(item.width.rstrip("%")))
+        opening = (
+            f'#picture("{index}.svg", {common}, width: {width:.4g}%, alt: {_quote(item.alt)}, caption: ['
+        )
+        return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
+    long = "true" if len(item.rows) > _LONG_TABLE else "false"
+    opening = f"#tabular({common}, long: {long}, size: {_table_size(item):.3g}pt, caption: ["
+    tables = [_table(block, item.align) for block in inner if block["t"] == "Table"]
+    closing = raw("typst", f"] <{item.label}>")
+    return [raw("typst", opening), *caption, raw("typst", "])["), *tables, closing]
+
+
+def _table(table: Node, align: str) -> Node:
+    """Write a table's cells as Typst, for Pandoc's own writing cannot be told its looks."""
+    _, _, _, head, bodies, _ = table["c"]
+    sides = ", ".join("right" if side == "r" else "left" for side in align)
+    out = [raw_inline("typst", f"#table(columns: {len(align)}, align: ({sides},), table.header(")]
+    for row in head[1]:
+        out += _cells(row)
+    out.append(raw_inline("typst", "), table.hline(stroke: 0.5pt),"))
+    for body in bodies:
+        for row in body[3]:
+            out += _cells(row)
+    return plain([*out, raw_inline("typst", ")")])
+
+
+def _cells(row: list[Node]) -> list[Node]:
+    out: list[Node] = []
+    for cell in row[1]:
+        out.append(raw_inline("typst", "["))
+        for block in cell[4]:
+            out += block["c"]
+        out.append(raw_inline("typst", "],"))
+    return out
+
+
+def _table_size(item: Item) -> float:
+    """Choose a type size, in points, at which a table's columns should fit the page."""
+    widest = [max(map(len, column)) for column in zip(item.header, *item.rows, strict=True)]
+    characters = sum(min(width, 45) for width in widest) + 3 * len(widest)
+    return max(7.0, min(9.0, 9.0 * 92 / characters))
+
+
+def _compile(main: Path) -> bytes:
+    import typst
+
+    try:
+        made = typst.compile(str(main), root=str(main.parent), ignore_system_fonts=True, timestamp=0)
+    except typst.TypstError as error:
+        hints = "; ".join(error.hints)
+        raise ReportError(f"Typst cannot print the report: {error.message}. {hints}") from None
+    if not isinstance(made, bytes):
+        raise ReportError("Typst gave several files for one report")
+    return made
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _array(texts: tuple[str, ...]) -> str:
+    return "(" + "".join(f"{_quote(text)}, " for text in texts) + ")"

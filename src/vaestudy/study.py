@@ -1,0 +1,147 @@
+"""A finished study as the report reads it: its tables, its models, its data.
+
+Runs are found by their parameters: ``study.runs(objective="iwae", k=5)`` are those that equal the
+base model but for what is named, so a figure draws the same comparison in every study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from vaestudy.config import ModelParameters, StudyConfig, load_config
+
+if TYPE_CHECKING:
+    from vaestudy.data import Dataset
+    from vaestudy.vae import VAE
+
+TABLES = ("runs", "history", "units", "evaluation", "timing", "datasets")
+
+
+class EmptySelectionError(LookupError):
+    """No run of the study has the parameters that a figure or a number needs."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """The results of one study.
+
+    Parameters
+    ----------
+    config
+        The configuration that made it.
+    """
+
+    config: StudyConfig
+
+    @classmethod
+    def load(cls, config: str | Path) -> Study:
+        """Open the study that a configuration file describes."""
+        return cls(load_config(config))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table, one of ``TABLES``."""
+        return _read_table(self.config.directory / "tables" / f"{name}.parquet")
+
+    @cached_property
+    def base(self) -> dict[str, Any]:
+        """The base model's parameters, as they stand in the runs table."""
+        values = self.config.base.model_dump(mode="json")
+        return {**values, "hidden": "-".join(map(str, values["hidden"]))}
+
+    def runs(self, **parameters: Any) -> pd.DataFrame:
+        """Return the finished runs that equal the base model but for ``parameters``.
+
+        Parameters
+        ----------
+        **parameters
+            A value, or a list of values, or ``...`` for any.
+
+        Raises
+        ------
+        EmptySelectionError
+            If there are none.
+        """
+        unknown = set(parameters) - set(ModelParameters.model_fields) - {"seed"}
+        if unknown:
+            raise KeyError(f"unknown parameters {sorted(unknown)}")
+        table = self.table("runs")
+        keep = table["status"] == "finished"
+        for name, value in {**self.base, **parameters}.items():
+            if value is not ...:
+                keep &= table[name].isin(value if isinstance(value, list) else [value])
+        if not keep.any():
+            raise EmptySelectionError(f"no finished run of {self.config.study!r} has {parameters}")
+        return table[keep].reset_index(drop=True)
+
+    def has(self, **parameters: Any) -> bool:
+        """Whether any run equals the base model but for ``parameters``."""
+        try:
+            return len(self.runs(**parameters)) > 0
+        except EmptySelectionError:
+            return False
+
+    def levels(self, parameter: str, **others: Any) -> list[Any]:
+        """Return the values of ``parameter`` among runs that else equal base and ``others``."""
+        return sorted(self.runs(**{parameter: ..., **others})[parameter].unique().tolist())
+
+    @cached_property
+    def iwae(self) -> dict[str, Any]:
+        """The importance-weighted objective of this study, as parameters."""
+        rows = self.runs(objective="iwae", k=...)
+        return {"objective": "iwae", "k": int(rows["k"].min())}
+
+    @cached_property
+    def warmup(self) -> dict[str, Any]:
+        """The study's standard warm-up, the longest of its sweep, as parameters."""
+        return {"warmup": max(self.levels("warmup"))}
+
+    def curves(
+        self, runs: pd.DataFrame, metrics: Sequence[str], splits: Sequence[str] = ("train", "test")
+    ) -> pd.DataFrame:
+        """Return history rows of ``runs``, with their parameters as further columns."""
+        history = self.table("history")
+        wanted = history["metric"].isin(metrics) & history["split"].isin(splits)
+        return history[wanted].merge(runs, on="run_id")
+
+    def units(self, runs: pd.DataFrame) -> pd.DataFrame:
+        """Return per-dimension rows of ``runs``, with their parameters as further columns."""
+        return self.table("units").merge(runs, on="run_id")
+
+    def final(self, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+        """Return the final measurements of ``metric``, with parameters as further columns."""
+        evaluation = self.table("evaluation")
+        return evaluation[evaluation["metric"] == metric].merge(runs, on="run_id")
+
+    def model(self, run_id: str) -> VAE:
+        """Return a trained model with one member, on the CPU."""
+        from vaestudy.checkpoint import load_model
+
+        return load_model(self.config.directory / "runs" / run_id / "model.safetensors")[0]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The base model's data set."""
+        return _read_dataset(
+            self.config.directory / "data" / f"{self.config.base.dataset}.safetensors"
+        )
+
+
+@cache
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} is missing; `snakemake` makes it") from None
+
+
+@cache
+def _read_dataset(path: Path) -> Dataset:
+    from vaestudy.data import load_prepared
+
+    return load_prepared(path)

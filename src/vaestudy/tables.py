@@ -1,0 +1,111 @@
+"""The study's tables: what all jobs wrote, put together, tidy, as Parquet and CSV.
+
+``docs/architecture.md`` lists their columns. Rows follow the order of the grid, so the same config
+gives the same bytes; ``timing`` alone differs between repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vaestudy.config import Group, Run
+from vaestudy.data import Dataset
+from vaestudy.files import write_csv, write_parquet
+from vaestudy.jobs import RunFiles, read_record
+
+#: Five million rows in the full study: its CSV is gzipped.
+_LARGE = ("units",)
+_TIMING = (
+    "run_id",
+    "train_seconds",
+    "images_per_second",
+    "members",
+    "epochs_timed",
+    "peak_rss_mb",
+    "device",
+    "hardware",
+    "cores",
+    "threads",
+    "system",
+    "python",
+    "torch",
+    "vaestudy",
+    "revision",
+    "engine",
+)
+
+
+def build_tables(
+    runs: Sequence[Run], groups: Sequence[Group], datasets: Sequence[Dataset], directory: Path
+) -> dict[str, pd.DataFrame]:
+    """Return every table of a study from the files under ``directory``."""
+    files = [RunFiles(directory / "runs" / run.config.run_id) for run in runs]
+    records = [read_record(f) for f in files]
+    return {
+        "runs": _runs_table(runs, groups, records),
+        "history": pd.concat([pd.read_parquet(f.history) for f in files], ignore_index=True),
+        "units": pd.concat([pd.read_parquet(f.units) for f in files], ignore_index=True),
+        "evaluation": _evaluation_table(runs, groups, directory),
+        "timing": pd.DataFrame([{k: r.get(k) for k in _TIMING} for r in records]),
+        "datasets": pd.DataFrame([_dataset_row(d) for d in datasets]),
+    }
+
+
+def write_tables(tables: dict[str, pd.DataFrame], directory: Path) -> None:
+    """Write each table as Parquet and as CSV (gzipped if large)."""
+    for name, table in tables.items():
+        write_parquet(directory / f"{name}.parquet", table)
+        write_csv(directory / f"{name}.csv{'.gz' if name in _LARGE else ''}", table)
+
+
+def _runs_table(
+    runs: Sequence[Run], groups: Sequence[Group], records: Sequence[dict[str, Any]]
+) -> pd.DataFrame:
+    group_of = {run.run_id: group.group_id for group in groups for run in group.runs}
+    rows = []
+    for run, record in zip(runs, records, strict=True):
+        parameters = run.config.model_dump(mode="json")
+        parameters["hidden"] = "-".join(str(width) for width in run.config.hidden)
+        rows.append(
+            {
+                "run_id": run.config.run_id,
+                "combination_id": run.config.combination_id,
+                "group_id": group_of[run.config.run_id],
+                "experiments": ",".join(run.experiments),
+                **parameters,
+                "n_parameters": record["n_parameters"],
+                "status": record["status"],
+                "message": record["message"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _evaluation_table(
+    runs: Sequence[Run], groups: Sequence[Group], directory: Path
+) -> pd.DataFrame:
+    parts = [
+        pd.read_parquet(directory / "groups" / group.group_id / "evaluation.parquet")
+        for group in groups
+    ]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    order = {run.config.run_id: i for i, run in enumerate(runs)}
+    table = table[table["run_id"].isin(order)]
+    return table.sort_values(
+        "run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True
+    )
+
+
+def _dataset_row(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "dataset": dataset.name,
+        "n_train": len(dataset.train),
+        "n_test": len(dataset.test),
+        "n_features": dataset.train.shape[1],
+        "sha256": dataset.sha256,
+        "source": dataset.source,
+    }

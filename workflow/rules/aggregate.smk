@@ -1,0 +1,39 @@
+# What all jobs wrote, as the study's tables.
+
+
+localrules:
+    resolved_config,
+
+
+# The configuration as Snakemake sees it, overrides from the command line included.
+rule resolved_config:
+    output:
+        f"{RESULTS}/config.yaml",
+    params:
+        values=STUDY.model_dump_json(exclude={"checkpoint_every", "device"}),
+    log:
+        f"{RESULTS}/logs/config.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
+
+
+rule tables:
+    input:
+        config=rules.resolved_config.output,
+        data=expand(rules.dataset.output, dataset=DATASETS),
+        evaluations=expand(rules.evaluate.output, group=GROUPS),
+        code=sources("tables.py"),
+    output:
+        [
+            f"{RESULTS}/tables/{name}.{suffix}"
+            for name in ("runs", "history", "units", "evaluation", "timing", "datasets")
+            for suffix in ("parquet", "csv.gz" if name == "units" else "csv")
+        ],
+    log:
+        f"{RESULTS}/logs/tables.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy aggregate --config {input.config} --log {log}"

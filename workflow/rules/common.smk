@@ -1,0 +1,99 @@
+# From the configuration to runs, groups and targets. No rules here.
+import json
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+# The package of this checkout serves the workflow and its jobs, installed or not.
+SOURCE = Path(workflow.current_basedir.get_path_or_uri(False)).resolve().parents[1] / "src"
+sys.path.insert(0, SOURCE.as_posix())
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [SOURCE.as_posix(), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from snakemake.exceptions import WorkflowError
+from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
+from vaestudy.engine import ENGINE_FILES
+
+try:
+    STUDY = parse_config(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+# How a job runs, not what it computes: read from `config` in shell commands, where a change of
+# either reruns nothing.
+config.update(device=STUDY.device, checkpoint_every=STUDY.checkpoint_every)
+
+RESULTS = STUDY.directory.as_posix()
+RUNS = {run.config.run_id: run for run in expand_grid(STUDY)}
+GROUPS = {
+    group.group_id: group
+    for group in group_runs([run.config for run in RUNS.values()], STUDY.max_members)
+}
+GROUP_OF = {run.run_id: name for name, group in GROUPS.items() for run in group.runs}
+COMBINATIONS, EXPERIMENTS = defaultdict(list), defaultdict(list)
+for run_id, run in RUNS.items():
+    COMBINATIONS[run.config.combination_id].append(run_id)
+    for experiment in run.experiments:
+        EXPERIMENTS[experiment].append(run_id)
+
+DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
+CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+
+PACKAGE = SOURCE / "vaestudy"
+if PACKAGE.is_relative_to(Path.cwd()):
+    PACKAGE = PACKAGE.relative_to(Path.cwd())
+
+
+def sources(*names):
+    """Files of the package as inputs: an edit reruns what depends on them, a touch does not."""
+    return [(PACKAGE / name).as_posix() for name in names]
+
+
+def package(folder):
+    """All source files of a subpackage."""
+    return [path.as_posix() for path in sorted((PACKAGE / folder).rglob("*.py"))]
+
+
+def parameters_of(group_id):
+    """The group's runs as one JSON argument: all that training depends on."""
+    return json.dumps([run.model_dump(mode="json") for run in GROUPS[group_id].runs])
+
+
+def dataset_of(group_id):
+    return f"{RESULTS}/data/{GROUPS[group_id].runs[0].dataset}.safetensors"
+
+
+def evaluation_of(run_id):
+    if run_id not in GROUP_OF:
+        raise WorkflowError(f"no run {run_id!r} in study {STUDY.study!r}; `vaestudy runs` lists them")
+    return f"{RESULTS}/groups/{GROUP_OF[run_id]}/evaluation.parquet"
+
+
+def evaluations(named, name, kind):
+    """The evaluations of all runs of one combination or experiment."""
+    if name not in named:
+        raise WorkflowError(
+            f"no {kind} {name!r} in study {STUDY.study!r}; there are: {', '.join(sorted(named))}"
+        )
+    return list(dict.fromkeys(evaluation_of(run_id) for run_id in named[name]))
+
+
+def work(group_id):
+    """Forward passes that a group takes, in millions: what its time is proportional to."""
+    images = 4_000 if GROUPS[group_id].runs[0].dataset == "mnist-5k" else 60_000
+    return sum(run.epochs * images * run.k for run in GROUPS[group_id].runs) / 1e6
+
+
+def train_minutes(wildcards, attempt):
+    """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
+    return round((10 + work(wildcards.group)) * 2 ** (attempt - 1))
+
+
+onstart:
+    members = f" of up to {STUDY.max_members} models" if STUDY.max_members > 1 else ""
+    print(
+        f"study {STUDY.study!r}: {len(RUNS)} models in {len(GROUPS)} training jobs{members}, "
+        f"{len(EXPERIMENTS)} experiments, results in {RESULTS}/"
+    )

@@ -1,0 +1,20 @@
+# Data sets: fetched once, verified, kept as one file.
+
+
+localrules:
+    dataset,
+
+
+rule dataset:
+    input:
+        sources("data.py"),
+    output:
+        f"{RESULTS}/data/{{dataset}}.safetensors",
+    params:
+        root=STUDY.data_dir,
+    log:
+        f"{RESULTS}/logs/data/{{dataset}}.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy data {wildcards.dataset} --root {params.root:q} --output {output} > {log} 2>&1"

@@ -1,0 +1,27 @@
+# Trained models measured on the test set.
+
+
+rule evaluate:
+    input:
+        trained=f"{RESULTS}/groups/{{group}}/trained.json",
+        data=lambda wildcards: dataset_of(wildcards.group),
+        code=sources("evaluate.py", "measure.py"),
+    output:
+        f"{RESULTS}/groups/{{group}}/evaluation.parquet",
+    params:
+        runs=lambda wildcards: parameters_of(wildcards.group),
+        n_samples=STUDY.evaluation.n_samples,
+        threshold=STUDY.evaluation.activity_threshold,
+    log:
+        f"{RESULTS}/logs/evaluate/{{group}}.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    shell:
+        "python -m vaestudy evaluate-group --runs {params.runs:q} --data {input.data} "
+        f"--runs-dir {RESULTS}/runs "
+        "--output {output} --log {log} --threads {threads} --device {config[device]} "
+        "--n-samples {params.n_samples} --threshold {params.threshold}"

@@ -1,0 +1,61 @@
+# Chapters are notebooks that read the tables; the report is all of them.
+
+
+localrules:
+    figure,
+    chapter,
+    report,
+
+
+rule chapter:
+    input:
+        notebook="notebooks/{chapter}.py",
+        config=f"{RESULTS}/config.yaml",
+        tables=rules.tables.output,
+        code=package("figures") + sources("study.py", "stats.py", "report/present.py"),
+    output:
+        f"{RESULTS}/notebooks/{{chapter}}.ipynb",
+    log:
+        notebook=f"{RESULTS}/logs/notebooks/{{chapter}}.ipynb",
+        text=f"{RESULTS}/logs/notebooks/{{chapter}}.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy chapter {input.notebook} --config {input.config} --output {output} "
+        "--log-notebook {log.notebook} > {log.text} 2>&1"
+
+
+# Any figure alone, as PDF, PNG or SVG, with its data beside it.
+rule figure:
+    input:
+        config=f"{RESULTS}/config.yaml",
+        tables=rules.tables.output,
+        code=package("figures"),
+    output:
+        f"{RESULTS}/figures/{{figure}}.{{format}}",
+    wildcard_constraints:
+        format="pdf|png|svg|csv",
+    log:
+        f"{RESULTS}/logs/figures/{{figure}}.{{format}}.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy figure {wildcards.figure} --config {input.config} --output {output} 2> {log}"
+
+
+rule report:
+    input:
+        notebooks=expand(rules.chapter.output, chapter=CHAPTERS),
+        config=f"{RESULTS}/config.yaml",
+        resources=[path.as_posix() for path in sorted(Path("report").rglob("*")) if path.is_file()],
+        code=package("report"),
+    output:
+        html=report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
+        pdf=report(f"{RESULTS}/report.pdf", caption="../report/report.rst", category="Report"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    shell:
+        "python -m vaestudy report {input.notebooks} --config {input.config} "
+        "--html {output.html} --pdf {output.pdf} 2> {log}"

@@ -1,0 +1,26 @@
+# One job a group. Its declared output is written when every member is trained; models, histories
+# and checkpoints are kept beside it, run by run, where an interrupted job finds them again.
+
+
+rule train:
+    input:
+        data=lambda wildcards: dataset_of(wildcards.group),
+        engine=sources(*ENGINE_FILES),
+    output:
+        f"{RESULTS}/groups/{{group}}/trained.json",
+    params:
+        runs=lambda wildcards: parameters_of(wildcards.group),
+    log:
+        f"{RESULTS}/logs/train/{{group}}.log",
+    conda:
+        "../../envs/vaestudy.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=train_minutes,
+    retries: 1
+    shell:
+        "python -m vaestudy train-group --runs {params.runs:q} --data {input.data} "
+        f"--runs-dir {RESULTS}/runs "
+        "--output {output} --log {log} --threads {threads} "
+        "--device {config[device]} --checkpoint-every {config[checkpoint_every]}"
