@@ -65,7 +65,7 @@ def stack_models(models: Sequence[VAE]) -> VAE:
 def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> None:
     """Write every member's training state to its own path, with what made it."""
     weights = state.model.state_dict()
-    moments = _moments(state)
+    moments = state.optimizer.moments()
     for member, (run, path) in enumerate(zip(state.runs, paths, strict=True)):
         tensors = {f"model.{k}": v for k, v in _select(weights, member).items()}
         tensors |= {f"adam.{k}": v for k, v in _select(moments, member).items()}
@@ -76,7 +76,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "data": data_sha256,
             "epoch": str(state.epoch),
             "n_features": str(state.model.architecture.n_features),
-            "step": str(_step(state)),
+            "step": str(state.optimizer.step_count),
             "failed": state.failed.get(member, ""),
         }
         with atomic_path(path) as temporary:
@@ -109,7 +109,7 @@ def stack_states(
         if not name.startswith("history.")
     }
     state.model.load_state_dict(_strip(stacked, "model."))
-    _restore_moments(state, _strip(stacked, "adam."), int(metadata["step"]))
+    state.optimizer.restore(_strip(stacked, "adam."), int(metadata["step"]))
     state.epoch = int(metadata["epoch"])
     state.history = _stack_histories([tensors for tensors, _ in loaded])
     state.failed = {m: meta["failed"] for m, (_, meta) in enumerate(loaded) if meta["failed"]}
@@ -130,31 +130,6 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _moments(state: TrainState) -> dict[str, Tensor]:
-    moments = {}
-    for name, parameter in state.model.named_parameters():
-        slots = state.optimizer.state.get(parameter, {})
-        for slot in ("exp_avg", "exp_avg_sq"):
-            moments[f"{name}.{slot}"] = slots.get(slot, torch.zeros_like(parameter)).detach()
-    return moments
-
-
-def _step(state: TrainState) -> int:
-    slots = next(iter(state.optimizer.state.values()), None)
-    return 0 if slots is None else int(slots["step"])
-
-
-def _restore_moments(state: TrainState, moments: dict[str, Tensor], step: int) -> None:
-    if step == 0:
-        return
-    for name, parameter in state.model.named_parameters():
-        state.optimizer.state[parameter] = {
-            "step": torch.tensor(float(step), device=parameter.device),
-            "exp_avg": moments[f"{name}.exp_avg"].to(parameter.device),
-            "exp_avg_sq": moments[f"{name}.exp_avg_sq"].to(parameter.device),
-        }
 
 
 def _history_tensors(history: History, member: int) -> dict[str, Tensor]:

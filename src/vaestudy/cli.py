@@ -80,7 +80,8 @@ def _start(device: str, threads: int) -> torch.device:
 
     torch.set_num_threads(threads)
     chosen = select_device(device)
-    torch.use_deterministic_algorithms(True)
+    if chosen.type == "cuda":  # the CPU's are all deterministic, and the switch costs a second
+        torch.use_deterministic_algorithms(True)
     return chosen
 
 

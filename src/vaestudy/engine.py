@@ -8,6 +8,7 @@ from pathlib import Path
 
 #: A model or state made by another text of these files is not taken up again.
 ENGINE_FILES = (
+    "adam.py",
     "binarization.py",
     "history.py",
     "kernels.py",

@@ -113,7 +113,7 @@ def read_idx(path: Path, file: IdxFile) -> UInt8[Tensor, "*shape"]:
     )
     digest = hashlib.sha256(content).hexdigest()
     for what, came, expected in (
-        ("header", content[: len(header)].hex(), header.hex()),
+        ("header", content[: len(header)].hex() or "empty", header.hex()),
         ("length", len(content), len(header) + math.prod(file.shape)),
         ("SHA-256", digest, file.sha256),
     ):

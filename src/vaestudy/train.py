@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
@@ -46,7 +47,7 @@ class TrainState:
     """
 
     model: VAE
-    optimizer: torch.optim.Adam
+    optimizer: Adam
     runs: tuple[RunConfig, ...]
     epoch: int = 0
     history: History = field(default_factory=History)
@@ -112,12 +113,12 @@ def initial_state(runs: tuple[RunConfig, ...], n_features: int, device: torch.de
     model = VAE(architecture_of(run, n_features), members=len(runs))
     model.initialize(MemberRNG(_seeds(runs), torch.device("cpu")).generators("init"))
     model.to(device)
-    optimizer = torch.optim.Adam(
-        model.parameters(),
-        lr=run.learning_rate,
-        betas=(run.adam_beta1, run.adam_beta2),
+    optimizer = Adam(
+        model.named_parameters(),
+        learning_rate=run.learning_rate,
+        beta1=run.adam_beta1,
+        beta2=run.adam_beta2,
         eps=run.adam_eps,
-        fused=True,
     )
     return TrainState(model, optimizer, runs)
 
@@ -133,7 +134,7 @@ def train_step(
     objective = OBJECTIVES[state.runs[0].objective]
     bound = objective(terms, beta)
     loss = -bound.mean(1).sum()
-    state.optimizer.zero_grad(set_to_none=True)
+    state.optimizer.zero_grad()
     loss.backward()
     state.optimizer.step()
     return batch_metrics(terms, bound, beta, objective)
