@@ -24,6 +24,9 @@ from vaestudy.history import History
 from vaestudy.train import TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE
 
+_METADATA = "vaestudy"
+
+
 class CheckpointError(RuntimeError):
     """A saved model or state cannot be used; the message names the file and the remedy."""
 
@@ -35,8 +38,7 @@ def _select(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
 def save_model(model: VAE, member: int, run: RunConfig, path: Path) -> None:
     """Write one member's weights and its run's parameters."""
     metadata = {"run": run.canonical, "n_features": str(model.architecture.n_features)}
-    with atomic_path(path) as temporary:
-        save_file(_select(model.state_dict(), member), temporary, metadata)
+    _write(path, _select(model.state_dict(), member), metadata)
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, RunConfig]:
@@ -79,8 +81,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "step": str(state.optimizer.step_count),
             "failed": state.failed.get(member, ""),
         }
-        with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        _write(path, tensors, metadata)
 
 
 def saved_epoch(path: Path, run: RunConfig, data_sha256: str) -> int | None:
@@ -116,16 +117,24 @@ def stack_states(
     return state
 
 
+def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    # One key: safetensors writes several in an order that changes from run to run.
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {_METADATA: json.dumps(metadata, sort_keys=True)})
+
+
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    remedy = "delete it and train the run again"
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+            metadata = json.loads((file.metadata() or {})[_METADATA])
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; train the run first") from None
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{path} is damaged ({error}); delete it and train the run again"
-        ) from None
+    except (KeyError, ValueError):
+        raise CheckpointError(f"{path} was not written by vaestudy; {remedy}") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); {remedy}") from None
 
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

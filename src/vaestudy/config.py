@@ -22,6 +22,7 @@ from vaestudy.config_errors import ConfigError, explain
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -76,10 +77,10 @@ class ModelParameters(_Strict):
     )
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Adam's step size.")
+    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size.")
     adam_beta1: Fraction = Field(0.9, description="Adam's decay of the first moment.")
     adam_beta2: Fraction = Field(0.999, description="Adam's decay of the second moment.")
-    adam_eps: Annotated[float, Field(gt=0)] = Field(1e-4, description="Adam's epsilon.")
+    adam_eps: PositiveFloat = Field(1e-4, description="Adam's epsilon.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -148,7 +149,7 @@ class Evaluation(_Strict):
     n_samples: PositiveInt = Field(
         5000, description="Importance samples a test image in the estimate of log p(x)."
     )
-    activity_threshold: Annotated[float, Field(gt=0)] = Field(
+    activity_threshold: PositiveFloat = Field(
         0.01, description="A latent dimension is active above this variance of its mean."
     )
 
@@ -259,12 +260,19 @@ def parse_run(values: dict[str, Any], source: str = "run") -> RunConfig:
         raise ConfigError(explain(error, RunConfig, source)) from None
 
 
-def _combinations(vary: dict[str, list[Any]]) -> list[dict[str, Any]]:
+def _combinations(vary: dict[str, list[Any]], where: str) -> list[dict[str, Any]]:
     levels = [
         [level if isinstance(level, dict) else {factor: level} for level in values]
         for factor, values in vary.items()
     ]
-    return [{k: v for part in parts for k, v in part.items()} for parts in product(*levels)]
+    combinations = []
+    for parts in product(*levels):
+        keys = [key for part in parts for key in part]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigError(f"{where}: {key}: set by two factors at once; drop one of them")
+        combinations.append({k: v for part in parts for k, v in part.items()})
+    return combinations
 
 
 def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]:
@@ -278,8 +286,10 @@ def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]
     base = config.base.model_dump()
     found: dict[str, tuple[RunConfig, list[str]]] = {}
     for name, experiment in config.experiments.items():
-        for varied in _combinations(experiment.vary):
-            where = f"{source}, experiments.{name}"
+        where = f"{source}, experiments.{name}"
+        for varied in _combinations(experiment.vary, where):
+            if "seed" in {**experiment.set, **varied}:
+                raise ConfigError(f"{where}: seed: not a factor; list seeds under `seeds`")
             for seed in config.seeds:
                 run = parse_run({**base, **experiment.set, **varied, "seed": seed}, where)
                 owners = found.setdefault(run.run_id, (run, []))[1]

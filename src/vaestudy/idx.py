@@ -140,8 +140,9 @@ def _download(idx_set: IdxSet, root: Path) -> None:
         getattr(datasets, idx_set.torchvision_class)(root, download=True)
     except _DOWNLOAD_ERRORS as error:
         folder = root / idx_set.torchvision_class / "raw"
+        cause = " ".join(str(error).split())
         raise DataError(
-            f"data set {idx_set.name} could not be downloaded to {folder} ({error}): "
+            f"data set {idx_set.name} could not be downloaded to {folder} ({cause}): "
             + _by_hand(idx_set, folder)
         ) from error
 

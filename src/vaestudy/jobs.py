@@ -154,7 +154,7 @@ def train_group(
     """
     files = {run: RunFiles(runs_dir / run.run_id) for run in runs}
     with _locked([f.directory for f in files.values()]):
-        for part in _partition(runs, files, dataset):
+        for part in _partition(runs, files, dataset, device):
             splits = load_splits(dataset, part[0].binarization, device)
             state = _resume_or_start(part, files, dataset, device)
             _train_part(state, splits, files, dataset, checkpoint_every, on_epoch)
@@ -173,9 +173,16 @@ def is_finished(run: RunConfig, files: RunFiles, dataset: Dataset) -> bool:
 
 
 def _partition(
-    runs: Sequence[RunConfig], files: dict[RunConfig, RunFiles], dataset: Dataset
+    runs: Sequence[RunConfig],
+    files: dict[RunConfig, RunFiles],
+    dataset: Dataset,
+    device: torch.device,
 ) -> list[tuple[RunConfig, ...]]:
-    """Split the unfinished runs by the epoch they stand at: each part trains together."""
+    """Split the unfinished runs by the epoch they stand at: each part trains together.
+
+    On the CPU every run trains alone. Its results must not depend on its job's other runs, and
+    there the last bits of a product depend on where in memory a member's matrix starts.
+    """
     parts: dict[int, list[RunConfig]] = {}
     for run in runs:
         if is_finished(run, files[run], dataset):
@@ -183,7 +190,8 @@ def _partition(
             continue
         epoch = checkpoint.saved_epoch(files[run].checkpoint, run, dataset.sha256) or 0
         parts.setdefault(epoch, []).append(run)
-    return [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
+    together = [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
+    return [(run,) for part in together for run in part] if device.type == "cpu" else together
 
 
 def _resume_or_start(

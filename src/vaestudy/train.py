@@ -183,7 +183,7 @@ def train(
         state.epoch += 1
         test_metrics, units = evaluate_epoch(state.model, data.test, state.runs, state.epoch)
         state.history.append(state.epoch, train_metrics, test_metrics, units)
-        _note_divergence(state, train_metrics)
+        _note_divergence(state, train_metrics, test_metrics)
         if on_epoch is not None:
             n_images = len(state.runs) * len(data.train)
             bounds = train_metrics[_BOUND], test_metrics[_BOUND]
@@ -221,8 +221,11 @@ def _present(
     return x
 
 
-def _note_divergence(state: TrainState, train_metrics: Float[Tensor, "S M"]) -> None:
-    finite = np.isfinite(train_metrics.cpu().numpy()).all(axis=0)
+def _note_divergence(
+    state: TrainState, train_metrics: Float[Tensor, "S M"], test_metrics: Float[Tensor, "S M"]
+) -> None:
+    # The test metrics too: an epoch's last step can ruin weights that gave finite train metrics.
+    finite = np.isfinite(torch.cat([train_metrics, test_metrics]).cpu().numpy()).all(axis=0)
     for member, (run, ok) in enumerate(zip(state.runs, finite, strict=True)):
         if not ok and member not in state.failed:
             state.failed[member] = (

@@ -1,10 +1,217 @@
-"""Figures of one chapter."""
+"""Figures of the chapter on implementing VAEs: what each change to the base model does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vaestudy.figures.curves import Curve, draw_curves, legend, run_ids
+from vaestudy.figures.diagrams import architecture, initialization
 from vaestudy.figures.drawing import Drawing
+from vaestudy.figures.families import color_of, label_of
+from vaestudy.figures.style import MUTED, PALETTE, SEQUENTIAL, TEXT_WIDTH
+from vaestudy.objectives import warmup_beta
+from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
-FIGURES: dict[str, Callable[[Study], Drawing]] = {}
+
+def _curve(study: Study, label: str, color: str, **parameters: object) -> Curve:
+    return Curve(label, color, study.runs(**parameters))
+
+
+def _families(study: Study, *selections: dict[str, object]) -> list[Curve]:
+    """Return a curve for each selection, named and coloured as everywhere in the report."""
+    tables = [study.runs(**selection) for selection in selections]
+    return [Curve(label_of(t.iloc[0]), color_of(t.iloc[0]), t) for t in tables]
+
+
+def draw_final(
+    axes: Axes, study: Study, curves: Sequence[Curve], metric: str = "nll"
+) -> pd.DataFrame:
+    """Draw every seed's final value and the mean with its 95 % interval; return them."""
+    rows = []
+    for position, curve in enumerate(curves):
+        values = study.final(curve.runs, metric)["value"]
+        interval = mean_interval(values)
+        axes.scatter([position] * len(values), values, s=9, color=curve.color, alpha=0.55, lw=0)
+        axes.errorbar(
+            position + 0.18,
+            interval.mean,
+            yerr=interval.high - interval.mean,
+            fmt="o",
+            ms=4,
+            color=curve.color,
+            capsize=2.5,
+            lw=1,
+        )
+        rows += [(curve.label, metric, value) for value in values]
+    axes.set_xticks(range(len(curves)), [c.label for c in curves], rotation=20, ha="right")
+    axes.set_xlim(-0.5, len(curves) - 0.3)
+    return pd.DataFrame(rows, columns=["curve", "metric", "value"])
+
+
+def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
+    """Draw the bound through training, and the test NLL that decides, side by side."""
+    figure = Figure(figsize=(TEXT_WIDTH, 2.75))
+    left, right = figure.subplots(1, 2, width_ratios=[1.9, 1])
+    data = draw_curves(left, study, curves)
+    legend(left, curves, loc="lower right")
+    final = draw_final(right, study, curves)
+    right.set(ylabel="test NLL (nats)", title="lower is better")
+    left.set_title("higher is better")
+    return Drawing(figure, pd.concat([data, final]), run_ids(curves))
+
+
+def likelihood(study: Study) -> Drawing:
+    """Fig. 1a of the source: each decoder's own training bound, on its own scale."""
+    figure = Figure(figsize=(TEXT_WIDTH, 2.5))
+    panels = figure.subplots(1, 2)
+    drawn, everything = [], []
+    for axes, name in zip(panels, ("bernoulli", "gaussian"), strict=True):
+        curves = [
+            Curve(label_of(runs.iloc[0]).split(" · ")[0], color, runs)
+            for color, objective in zip(PALETTE, ({}, study.iwae), strict=False)
+            if study.has(likelihood=name, **objective)
+            for runs in [study.runs(likelihood=name, **objective)]
+        ]
+        summary = draw_curves(axes, study, curves)
+        axes.set_title(f"{name.capitalize()}: log {'mass' if name == 'bernoulli' else 'density'}")
+        legend(axes, curves, loc="lower right")
+        drawn.append(summary.assign(likelihood=name))
+        everything += curves
+    return Drawing(figure, pd.concat(drawn), run_ids(everything))
+
+
+def importance_weighting(study: Study) -> Drawing:
+    """Fig. 1b of the source: bounds of VAE and IWAE, and the test NLL that compares them."""
+    return _curves_and_nll(study, _families(study, {}, study.iwae))
+
+
+def batch_norm(study: Study) -> Drawing:
+    """Fig. 2 of the source: with and without batch normalization."""
+    hidden = {"batch_norm": "hidden"}
+    return _curves_and_nll(
+        study, _families(study, {}, hidden, study.iwae, {**study.iwae, **hidden})
+    )
+
+
+def warmup(study: Study) -> Drawing:
+    """Fig. 3a of the source: with and without warm-up."""
+    return _curves_and_nll(
+        study, _families(study, {}, study.warmup, study.iwae, {**study.iwae, **study.warmup})
+    )
+
+
+def warmup_sweep(study: Study) -> Drawing:
+    """The length of the warm-up: its schedule, the bound, the NLL it ends at."""
+    lengths = study.levels("warmup")
+    colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
+    curves = [
+        _curve(study, f"{n} epochs" if n else "none", color, warmup=n)
+        for n, color in zip(lengths, colors, strict=True)
+    ]
+    figure = Figure(figsize=(TEXT_WIDTH, 2.5))
+    schedule, bounds, final = figure.subplots(1, 3, width_ratios=[1, 1.4, 0.9])
+    epochs = range(1, study.config.base.epochs + 1)
+    for n, curve in zip(lengths, curves, strict=True):
+        schedule.plot(epochs, [warmup_beta(e, n) for e in epochs], color=curve.color)
+    schedule.set(xlabel="epoch", ylabel=r"KL weight $\beta$", ylim=(-0.03, 1.06))
+    data = draw_curves(bounds, study, curves, splits=("test",))
+    bounds.set_ylabel("test bound (nats)")
+    legend(bounds, curves, splits=False, loc="lower right")
+    ends = draw_final(final, study, curves)
+    final.set(ylabel="test NLL (nats)")
+    return Drawing(figure, pd.concat([data, ends]), run_ids(curves))
+
+
+def _by_dimension(study: Study, objective: dict[str, object]) -> list[Curve]:
+    levels = study.levels("n_z", **objective)
+    colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
+    return [
+        _curve(study, f"$n_z = {n_z}$", color, n_z=n_z, **objective)
+        for n_z, color in zip(levels, colors, strict=True)
+    ]
+
+
+def latent_dimension(study: Study) -> Drawing:
+    """Fig. 3b of the source, and the figure its margin asks for: latent dimension and NLL."""
+    curves = _by_dimension(study, study.iwae)
+    figure = Figure(figsize=(TEXT_WIDTH, 2.75))
+    left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+    data = draw_curves(left, study, curves, splits=("test",))
+    left.set_ylabel(f"test bound, K = {study.iwae['k']} (nats)")
+    legend(left, curves, splits=False, loc="lower right")
+    parts, runs = [data], list(run_ids(curves))
+    for objective in ({}, study.iwae):
+        rows = nll_by_dimension(study, objective)
+        first = study.runs(n_z=..., **objective).iloc[0]
+        right.errorbar(
+            rows["n_z"],
+            rows["mean"],
+            yerr=rows["high"] - rows["mean"],
+            marker="o",
+            capsize=2.5,
+            lw=1.1,
+            color=color_of(first),
+            label=label_of(first),
+        )
+        parts.append(rows)
+        runs += study.runs(n_z=..., **objective)["run_id"].tolist()
+    levels = study.levels("n_z", **study.iwae)
+    right.set(xlabel="latent dimensions", ylabel="test NLL (nats)", xscale="log")
+    right.set_xticks(levels, [str(n) for n in levels])
+    right.minorticks_off()
+    _frame_means(right, pd.concat(parts[1:]))
+    right.legend()
+    return Drawing(figure, pd.concat(parts), tuple(dict.fromkeys(runs)))
+
+
+def _frame_means(axes: Axes, rows: pd.DataFrame) -> None:
+    """Fit the vertical range to the means: an interval of two seeds can be twenty times wider."""
+    low, high = rows["mean"].min(), rows["mean"].max()
+    margin = 0.25 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+
+
+def nll_by_dimension(study: Study, objective: dict[str, object]) -> pd.DataFrame:
+    """Return the test NLL and its interval for every latent dimension."""
+    rows = []
+    for n_z in study.levels("n_z", **objective):
+        final = study.final(study.runs(n_z=n_z, **objective), "nll")
+        interval = mean_interval(final["value"])
+        rows.append((n_z, interval.mean, interval.low, interval.high, interval.n))
+    table = pd.DataFrame(rows, columns=["n_z", "mean", "low", "high", "n"])
+    return table.assign(metric="nll", curve=label_of(study.runs(n_z=..., **objective).iloc[0]))
+
+
+def literal_variants(study: Study) -> Drawing:
+    """The source's printed settings beside the choices made here."""
+    candidates = {
+        "base": {},
+        r"Adam $\beta_2 = 0.9$": {"adam_beta2": 0.9},
+        "bounded heads": {"encoder_heads": "bounded"},
+        "BN, hidden": {"batch_norm": "hidden"},
+        "BN, heads too": {"batch_norm": "all"},
+    }
+    curves = [
+        _curve(study, label, color, **selection)
+        for color, (label, selection) in zip((MUTED, *PALETTE), candidates.items(), strict=False)
+        if study.has(**selection)
+    ]
+    return _curves_and_nll(study, curves)
+
+
+FIGURES: dict[str, Callable[[Study], Drawing]] = {
+    "architecture": architecture,
+    "initialization": initialization,
+    "likelihood": likelihood,
+    "importance-weighting": importance_weighting,
+    "batch-norm": batch_norm,
+    "warmup": warmup,
+    "warmup-sweep": warmup_sweep,
+    "latent-dimension": latent_dimension,
+    "literal-variants": literal_variants,
+}

@@ -1,0 +1,285 @@
+"""What several tests build: small models, plain twins of them, made-up data, training states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+
+from vaestudy.adam import Adam
+from vaestudy.binarization import fixed_binarization
+from vaestudy.config import RunConfig
+from vaestudy.dataset import Dataset
+from vaestudy.likelihoods import Likelihood
+from vaestudy.rng import normal
+from vaestudy.train import Splits, TrainState, architecture_of, initial_state
+from vaestudy.vae import VAE, Architecture
+
+CPU = torch.device("cpu")
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def architecture(**changes: object) -> Architecture:
+    """A small one with two different hidden widths."""
+    return Architecture(**{"n_features": 12, "n_z": 3, "hidden": (7, 5), **changes})
+
+
+def perturbed(model: VAE, seed: int = 0) -> VAE:
+    """In float64, every weight and bias (0 or 1 when fresh) away from its special value."""
+    model.double().initialize(generators(*range(seed, seed + model.members)))
+    with torch.no_grad():
+        for i, parameter in enumerate(model.parameters()):
+            parameter.add_(0.1 * randn(*parameter.shape, seed=seed + i))
+    return model
+
+
+def run_config(**changes: object) -> RunConfig:
+    """A run that trains in a fraction of a second."""
+    small = {
+        "dataset": "mnist-5k",
+        "n_z": 3,
+        "hidden": (7, 5),
+        "epochs": 2,
+        "batch_size": 20,
+        "learning_rate": 0.01,
+    }
+    return RunConfig(**{**small, **changes})
+
+
+def tiny_dataset(n_train: int = 90, n_test: int = 33, side: int = 4) -> Dataset:
+    """Made-up grey images whose columns brighten with the label; 90 is no multiple of 20."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", n_train), ("test", n_test)):
+        labels = rng.integers(0, 10, n)
+        ramp = labels[:, None] * np.arange(side * side)[None, :] * 255 / (9 * side * side)
+        noisy = np.clip(ramp + rng.normal(0, 20, ramp.shape), 0, 255)
+        arrays[split] = torch.from_numpy(noisy.astype(np.uint8))
+        arrays[f"{split}_labels"] = torch.from_numpy(labels)
+    return Dataset.build("mnist-5k", arrays, (side, side), "made up for the tests")
+
+
+def splits(dataset: Dataset | None = None) -> Splits:
+    dataset = dataset or tiny_dataset()
+    return Splits(dataset.train, fixed_binarization(dataset.test, "dynamic", 1).float())
+
+
+def fresh(*runs: RunConfig, n_features: int = 16) -> TrainState:
+    return initial_state(runs, n_features, CPU)
+
+
+def double_state(*runs: RunConfig, n_features: int = 16) -> TrainState:
+    """Like `initial_state`, in float64: a comparison that forgives no more than rounding."""
+    run = runs[0]
+    model = perturbed(VAE(architecture_of(run, n_features), members=len(runs)))
+    optimizer = Adam(
+        model.named_parameters(),
+        learning_rate=run.learning_rate,
+        beta1=run.adam_beta1,
+        beta2=run.adam_beta2,
+        eps=run.adam_eps,
+    )
+    return TrainState(model, optimizer, runs)
+
+
+def assert_same_member(a: TrainState, m: int, b: TrainState, n: int) -> None:
+    """Member m of ``a`` is member n of ``b``, to the last bit: weights, moments, history, fate."""
+    for first, second in (
+        (a.model.state_dict(), b.model.state_dict()),
+        (a.optimizer.moments(), b.optimizer.moments()),
+    ):
+        assert first.keys() == second.keys()
+        for name in first:
+            assert torch.equal(first[name][m], second[name][n]), name
+    assert (a.epoch, a.optimizer.step_count) == (b.epoch, b.optimizer.step_count)
+    assert a.history.epochs == b.history.epochs
+    assert a.runs[m] == b.runs[n]
+    assert a.failed.get(m) == b.failed.get(n)
+    for name in ("train", "test", "units"):
+        pairs = zip(getattr(a.history, name), getattr(b.history, name), strict=True)
+        for epoch, (first, second) in enumerate(pairs):
+            np.testing.assert_array_equal(first[:, m], second[:, n], f"{name}, entry {epoch}")
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file below ``folder`` by its path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+ACTIVATIONS = {
+    "softplus": lambda a: torch.logaddexp(a, torch.zeros_like(a)),
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "elu": lambda a: torch.where(a > 0, a, torch.expm1(a)),
+    "silu": lambda a: a * torch.sigmoid(a),
+}
+
+
+class _Elementwise(nn.Module):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, a: Tensor) -> Tensor:
+        return ACTIVATIONS[self.name](a)
+
+
+def _plain_hidden(widths: Sequence[int], activation: str, batch_norm: bool) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for n_in, n_out in pairwise(widths):
+        layers.append(nn.Linear(n_in, n_out, bias=not batch_norm))
+        layers += [nn.BatchNorm1d(n_out)] if batch_norm else []
+        layers.append(_Elementwise(activation))
+    return nn.Sequential(*layers)
+
+
+class PlainVAE(nn.Module):
+    """One VAE as a textbook writes it, of stock layers and ``torch.distributions``: the oracle."""
+
+    def __init__(self, a: Architecture) -> None:
+        super().__init__()
+        self.a = a
+        bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
+        n_out = a.n_features * (2 if a.likelihood == "gaussian" else 1)
+        self.encoder = _plain_hidden((a.n_features, *a.hidden), a.activation, bn)
+        self.heads = nn.Linear(a.hidden[-1], 2 * a.n_z, bias=not bn_heads)
+        self.heads_norm = nn.BatchNorm1d(2 * a.n_z) if bn_heads else nn.Identity()
+        self.decoder = _plain_hidden((a.n_z, *a.hidden[::-1]), a.activation, bn)
+        self.output = nn.Linear(a.hidden[0], n_out)
+
+    def posterior(self, x: Tensor) -> Normal:
+        codes = self.heads_norm(self.heads(self.encoder(x)))
+        mu, logvar = codes[:, : self.a.n_z], codes[:, self.a.n_z :]
+        if self.a.encoder_heads == "bounded":
+            mu, logvar = torch.sigmoid(mu), torch.tanh(logvar)
+        return Normal(mu, torch.exp(logvar / 2))
+
+    def likelihood(self, z: Tensor) -> Independent:
+        rows = self.output(self.decoder(z.reshape(-1, self.a.n_z)))
+        params = rows.reshape(*z.shape[:-1], -1)
+        if self.a.likelihood == "bernoulli":
+            return Independent(Bernoulli(logits=params, validate_args=False), 1)
+        mean, logvar = params[..., : self.a.n_features], params[..., self.a.n_features :]
+        return Independent(Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2)), 1)
+
+    def terms(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
+        """The fields of `LatentTerms` for x [B, D] and eps [K, B, Z]."""
+        q = self.posterior(x)
+        prior = Normal(torch.zeros_like(q.loc), torch.ones_like(q.loc))
+        z = q.loc + q.scale * eps
+        return {
+            "log_px_z": self.likelihood(z).log_prob(x.expand(len(eps), *x.shape)),
+            "log_pz": prior.log_prob(z).sum(-1),
+            "log_qz_x": q.log_prob(z).sum(-1),
+            "kl": kl_divergence(q, prior).sum(-1),
+        }
+
+
+def plain_twin(model: VAE, member: int) -> PlainVAE:
+    """A plain module with copies of one member's weights."""
+    twin = PlainVAE(model.architecture).to(model.output.weight.dtype)
+    twin.load_state_dict(as_plain(model.state_dict(), member), strict=False)
+    return twin
+
+
+def as_plain(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
+    """One member's slice of a model's parameters (or gradients) in the plain twin's layout."""
+    renamed = {"gamma": "weight", "beta": "bias"}
+    plain = {}
+    for name, value in values.items():
+        stem, _, last = name.rpartition(".")
+        own = value[member].detach().clone()
+        matrix = last == "weight"
+        plain[f"{stem}.{renamed.get(last, last)}"] = own.T.contiguous() if matrix else own[0]
+    return plain
+
+
+def plain_objective(name: str, terms: dict[str, Tensor], beta: float) -> Tensor:
+    """The bound of each datum, [B], written from its definition."""
+    log_w = terms["log_px_z"] + beta * (terms["log_pz"] - terms["log_qz_x"])
+    return {
+        "elbo": lambda: terms["log_px_z"].mean(0) - beta * terms["kl"],
+        "elbo-sampled": lambda: log_w.mean(0),
+        "iwae": lambda: torch.log(torch.exp(log_w).mean(0)),
+    }[name]()
+
+
+class FixedVariance(Likelihood):
+    """p(x | z) = N(x; params, s² I): with a linear decoder log p(x) is known exactly."""
+
+    n_heads = 1
+
+    def __init__(self, s: float) -> None:
+        self.s = s
+
+    def log_prob(self, x: Tensor, params: Tensor) -> Tensor:
+        return Normal(params, self.s).log_prob(x).sum(-1)
+
+    def mean(self, params: Tensor) -> Tensor:
+        return params
+
+    def sample(self, params: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return params + self.s * torch.empty_like(params).normal_(generator=generator)
+
+    def binary_logits(self, params: Tensor) -> Tensor:
+        return (params - 0.5) / self.s**2
+
+    def mean_logits(self, params: Tensor) -> Tensor:
+        return torch.logit(params)
+
+
+class LinearGaussian:
+    """x = W z + b + s n, with orthogonal columns in W, so that the posterior is diagonal.
+
+    ``model`` is a VAE whose encoder is linear: q(z|x) is the posterior, its mean moved by ``shift``
+    and its standard deviation multiplied by ``widen``.
+    """
+
+    def __init__(
+        self, members: int = 1, n_x: int = 6, n_z: int = 2, shift: float = 0.0, widen: float = 1.0
+    ) -> None:
+        s = 0.7
+        basis = torch.linalg.qr(randn(n_x, n_z))[0]
+        self.w = basis * torch.linspace(1.5, 0.5, n_z, dtype=torch.float64)
+        self.b, self.s, self.n_z = randn(n_x, seed=1), s, n_z
+        precision = 1 + self.w.square().sum(0) / s**2
+        self.model = VAE(Architecture(n_x, n_z, hidden=(n_x,)), members).double().eval()
+        self.model.encoder = nn.Identity()
+        self.model.decoder = nn.Identity()
+        self.model.output = type(self.model.output)(members, n_z, n_x).double()
+        self.model.likelihood = FixedVariance(s)
+        to_mean = self.w / precision / s**2
+        logvar = -torch.log(precision) + 2 * np.log(widen)
+        with torch.no_grad():
+            self.model.output.weight.copy_(self.w.T)
+            self.model.output.bias.copy_(self.b)
+            self.model.heads = type(self.model.heads)(members, n_x, 2 * n_z, heads=2).double()
+            self.model.heads.weight.copy_(torch.cat([to_mean, torch.zeros_like(to_mean)], 1))
+            self.model.heads.bias.copy_(torch.cat([shift - self.b @ to_mean, logvar]))
+
+    def sample(self, n: int, seed: int = 2) -> Tensor:
+        z, noise = randn(n, self.n_z, seed=seed), randn(n, len(self.b), seed=seed + 1)
+        return z @ self.w.T + self.b + self.s * noise
+
+    def log_px(self, x: Tensor) -> Tensor:
+        covariance = self.w @ self.w.T + self.s**2 * torch.eye(len(self.b), dtype=torch.float64)
+        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+
+    def log_w(self, x: Tensor, k: int, seed: int = 0) -> Tensor:
+        """Log-weights [M, K, N] of fresh samples."""
+        members = self.model.members
+        eps = normal(generators(*range(seed, seed + members)), (k, len(x), self.n_z), CPU)
+        return self.model(x.expand(members, *x.shape), eps.double()).log_w().detach()

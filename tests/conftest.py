@@ -1,0 +1,38 @@
+"""One thread, and shapes checked: jaxtyping's annotations are enforced by beartype here alone."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Children that a test starts compute with one thread too.
+os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
+
+MATHS = (
+    "adam",
+    "binarization",
+    "checkpoint",
+    "evaluate",
+    "history",
+    "kernels",
+    "layers",
+    "likelihoods",
+    "objectives",
+    "rng",
+    "train",
+    "vae",
+)
+install_import_hook([f"vaestudy.{name}" for name in MATHS], "beartype.beartype")
+
+settings.register_profile("vaestudy", deadline=None, derandomize=True)
+settings.load_profile("vaestudy")
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)

@@ -1,0 +1,124 @@
+"""Each family against ``torch.distributions``, and normalised."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from builders import randn
+from scipy.integrate import quad
+from torch import Tensor
+from torch import distributions as td
+
+from vaestudy.likelihoods import LIKELIHOODS, Bernoulli, Gaussian, Likelihood
+
+D = 5
+
+
+def oracle(name: str, params: Tensor) -> td.Distribution:
+    if name == "bernoulli":
+        return td.Independent(td.Bernoulli(logits=params, validate_args=False), 1)
+    a, b = params[..., :D], params[..., D:]
+    return td.Independent(td.Normal(torch.sigmoid(a), torch.exp(torch.tanh(b)).sqrt()), 1)
+
+
+@pytest.fixture(params=sorted(LIKELIHOODS))
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def likelihood(name: str) -> Likelihood:
+    return LIKELIHOODS[name]
+
+
+@pytest.fixture
+def params(likelihood: Likelihood) -> Tensor:
+    return 2 * randn(2, 3, 4, likelihood.param_features(D))
+
+
+def test_log_prob_is_the_distribution(name: str, likelihood: Likelihood, params: Tensor) -> None:
+    x = (randn(2, 1, 4, D, seed=1) > 0).double()
+    want = oracle(name, params).log_prob(x.expand(2, 3, 4, D))
+    torch.testing.assert_close(likelihood.log_prob(x, params), want, rtol=1e-12, atol=1e-12)
+
+
+def test_mean_is_the_distribution(name: str, likelihood: Likelihood, params: Tensor) -> None:
+    torch.testing.assert_close(likelihood.mean(params), oracle(name, params).mean)
+
+
+def test_mean_logits_are_the_logits_of_the_mean(likelihood: Likelihood, params: Tensor) -> None:
+    mean = torch.sigmoid(likelihood.mean_logits(params))
+    torch.testing.assert_close(mean, likelihood.mean(params), rtol=1e-12, atol=0)
+
+
+def test_samples_have_the_moments(
+    name: str, likelihood: Likelihood, generator: torch.Generator
+) -> None:
+    n = 100_000
+    params = 2 * randn(likelihood.param_features(D))
+    want = oracle(name, params)
+    x = likelihood.sample(params.expand(n, -1), generator)
+    assert (x.mean(0) - want.mean).abs().max() < 5 * (want.variance / n).sqrt().max()
+    torch.testing.assert_close(x.var(0), want.variance, rtol=0.03, atol=0)
+
+
+def test_samples_are_fixed_by_the_generator(likelihood: Likelihood, params: Tensor) -> None:
+    draws = [likelihood.sample(params, torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_bernoulli_sums_to_one_over_all_images() -> None:
+    images = torch.tensor(list(product([0.0, 1.0], repeat=D)), dtype=torch.float64)
+    log_p = Bernoulli().log_prob(images[None, None], 3 * randn(1, 1, 1, D))
+    assert torch.logsumexp(log_p, -1).item() == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("a", "b"), [(-3.0, 2.0), (0.0, 0.0), (0.5, -2.0), (100.0, 100.0)])
+def test_gaussian_integrates_to_one(a: float, b: float) -> None:
+    params = torch.tensor([a, b], dtype=torch.float64).view(1, 1, 1, 2)
+
+    def density(x: float) -> float:
+        return Gaussian().log_prob(torch.tensor(x).double().view(1, 1, 1, 1), params).exp().item()
+
+    assert quad(density, -20, 20, points=[0.5])[0] == pytest.approx(1, abs=1e-7)
+
+
+def test_gaussian_is_normalised_over_several_features() -> None:
+    grid = torch.linspace(-9, 10, 400, dtype=torch.float64)
+    x = torch.cartesian_prod(grid, grid)[None, None]
+    total = Gaussian().log_prob(x, randn(1, 1, 1, 4)).exp().sum() * (grid[1] - grid[0]) ** 2
+    assert total.item() == pytest.approx(1, abs=1e-9)
+
+
+def test_binary_logits_are_the_log_odds(likelihood: Likelihood) -> None:
+    params = 2 * randn(1, 3, 4, likelihood.param_features(1))
+    one, zero = (
+        likelihood.log_prob(torch.full((1, 1, 4, 1), v).double(), params) for v in (1.0, 0.0)
+    )
+    logits = likelihood.binary_logits(params)[..., 0]
+    torch.testing.assert_close(logits, one - zero, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_extreme_parameters_are_finite(likelihood: Likelihood, dtype: torch.dtype) -> None:
+    values = torch.tensor([-100.0, 0.0, 100.0], dtype=dtype)
+    grid = torch.cartesian_prod(*[values] * likelihood.n_heads).view(1, 1, -1, likelihood.n_heads)
+    for x in (0.0, 1.0):
+        params = grid.clone().requires_grad_()
+        data = torch.full((1, 1, grid.shape[2], 1), x, dtype=dtype)
+        value = likelihood.log_prob(data, params)
+        value.sum().backward()
+        assert torch.isfinite(value).all()
+        assert torch.isfinite(params.grad).all()
+    for f in (likelihood.mean, likelihood.binary_logits, likelihood.mean_logits, likelihood.sample):
+        assert torch.isfinite(f(grid)).all(), f.__name__
+
+
+def test_gaussian_moments_stay_in_their_bounds() -> None:
+    samples = Gaussian().sample(torch.tensor([50.0, -50.0]).expand(20_000, 2))
+    assert samples.mean().item() == pytest.approx(1, abs=0.02)
+    assert samples.std().item() == pytest.approx(np.exp(-0.5), abs=0.02)
