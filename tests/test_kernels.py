@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from builders import randn
 from torch import Tensor
 from torch.distributions import Bernoulli
 
+from builders import randn
 from vaestudy.kernels import bernoulli_log_prob, softplus
 
 DTYPES = [torch.float32, torch.float64]
@@ -43,8 +43,10 @@ def test_softplus_at_the_extremes(dtype: torch.dtype) -> None:
     )
     assert value[1] == 100
     assert gradient[1] == 1
-    torch.testing.assert_close(value[0], gradient[0], rtol=1e-3, atol=0)
-    torch.testing.assert_close(value[0].double().log().item(), -100.0, rtol=1e-2, atol=0)
+    # float32 may flush e^-100 to 0.
+    expected = pytest.approx(3.7e-44, rel=0.02 if dtype == torch.float64 else 1)
+    assert value[0].item() == expected
+    assert gradient[0].item() == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -74,7 +76,7 @@ def test_gradcheck() -> None:
     a = (5 * randn(3, 4)).requires_grad_()
     assert torch.autograd.gradcheck(softplus, a)
     logits, x = (5 * randn(2, 3, 2, 4)).requires_grad_(), (randn(2, 1, 2, 4, seed=1) > 0).double()
-    assert torch.autograd.gradcheck(lambda l: bernoulli_log_prob(x, l), logits)
+    assert torch.autograd.gradcheck(lambda a: bernoulli_log_prob(x, a), logits)
 
 
 @pytest.mark.parametrize("logit", [-100.0, 100.0])

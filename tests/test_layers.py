@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from builders import ACTIVATIONS as PLAIN
-from builders import generators, randn
 from torch import nn
 
+from builders import ACTIVATIONS as PLAIN
+from builders import generators, randn
 from vaestudy.layers import ACTIVATIONS, Activation, MemberBatchNorm, MemberLinear, hidden_layers
 
 M, K, B = 3, 2, 8
@@ -133,5 +133,5 @@ def test_hidden_layers_are_dense_norm_nonlinearity(batch_norm: bool) -> None:
 
 
 def test_a_wrong_shape_is_caught_in_tests() -> None:
-    with pytest.raises(Exception, match="shape|type"):
+    with pytest.raises(Exception, match=r"shape|type"):
         MemberBatchNorm(2, 5)(torch.zeros(5).int())

@@ -334,5 +334,34 @@ def figure(
     save_figure(FIGURES[name](Study.load(config)), output)
 
 
+@app.command()
+@_plain_errors
+def report(
+    notebooks: Annotated[list[Path], typer.Argument(help="Executed chapters, in order.")],
+    html: Annotated[Path, typer.Option(help="HTML to write.")],
+    pdf: Annotated[Path, typer.Option(help="PDF to write.")],
+    config: ConfigFile = Path("config.yaml"),
+    resources: Annotated[
+        Path, typer.Option(help="Folder with references.bib and meta.yaml.")
+    ] = Path("report"),
+) -> None:
+    """Put the executed chapters together to one HTML file and one PDF."""
+    from vaestudy.report.build import build_report
+    from vaestudy.report.front import front_page
+    from vaestudy.study import Study
+
+    build_report(notebooks, front_page(Study.load(config), resources), html, pdf, resources)
+
+
+@app.command()
+@_plain_errors
+def where(config: ConfigFile = Path("config.yaml")) -> None:
+    """Print where a study's report is."""
+    directory = load_config(config).directory.resolve()
+    for name in ("report.html", "report.pdf"):
+        path = directory / name
+        typer.echo(path if path.exists() else f"{path} (not made yet)")
+
+
 if __name__ == "__main__":
     app()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vaestudy.kernels import bernoulli_log_prob
@@ -145,7 +145,7 @@ def log_prob_of_mean(model: VAE) -> LogProb:
     return lambda x, params: bernoulli_log_prob(x, model.likelihood.mean_logits(params))
 
 
-def active_units(activity: Float[Tensor, "*batch Z"], threshold: float) -> Float[Tensor, "*batch"]:
+def active_units(activity: Float[Tensor, "*batch Z"], threshold: float) -> Int64[Tensor, "*batch"]:
     """Return how many latent dimensions have an activity above ``threshold``."""
     return (activity > threshold).sum(-1)
 

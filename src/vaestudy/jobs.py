@@ -244,6 +244,7 @@ def _write_results(
         "train_seconds": seconds,
         # What a second of this job bought, all members together.
         "images_per_second": members * epochs * len(dataset.train) / seconds,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "members": members,
         "epochs_timed": epochs,
         "peak_rss_mb": peak_rss_mb(),

@@ -23,6 +23,7 @@ _TIMING = (
     "run_id",
     "train_seconds",
     "images_per_second",
+    "finished",
     "members",
     "epochs_timed",
     "peak_rss_mb",

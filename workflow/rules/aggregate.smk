@@ -9,12 +9,12 @@ localrules:
 rule resolved_config:
     output:
         f"{RESULTS}/config.yaml",
-    params:
-        values=STUDY.model_dump_json(exclude={"checkpoint_every", "device"}),
     log:
         f"{RESULTS}/logs/config.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        values=STUDY.model_dump_json(exclude={"checkpoint_every", "device"}),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 
@@ -28,7 +28,14 @@ rule tables:
     output:
         [
             f"{RESULTS}/tables/{name}.{suffix}"
-            for name in ("runs", "history", "units", "evaluation", "timing", "datasets")
+            for name in (
+                "runs",
+                "history",
+                "units",
+                "evaluation",
+                "timing",
+                "datasets",
+            )
             for suffix in ("parquet", "csv.gz" if name == "units" else "csv")
         ],
     log:

@@ -1,29 +1,41 @@
 # From the configuration to runs, groups and targets. No rules here.
 import json
 import os
+import shlex
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 # The package of this checkout serves the workflow and its jobs, installed or not.
-SOURCE = Path(workflow.current_basedir.get_path_or_uri(False)).resolve().parents[1] / "src"
-sys.path.insert(0, SOURCE.as_posix())
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [SOURCE.as_posix(), *filter(None, [os.environ.get("PYTHONPATH")])]
+SOURCE = (
+    Path(workflow.current_basedir.get_path_or_uri(False)).resolve().parents[1] / "src"
 )
+sys.path.insert(0, SOURCE.as_posix())
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
-from vaestudy.engine import ENGINE_FILES
+from vaestudy.engine import ENGINE_FILES, engine_fingerprint
 
 try:
     STUDY = parse_config(config)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-# How a job runs, not what it computes: read from `config` in shell commands, where a change of
-# either reruns nothing.
-config.update(device=STUDY.device, checkpoint_every=STUDY.checkpoint_every)
+# How a job runs, not what it computes, travels in environment variables: a change of these
+# reruns nothing, as one of a rule's parameters would.
+SETTINGS = {
+    "PYTHONPATH": os.pathsep.join(
+        [SOURCE.as_posix(), *filter(None, [os.getenv("PYTHONPATH")])]
+    ),
+    "VAESTUDY_DEVICE": STUDY.device,
+    "VAESTUDY_CHECKPOINT_EVERY": STUDY.checkpoint_every,
+}
+shell.prefix(
+    "set -euo pipefail; export "
+    + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in SETTINGS.items())
+    + "; "
+)
 
 RESULTS = STUDY.directory.as_posix()
 RUNS = {run.config.run_id: run for run in expand_grid(STUDY)}
@@ -67,7 +79,9 @@ def dataset_of(group_id):
 
 def evaluation_of(run_id):
     if run_id not in GROUP_OF:
-        raise WorkflowError(f"no run {run_id!r} in study {STUDY.study!r}; `vaestudy runs` lists them")
+        raise WorkflowError(
+            f"no run {run_id!r} in study {STUDY.study!r}; `vaestudy runs` lists them"
+        )
     return f"{RESULTS}/groups/{GROUP_OF[run_id]}/evaluation.parquet"
 
 
@@ -91,9 +105,24 @@ def train_minutes(wildcards, attempt):
     return round((10 + work(wildcards.group)) * 2 ** (attempt - 1))
 
 
-onstart:
-    members = f" of up to {STUDY.max_members} models" if STUDY.max_members > 1 else ""
-    print(
-        f"study {STUDY.study!r}: {len(RUNS)} models in {len(GROUPS)} training jobs{members}, "
-        f"{len(EXPERIMENTS)} experiments, results in {RESULTS}/"
+def is_trained(run_id):
+    """Whether the present engine has trained the run: a look at its record, without importing torch."""
+    record = Path(RESULTS, "runs", run_id, "record.json")
+    return (
+        record.exists()
+        and json.loads(record.read_text())["engine"] == engine_fingerprint()
     )
+
+
+def summary():
+    """What the study comes to, in one line for dry runs and real ones."""
+    size = f" of up to {STUDY.max_members} models" if STUDY.max_members > 1 else ""
+    return (
+        f"Study {STUDY.study!r}: {len(RUNS)} models, {sum(map(is_trained, RUNS))} of them trained, "
+        f"in {len(GROUPS)} training jobs{size}; {len(EXPERIMENTS)} experiments; "
+        f"results in {RESULTS}/"
+    )
+
+
+if workflow.is_main_process:
+    logger.info(summary())

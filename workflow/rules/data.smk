@@ -10,11 +10,11 @@ rule dataset:
         sources("data.py"),
     output:
         f"{RESULTS}/data/{{dataset}}.safetensors",
-    params:
-        root=STUDY.data_dir,
     log:
         f"{RESULTS}/logs/data/{{dataset}}.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        root=STUDY.data_dir,
     shell:
         "python -m vaestudy data {wildcards.dataset} --root {params.root:q} --output {output} > {log} 2>&1"

@@ -8,10 +8,6 @@ rule evaluate:
         code=sources("evaluate.py", "measure.py"),
     output:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
-    params:
-        runs=lambda wildcards: parameters_of(wildcards.group),
-        n_samples=STUDY.evaluation.n_samples,
-        threshold=STUDY.evaluation.activity_threshold,
     log:
         f"{RESULTS}/logs/evaluate/{{group}}.log",
     conda:
@@ -20,8 +16,12 @@ rule evaluate:
     resources:
         mem_mb=2000,
         runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        runs=lambda wildcards: parameters_of(wildcards.group),
+        n_samples=STUDY.evaluation.n_samples,
+        threshold=STUDY.evaluation.activity_threshold,
     shell:
         "python -m vaestudy evaluate-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
-        "--output {output} --log {log} --threads {threads} --device {config[device]} "
+        "--output {output} --log {log} --threads {threads} "
         "--n-samples {params.n_samples} --threshold {params.threshold}"

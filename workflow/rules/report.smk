@@ -33,10 +33,10 @@ rule figure:
         code=package("figures"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
-    wildcard_constraints:
-        format="pdf|png|svg|csv",
     log:
         f"{RESULTS}/logs/figures/{{figure}}.{{format}}.log",
+    wildcard_constraints:
+        format="pdf|png|svg|csv",
     conda:
         "../../envs/vaestudy.yaml"
     shell:
@@ -47,11 +47,19 @@ rule report:
     input:
         notebooks=expand(rules.chapter.output, chapter=CHAPTERS),
         config=f"{RESULTS}/config.yaml",
-        resources=[path.as_posix() for path in sorted(Path("report").rglob("*")) if path.is_file()],
+        resources=[
+            path.as_posix()
+            for path in sorted(Path("report").rglob("*"))
+            if path.is_file()
+        ],
         code=package("report"),
     output:
-        html=report(f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"),
-        pdf=report(f"{RESULTS}/report.pdf", caption="../report/report.rst", category="Report"),
+        html=report(
+            f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"
+        ),
+        pdf=report(
+            f"{RESULTS}/report.pdf", caption="../report/report.rst", category="Report"
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     conda:

@@ -8,19 +8,18 @@ rule train:
         engine=sources(*ENGINE_FILES),
     output:
         f"{RESULTS}/groups/{{group}}/trained.json",
-    params:
-        runs=lambda wildcards: parameters_of(wildcards.group),
     log:
         f"{RESULTS}/logs/train/{{group}}.log",
+    retries: 1
     conda:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=train_minutes,
-    retries: 1
+    params:
+        runs=lambda wildcards: parameters_of(wildcards.group),
     shell:
         "python -m vaestudy train-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
-        "--output {output} --log {log} --threads {threads} "
-        "--device {config[device]} --checkpoint-every {config[checkpoint_every]}"
+        "--output {output} --log {log} --threads {threads}"

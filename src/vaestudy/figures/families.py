@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 Row = Mapping[Any, Any] | pd.Series
-"""A row of the runs table, or any mapping with some of its columns; the rest is the base model's."""
+"""A row of the runs table, or any mapping with some of its columns."""
 
 _OBJECTIVES = {"elbo": "VAE", "elbo-sampled": "VAE, sampled KL", "iwae": "IWAE"}
 _BATCH_NORM = {"none": "", "hidden": " + BN", "all": " + BN (heads too)"}

@@ -1,10 +1,15 @@
-"""Figures of one chapter."""
+"""Figures of chapter 4, latent space visualization."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from vaestudy.figures import lattices, latent_space, reconstructions
 from vaestudy.figures.drawing import Drawing
 from vaestudy.study import Study
 
-FIGURES: dict[str, Callable[[Study], Drawing]] = {}
+FIGURES: dict[str, Callable[[Study], Drawing]] = {
+    **reconstructions.FIGURES,
+    **latent_space.FIGURES,
+    **lattices.FIGURES,
+}

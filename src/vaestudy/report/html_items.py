@@ -12,6 +12,7 @@ from vaestudy.report.tree import SPACE, Node, plain, raw, strong
 
 _LARGE_CSV = 50_000
 _LONG_TABLE = 30
+_SHORT = 30
 
 
 def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> list[Node]:
@@ -38,8 +39,11 @@ def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> li
     if figure:
         return [head, raw("html", _plate(entry, index, name)), *text, foot]
     tables = [_aligned(block, item.align) for block in inner if block["t"] == "Table"]
-    tall = " tall" if len(item.rows) > _LONG_TABLE else ""
-    start = f'<div class="scroll{tall}" tabindex="0" role="region" aria-label="{name}">'
+    looks = ["scroll"]
+    looks += ["tall"] if len(item.rows) > _LONG_TABLE else []
+    # Short cells are never broken; a narrow screen scrolls the table instead.
+    looks += ["short"] if max(len(cell) for row in item.rows for cell in row) < _SHORT else []
+    start = f'<div class="{" ".join(looks)}" tabindex="0" role="region" aria-label="{name}">'
     return [head, *text, raw("html", start), *tables, raw("html", "</div>"), foot]
 
 

@@ -17,8 +17,9 @@ from vaestudy.report.tree import Node, paragraph, raw
 
 _SEPARATOR = "//vaestudy//"
 _MENDS = (
+    # TeX's negative space mends the gap before a \left bracket, which Typst does not make.
+    (r" ?#h\(-1em\) ?", " "),
     # Pandoc 3.9 rounds em widths down, and uses symbols' names that Typst 0.15 no longer knows.
-    (r"#h\(-1em\)", "#h(-0.167em)"),
     (r"#h\(0em\)", "#h(0.222em)"),
     (r"\bdot\.circle\b", "dot.o"),
     (r"\btimes\.circle\b", "times.o"),
@@ -96,7 +97,16 @@ def _math(tex: str) -> Node:
 def _mend(text: str) -> str:
     for pattern, mended in _MENDS:
         text = re.sub(pattern, mended, text)
-    return text
+    return re.sub(r'(upright\()?"([A-Za-z\s]+)"', _operator, text)
+
+
+def _operator(match: re.Match[str]) -> str:
+    """Name an operator as one: Typst sets mere words apart from their argument."""
+    if match[1]:
+        return match[0]
+    name = " ".join(match[2].split())
+    limits = ", limits: #true" if name in ("arg max", "arg min") else ""
+    return f'op("{name}"{limits})'
 
 
 def macros() -> str:

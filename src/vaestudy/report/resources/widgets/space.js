@@ -13,7 +13,7 @@ const project = (x, y, z) => {
   const cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch);
   const u = cy * x + sy * y, v = -sy * x + cy * y;
   const depth = (cp * v - sp * z) / reach, up = (sp * v + cp * z) / reach;
-  const scale = Math.min(wide, high) * 0.56 / (1 + 0.25 * depth);
+  const scale = Math.min(wide, high) * 0.52 / (1 + 0.25 * depth);
   return [wide / 2 + scale * u / reach, high / 2 - scale * up, depth];
 };
 const drawAxes = () => {
@@ -23,7 +23,7 @@ const drawAxes = () => {
   pen.textBaseline = 'middle';
   for (let a = 0; a < 3; a++) {
     const end = [0, 0, 0];
-    end[a] = 0.8 * reach;
+    end[a] = 0.76 * reach;
     const [x0, y0] = project(...end.map(v => -v)), [x1, y1] = project(...end);
     const [tx, ty] = project(...end.map(v => v * 1.09));
     pen.strokeStyle = pen.fillStyle = color;

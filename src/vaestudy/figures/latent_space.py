@@ -1,0 +1,182 @@
+"""Section 4.2: where the encoder puts the test digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from vaestudy.figures.codes import Codes, codes_of, labels, neighbour_accuracy, objectives
+from vaestudy.figures.drawing import Drawing
+from vaestudy.figures.style import CLASS_COLORS, INK, MUTED, TEXT_WIDTH
+from vaestudy.study import Study
+
+#: A scatter plot of more points than these is a blot: the first ones are drawn.
+MAX_POINTS = 3000
+#: Small multiples of n_z that fit side by side.
+MAX_COLUMNS = 4
+
+
+def principal_components(means: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the first ``n`` principal components of the means and their shares of the variance."""
+    pca = PCA(n_components=n, svd_solver="full").fit(means)
+    return pca.transform(means), pca.explained_variance_ratio_
+
+
+def latent_plane(study: Study) -> Drawing:
+    """Draw the test digits' means in the plane, for the two objectives at n_z = 2."""
+    found = objectives(study, n_z=2)
+    codes = [codes_of(study, f.runs(study)["run_id"].iloc[0]) for f in found]
+    reach = 1.04 * max(float(np.abs(c.means).max()) for c in codes)
+    side = (TEXT_WIDTH - 0.1) / 2
+    figure = Figure(figsize=(TEXT_WIDTH if len(found) > 1 else side, side + 0.35))
+    axes = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, family, code in zip(axes, found, codes, strict=True):
+        scatter(ax, code.means, labels(study), names=True)
+        for sigma in (1, 2):
+            ax.add_patch(Circle((0, 0), sigma, fill=False, ec=INK, lw=0.8, ls=(0, (4, 2))))
+            _haloed(ax, sigma * 0.71, -sigma * 0.71, rf"{sigma}$\sigma$", color=INK, fontsize=8)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_0$")
+        ax.set_title(family.label.split(", $n_z")[0])
+    axes[0].set_ylabel("$z_1$")
+    class_legend(figure, labels(study))
+    data = [_points(c.run_id, c.means[:, :2], labels(study)) for c in codes]
+    return Drawing(figure, pd.concat(data), tuple(c.run_id for c in codes))
+
+
+def latent_projections(study: Study) -> Drawing:
+    """Draw the VAE's means at growing n_z: principal components above, most active units below."""
+    family = objectives(study)[0]
+    levels = [n for n in study.levels("n_z", **family.parameters) if n > 2]
+    pick = np.unique(np.linspace(0, len(levels) - 1, MAX_COLUMNS).round().astype(int))
+    levels = [levels[i] for i in pick]
+    wide = TEXT_WIDTH if len(levels) > 1 else TEXT_WIDTH / 2
+    figure = Figure(figsize=(wide, 2.12 * wide / max(len(levels), 2) + 0.7))
+    grid = figure.subplots(2, len(levels), squeeze=False)
+    data, runs = [], []
+    for n_z, (top, bottom) in zip(levels, grid.T, strict=True):
+        run_id = study.runs(**{**family.parameters, "n_z": n_z}).sort_values("seed")["run_id"].iloc[0]
+        code = codes_of(study, run_id)
+        runs.append(run_id)
+        projected, share = principal_components(code.means, 2)
+        a, b = code.by_activity()[:2]
+        _panel(top, projected, study, (f"PC 1 ({share[0]:.0%})", f"PC 2 ({share[1]:.0%})"))
+        pair = code.means[:, [a, b]]
+        _panel(bottom, pair, study, (_unit(code, a), _unit(code, b)))
+        top.set_title(f"$n_z = {n_z}$")
+        for name, values in (("principal components", projected), ("most active", pair)):
+            points = _points(run_id, values, labels(study))
+            data.append(points.assign(n_z=n_z, projection=name))
+    class_legend(figure, labels(study))
+    return Drawing(figure, pd.concat(data), tuple(runs))
+
+
+def latent_cloud(study: Study) -> Drawing:
+    """Draw the base model's means along their first three principal components."""
+    code, space, share = cloud_of(study)
+    figure = Figure(figsize=(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.6), layout="none")
+    axes: Any = figure.add_axes((0.0, 0.02, 0.84, 1.0), projection="3d")
+    shown, classes = space[:MAX_POINTS], labels(study)[:MAX_POINTS]
+    colors = np.array(CLASS_COLORS)[classes]
+    axes.scatter(*shown.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
+    axes.set(**{f"{axis}label": f"PC {i + 1} ({share[i]:.0%})" for i, axis in enumerate("xyz")})
+    axes.set_box_aspect(np.ptp(shown, axis=0), zoom=0.95)
+    axes.view_init(elev=22, azim=-58)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.pane.set(facecolor="white", edgecolor="#d5dade")
+        axis._axinfo["grid"].update(color="#e3e7eb", linewidth=0.5)
+        axis.labelpad = -6
+        axis.set_ticks([t for t in axis.get_ticklocs() if t == int(t)][::2])
+        axis.set_tick_params(pad=-3, labelsize=7.5)
+    class_legend(figure, labels(study), columns=1)
+    return Drawing(figure, _points(code.run_id, space, labels(study)), (code.run_id,))
+
+
+def cloud_of(study: Study) -> tuple[Codes, NDArray[Any], NDArray[Any]]:
+    """Return the base VAE's codes, their first three principal components and their shares."""
+    code = codes_of(study, objectives(study)[0].runs(study)["run_id"].iloc[0])
+    return code, *principal_components(code.means, 3)
+
+
+def neighbour_values(study: Study) -> pd.DataFrame:
+    """Return the neighbours' accuracy in every latent space of the n_z sweep, a row a run."""
+    rows = []
+    for family in objectives(study):
+        for _, run in study.runs(**{**family.parameters, "n_z": ...}).iterrows():
+            code = codes_of(study, run["run_id"])
+            rows.append(
+                {
+                    "run_id": run["run_id"],
+                    "n_z": int(run["n_z"]),
+                    "family": family.label,
+                    "seed": int(run["seed"]),
+                    "accuracy": neighbour_accuracy(code.means, labels(study)),
+                    "active": int((code.activity > study.config.evaluation.activity_threshold).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def scatter(axes: Axes, points: NDArray[Any], classes: NDArray[Any], *, names: bool) -> None:
+    """Draw points in their classes' colours, with each class's name at its median if asked."""
+    points, classes = points[:MAX_POINTS], classes[:MAX_POINTS]
+    size = 7 if names else 2.5
+    axes.scatter(
+        *points.T, c=np.array(CLASS_COLORS)[classes], s=size, lw=0, alpha=0.8, rasterized=True
+    )
+    for digit in np.unique(classes) if names else ():
+        x, y = np.median(points[classes == digit], axis=0)
+        _haloed(axes, x, y, str(digit), color=INK, fontsize=11, fontweight="bold")
+
+
+def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> None:
+    """Name the colours of the classes, in one row below the panels or in one column beside them."""
+    present = np.unique(classes)
+    dots = [
+        Line2D([], [], ls="", marker="o", ms=5, color=CLASS_COLORS[c], label=str(c)) for c in present
+    ]
+    place = "center right" if columns else "outside lower center"
+    figure.legend(
+        handles=dots, loc=place, ncols=columns or len(present), handletextpad=0.1, columnspacing=1.0
+    )
+
+
+def _panel(axes: Axes, points: NDArray[Any], study: Study, names: Sequence[str]) -> None:
+    scatter(axes, points, labels(study), names=False)
+    reach = 1.05 * float(np.abs(points).max())
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    axes.set_xlabel(names[0], fontsize=8, labelpad=1)
+    axes.set_ylabel(names[1], fontsize=8, labelpad=0)
+    axes.tick_params(labelsize=7.5, pad=1.5)
+
+
+def _unit(code: Codes, unit: int) -> str:
+    return f"$z_{{{unit}}}$ ($A_u$ {code.activity[unit]:.2f})"
+
+
+def _haloed(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    halo = [withStroke(linewidth=2.2, foreground="white")]
+    axes.text(x, y, text, ha="center", va="center", path_effects=halo, **style)
+
+
+def _points(run_id: str, values: NDArray[Any], classes: NDArray[Any]) -> pd.DataFrame:
+    names = ["x", "y", "z"][: values.shape[1]]
+    frame = pd.DataFrame(values, columns=names).astype(float).round(5)
+    frame.insert(0, "run_id", run_id)
+    return frame.assign(digit=classes).head(MAX_POINTS).rename_axis("test_image").reset_index()
+
+
+FIGURES: dict[str, Callable[[Study], Drawing]] = {
+    "latent-plane": latent_plane,
+    "latent-projections": latent_projections,
+    "latent-cloud": latent_cloud,
+}

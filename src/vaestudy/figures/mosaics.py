@@ -1,0 +1,104 @@
+"""Many small pictures as one image: a figure of 400 digits stays one element of its SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
+
+#: Digits are ink on paper, in as many greys as the eye tells apart: the file is half the size.
+PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", INK], N=32)
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """One image, and where in it its rows and columns are centred, in pixels."""
+
+    pixels: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+
+def tile(
+    images: NDArray[Any], pad: int = 2, breaks: Sequence[int] = (), gap: int = 10
+) -> Mosaic:
+    """Lay pictures ``[R, C, H, W]`` out in rows.
+
+    Parameters
+    ----------
+    images
+        Intensities in [0, 1].
+    pad
+        Pixels between neighbours.
+    breaks
+        Rows above which there is a wider gap.
+    gap
+        How much wider, in pixels.
+    """
+    n_rows, n_columns, height, width = images.shape
+    extra = np.cumsum([gap * (row in breaks) for row in range(n_rows)])
+    tops = np.arange(n_rows) * (height + pad) + extra
+    lefts = np.arange(n_columns) * (width + pad)
+    pixels = np.zeros((tops[-1] + height, lefts[-1] + width))
+    for row, top in enumerate(tops):
+        for column, left in enumerate(lefts):
+            pixels[top : top + height, left : left + width] = images[row, column]
+    return Mosaic(pixels, tops + height / 2, lefts + width / 2)
+
+
+def show(axes: Axes, mosaic: Mosaic, **options: Any) -> None:
+    """Draw a mosaic on ``axes``, resampled smoothly to the resolution of the page."""
+    axes.imshow(mosaic.pixels, cmap=PAPER, vmin=0, vmax=1, interpolation="auto", **options)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def labelled_rows(
+    images: NDArray[Any],
+    names: Sequence[str],
+    notes: Sequence[str],
+    *,
+    breaks: Sequence[int] = (),
+    heads: tuple[str, str] = ("", ""),
+    left: float = 1.62,
+    right: float = 0.62,
+) -> Figure:
+    """Draw rows of pictures with a name before each and a number after it.
+
+    Parameters
+    ----------
+    images
+        ``[R, C, H, W]``, intensities in [0, 1].
+    names, notes
+        What stands before and after each row.
+    breaks
+        Rows above which there is a wider gap.
+    heads
+        What stands above the names and above the notes.
+    left, right
+        Inches kept for names and notes.
+    """
+    mosaic = tile(images, breaks=breaks)
+    height, width = mosaic.pixels.shape
+    inner = TEXT_WIDTH - left - right
+    tall, top = inner * height / width, 0.3 if any(heads) else 0.03
+    figure = Figure(figsize=(TEXT_WIDTH, tall + top + 0.03), layout="none")
+    total = tall + top + 0.03
+    axes = figure.add_axes((left / TEXT_WIDTH, 0.03 / total, inner / TEXT_WIDTH, tall / total))
+    show(axes, mosaic, aspect="auto")
+    axes.set_xticks([])
+    axes.set_yticks(mosaic.rows - 0.5, names, fontsize=8)
+    for y, note in zip(mosaic.rows, notes, strict=True):
+        axes.text(width + 60 * right, y, note, ha="right", va="center", fontsize=8)
+    place: dict[str, Any] = {"va": "top", "fontsize": 8, "color": MUTED}
+    figure.text(0, 1 - 0.02 / total, heads[0], ha="left", **place)
+    figure.text(1, 1 - 0.02 / total, heads[1], ha="right", linespacing=0.95, **place)
+    return figure

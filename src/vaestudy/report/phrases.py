@@ -1,0 +1,100 @@
+"""Sentences whose wording the numbers decide, for the chapters' prose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.study import Study
+
+Parameters = Mapping[str, Any]
+
+#: Fewer seeds than this give estimates, not verdicts.
+SEEDS_FOR_A_VERDICT = 5
+
+
+def by_seed(study: Study, metric: str, parameters: Parameters) -> pd.Series:
+    """Return the final values of ``metric``, one a seed, of one combination."""
+    final = study.final(study.runs(**parameters), metric)
+    return final.set_index("seed")["value"].astype(float)
+
+
+def final_mean(study: Study, metric: str, parameters: Parameters | None = None) -> Interval:
+    """Return the mean over seeds of a final measurement."""
+    return mean_interval(by_seed(study, metric, parameters or {}))
+
+
+def difference(study: Study, metric: str, a: Parameters, b: Parameters) -> Interval:
+    """Return the paired difference a − b of a final measurement."""
+    return paired_difference(by_seed(study, metric, a), by_seed(study, metric, b))
+
+
+def change(interval: Interval, more: str, less: str, unit: str = "nats", digits: int = 2) -> str:
+    """Say in which direction a difference goes, no stronger than its interval.
+
+    Parameters
+    ----------
+    interval
+        A paired difference.
+    more, less
+        What to say if it is surely positive or surely negative, e.g. ``"raises the NLL by"``.
+    unit, digits
+        How the number is written.
+
+    Returns
+    -------
+    str
+        e.g. ``lowers the NLL by 1.20 nats [0.80, 1.60] (n = 5)``, or that it cannot be told.
+    """
+    size = _absolute(interval).text(digits)
+    value, rest = size.split(" ", 1)
+    if interval.sign == "higher":
+        return f"{more} {value} {unit} {rest}"
+    if interval.sign == "lower":
+        return f"{less} {value} {unit} {rest}"
+    lean = more if interval.mean > 0 else less
+    return (
+        f"{lean} {value} {unit} on average, which {interval.n} seeds cannot tell from none "
+        f"({interval.text(digits, signed=True)})"
+    )
+
+
+def _absolute(interval: Interval) -> Interval:
+    if interval.mean >= 0:
+        return interval
+    return Interval(-interval.mean, -interval.high, -interval.low, interval.n)
+
+
+def verdict(interval: Interval, expected: str) -> str:
+    """Say what an interval means for a statement that expects ``higher`` or ``lower``.
+
+    With fewer than five seeds it is called an estimate, whatever the interval.
+    """
+    if interval.sign == "undecided":
+        word = "leaves the statement undecided"
+    else:
+        word = "supports the statement" if interval.sign == expected else "contradicts the statement"
+    if interval.n < SEEDS_FOR_A_VERDICT:
+        return f"{word}, as an estimate from {interval.n} seeds and not a verdict"
+    return word
+
+
+def scope(study: Study) -> str:
+    """Return what was trained, in words."""
+    runs = study.table("runs")
+    sizes = study.table("datasets").iloc[0]
+    return (
+        f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
+        f"{len(study.config.seeds)} seeds each, {study.config.base.epochs} epochs of "
+        f"{sizes['n_train']:,} images"
+    )
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration for a reader."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
