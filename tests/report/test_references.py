@@ -82,8 +82,10 @@ def test_a_bad_formula_names_its_notebook(make_notebook: Maker) -> None:
 
 
 def test_an_unclosed_fence_is_told(make_notebook: Maker) -> None:
-    with pytest.raises(ReportError, match="never closes"):
-        read(make_notebook("```python\nx = 1", figure()))
+    with pytest.raises(ReportError, match=r"05_open\.ipynb: .*unclosed"):
+        read(make_notebook("::: note\nNever closed.", figure(), name="05_open.ipynb"))
+    with pytest.raises(ReportError, match=r"05_open\.ipynb shows 1 .* never closes"):
+        read(make_notebook("<!-- a comment", figure(), "-->", name="05_open.ipynb"))
 
 
 def test_a_picture_in_markdown_is_refused(make_notebook: Maker) -> None:
@@ -132,12 +134,15 @@ def test_a_failure_leaves_the_old_report_alone(make_notebook: Maker, tmp_path: P
 
 
 def test_the_front_page_is_read_and_checked(tmp_path: Path) -> None:
-    meta = read_meta(RESOURCES / "meta.yaml", date="2025-11-21", study="quick")
-    assert meta.study == "quick" and isinstance(meta.authors, tuple) and meta.title
+    meta = read_meta(RESOURCES / "meta.yaml", title="T", authors=["A"], date="2025-11-21")
+    assert meta.title == "T" and meta.authors == ("A",) and len(meta.keywords) > 2
     path = tmp_path / "meta.yaml"
     path.write_text("titel: wrong")
     with pytest.raises(ReportError, match=r"unknown fields \['titel'\]"):
         read_meta(path, date="2025-11-21")
+    path.write_text("title: a")
+    with pytest.raises(ReportError, match="no authors, date: say it in meta.yaml"):
+        read_meta(path)
     path.write_text("title: a\nauthors: [b]\ndate: tomorrow")
     with pytest.raises(ReportError, match="YYYY-MM-DD"):
         read_meta(path)

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections import defaultdict
+from difflib import get_close_matches
 from pathlib import Path
 
 # The package of this checkout serves the workflow and its jobs, installed or not.
@@ -12,15 +13,21 @@ SOURCE = (
 )
 sys.path.insert(0, SOURCE.as_posix())
 
-from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
 
+
+def stop(message):
+    """End with one message, free of the file names and lines that an exception would add."""
+    logger.error(f"error: {message}")
+    sys.exit(1)
+
+
 try:
-    STUDY = parse_config(config)
+    STUDY = parse_config(config, source=", ".join(map(str, workflow.configfiles)))
 except ConfigError as error:
-    raise WorkflowError(str(error)) from None
+    stop(error)
 
 # How a job runs, not what it computes, travels in environment variables: a change of these
 # reruns nothing, as one of a rule's parameters would.
@@ -78,20 +85,34 @@ def dataset_of(group_id):
 
 
 def evaluation_of(run_id):
-    if run_id not in GROUP_OF:
-        raise WorkflowError(
-            f"no run {run_id!r} in study {STUDY.study!r}; `vaestudy runs` lists them"
-        )
+    """The file that holds a run's measurements."""
+    known(run_id, RUNS, "run")
     return f"{RESULTS}/groups/{GROUP_OF[run_id]}/evaluation.parquet"
 
 
 def evaluations(named, name, kind):
-    """The evaluations of all runs of one combination or experiment."""
-    if name not in named:
-        raise WorkflowError(
-            f"no {kind} {name!r} in study {STUDY.study!r}; there are: {', '.join(sorted(named))}"
-        )
+    """The measurements of all runs of one combination or experiment."""
+    known(name, named, kind)
     return list(dict.fromkeys(evaluation_of(run_id) for run_id in named[name]))
+
+
+def figure_inputs(wildcards):
+    """The tables; an unknown figure stops the workflow here, before anything is trained for it."""
+    from vaestudy.figures import FIGURES
+
+    known(wildcards.figure, FIGURES, "figure")
+    return rules.tables.output
+
+
+def known(name, names, kind, shown=20):
+    """Stop if there is no such thing, and say what there is."""
+    if name in names:
+        return
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    there = ", ".join(list(names)[:shown])
+    stop(f"no {kind} {name!r} in study {STUDY.study!r}; {hint}There are: {there}{more}")
 
 
 def work(group_id):

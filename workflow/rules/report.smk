@@ -29,7 +29,7 @@ rule chapter:
 rule figure:
     input:
         config=f"{RESULTS}/config.yaml",
-        tables=rules.tables.output,
+        tables=figure_inputs,
         code=package("figures"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",

@@ -145,8 +145,7 @@ def _draw_against_n_z(
     for n_z, at in values.groupby("n_z"):
         interval = mean_interval(at["value"])
         rows.append((n_z, interval.mean, interval.low, interval.high, interval.n))
-        axis.plot(np.full(len(at), float(at["n_z"].iloc[0]) + shift), at["value"], ls="", marker="o", ms=2.2,
-                  color=family.color, alpha=0.45, mew=0)  # fmt: skip
+        axis.plot(at["n_z"] + shift, at["value"], "o", ms=2.2, mew=0, alpha=0.45, c=family.color)
     told = pd.DataFrame(rows, columns=["n_z", "mean", "low", "high", "n"])
     axis.errorbar(
         told["n_z"] + shift,

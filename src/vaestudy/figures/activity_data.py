@@ -83,7 +83,7 @@ def find_families(study: Study, **parameters: Any) -> list[Family]:
         for objective in objectives
         for addition in _ADDITIONS
     ]
-    return [family for family in found if family is not None]
+    return _some(study, found)
 
 
 def figure_four(study: Study) -> list[Family]:
@@ -91,8 +91,16 @@ def figure_four(study: Study) -> list[Family]:
     weighted = importance_weighted(study)
     wanted: list[dict[str, Any]] = [{}]
     wanted += [{**weighted, **addition} for addition in _ADDITIONS[:3]] if weighted else []
-    found = [find_family(study, **parameters) for parameters in wanted]
-    return [family for family in found if family is not None]
+    return _some(study, [find_family(study, **parameters) for parameters in wanted])
+
+
+def _some(study: Study, found: list[Family | None]) -> list[Family]:
+    families = [family for family in found if family is not None]
+    if not families:
+        raise EmptySelectionError(
+            f"no run of the base model of {study.config.study!r} has finished"
+        )
+    return families
 
 
 def plain_heads(study: Study) -> pd.DataFrame:

@@ -107,10 +107,10 @@ def _draw_map(axis: Axes, map_: pd.DataFrame, norm: LogNorm, cmap: Any) -> None:
 def _mark_warmup(axis: Axes, family: Family) -> None:
     if not family.warmup:
         return
-    axis.axvline(family.warmup, color=INK, lw=0.9, ls=(0, (2, 1.5)))
+    axis.axvline(family.warmup + 0.5, color=INK, lw=0.9, ls=(0, (2, 1.5)))
     axis.annotate(
-        "β = 1 from here",
-        (family.warmup, 0),
+        "β < 1",
+        (family.warmup + 0.5, 0),
         xycoords=("data", "axes fraction"),
         xytext=(-3, 4),
         textcoords="offset points",

@@ -17,6 +17,7 @@ from sklearn.decomposition import PCA
 
 from vaestudy.figures.codes import Codes, codes_of, labels, neighbour_accuracy, objectives
 from vaestudy.figures.drawing import Drawing
+from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.style import CLASS_COLORS, INK, MUTED, TEXT_WIDTH
 from vaestudy.study import Study
 
@@ -36,7 +37,7 @@ def latent_plane(study: Study) -> Drawing:
     """Draw the test digits' means in the plane, for the two objectives at n_z = 2."""
     found = objectives(study, n_z=2)
     codes = [codes_of(study, f.runs(study)["run_id"].iloc[0]) for f in found]
-    reach = 1.04 * max(float(np.abs(c.means).max()) for c in codes)
+    reach = 1.04 * max(2.1, *(float(np.abs(c.means).max()) for c in codes))
     side = (TEXT_WIDTH - 0.1) / 2
     figure = Figure(figsize=(TEXT_WIDTH if len(found) > 1 else side, side + 0.35))
     axes = figure.subplots(1, len(found), sharex=True, sharey=True, squeeze=False)[0]
@@ -64,7 +65,9 @@ def latent_projections(study: Study) -> Drawing:
     grid = figure.subplots(2, len(levels), squeeze=False)
     data, runs = [], []
     for n_z, (top, bottom) in zip(levels, grid.T, strict=True):
-        run_id = study.runs(**{**family.parameters, "n_z": n_z}).sort_values("seed")["run_id"].iloc[0]
+        run_id = (
+            study.runs(**{**family.parameters, "n_z": n_z}).sort_values("seed")["run_id"].iloc[0]
+        )
         code = codes_of(study, run_id)
         runs.append(run_id)
         projected, share = principal_components(code.means, 2)
@@ -83,13 +86,13 @@ def latent_projections(study: Study) -> Drawing:
 def latent_cloud(study: Study) -> Drawing:
     """Draw the base model's means along their first three principal components."""
     code, space, share = cloud_of(study)
-    figure = Figure(figsize=(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.6), layout="none")
+    figure = placed_figure(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.52)
     axes: Any = figure.add_axes((0.0, 0.02, 0.84, 1.0), projection="3d")
     shown, classes = space[:MAX_POINTS], labels(study)[:MAX_POINTS]
     colors = np.array(CLASS_COLORS)[classes]
     axes.scatter(*shown.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
     axes.set(**{f"{axis}label": f"PC {i + 1} ({share[i]:.0%})" for i, axis in enumerate("xyz")})
-    axes.set_box_aspect(np.ptp(shown, axis=0), zoom=0.95)
+    axes.set_box_aspect(np.ptp(shown, axis=0), zoom=1.2)
     axes.view_init(elev=22, azim=-58)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.pane.set(facecolor="white", edgecolor="#d5dade")
@@ -120,7 +123,9 @@ def neighbour_values(study: Study) -> pd.DataFrame:
                     "family": family.label,
                     "seed": int(run["seed"]),
                     "accuracy": neighbour_accuracy(code.means, labels(study)),
-                    "active": int((code.activity > study.config.evaluation.activity_threshold).sum()),
+                    "active": int(
+                        (code.activity > study.config.evaluation.activity_threshold).sum()
+                    ),
                 }
             )
     return pd.DataFrame(rows)
@@ -142,7 +147,8 @@ def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> Non
     """Name the colours of the classes, in one row below the panels or in one column beside them."""
     present = np.unique(classes)
     dots = [
-        Line2D([], [], ls="", marker="o", ms=5, color=CLASS_COLORS[c], label=str(c)) for c in present
+        Line2D([], [], ls="", marker="o", ms=5, color=CLASS_COLORS[c], label=str(c))
+        for c in present
     ]
     place = "center right" if columns else "outside lower center"
     figure.legend(

@@ -25,6 +25,7 @@ from vaestudy.figures.codes import (
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import labelled_rows, show, tile
 from vaestudy.figures.style import TEXT_WIDTH
+from vaestudy.layers import MemberLinear
 from vaestudy.rng import stream_seed
 from vaestudy.stats import number
 from vaestudy.study import Study
@@ -79,11 +80,28 @@ def manifold(study: Study) -> Drawing:
     return _drawing(figure, data)
 
 
+def affine_layers(code: Codes) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    """Return weights ``[in, out]`` and biases of the decoder, from z to logits.
+
+    Empty if it is more than affine layers and nonlinearities, or if its outputs are no logits.
+    """
+    model, form = code.model, code.model.architecture
+    if form.batch_norm != "none" or form.likelihood != "bernoulli":
+        return []
+    affine = [m for m in [*model.decoder, model.output] if isinstance(m, MemberLinear)]
+    found = []
+    for layer in affine:
+        assert layer.bias is not None  # only batch normalization takes a layer's bias
+        found.append((layer.weight[0].detach().numpy(), layer.bias[0, 0].detach().numpy()))
+    return found
+
+
 def planes(study: Study) -> Drawing:
     """Draw planes through a larger latent space: two active dimensions, and two inactive ones."""
     found = objectives(study)
     cell = TEXT_WIDTH / 3
     figure = Figure(figsize=(TEXT_WIDTH, len(found) * (cell + 0.28)))
+    figure.get_layout_engine().set(h_pad=0.02, hspace=0.06)
     grid = figure.subplots(len(found), 3, squeeze=False)
     data = []
     for family, row in zip(found, grid, strict=True):
@@ -103,9 +121,7 @@ def planes(study: Study) -> Drawing:
     return _drawing(figure, data)
 
 
-def plane_choices(
-    study: Study, code: Codes
-) -> list[tuple[str, NDArray[Any], tuple[int, int]]]:
+def plane_choices(study: Study, code: Codes) -> list[tuple[str, NDArray[Any], tuple[int, int]]]:
     """Return the planes of :func:`planes`: a name, the code they pass through, their two units."""
     order = code.by_activity()
     first, last = (int(order[0]), int(order[1])), (int(order[-2]), int(order[-1]))

@@ -10,12 +10,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from numpy.typing import NDArray
 
 from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
 
 #: Digits are ink on paper, in as many greys as the eye tells apart: the file is half the size.
 PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", INK], N=32)
+
+#: Width of a letter of 8 points, on average.
+INCHES_A_LETTER = 0.058
+_UNSEEN = str.maketrans("", "", "$\\_")
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,7 @@ class Mosaic:
     columns: NDArray[np.float64]
 
 
-def tile(
-    images: NDArray[Any], pad: int = 2, breaks: Sequence[int] = (), gap: int = 10
-) -> Mosaic:
+def tile(images: NDArray[Any], pad: int = 2, breaks: Sequence[int] = (), gap: int = 10) -> Mosaic:
     """Lay pictures ``[R, C, H, W]`` out in rows.
 
     Parameters
@@ -54,6 +57,14 @@ def tile(
     return Mosaic(pixels, tops + height / 2, lefts + width / 2)
 
 
+def placed_figure(width: float, height: float) -> Figure:
+    """Make a figure whose axes stay where they are put.
+
+    ``layout="none"`` would not do: saving then falls back to the style's constrained layout.
+    """
+    return Figure(figsize=(width, height), layout=PlaceHolderLayoutEngine(True, True))
+
+
 def show(axes: Axes, mosaic: Mosaic, **options: Any) -> None:
     """Draw a mosaic on ``axes``, resampled smoothly to the resolution of the page."""
     axes.imshow(mosaic.pixels, cmap=PAPER, vmin=0, vmax=1, interpolation="auto", **options)
@@ -68,8 +79,7 @@ def labelled_rows(
     *,
     breaks: Sequence[int] = (),
     heads: tuple[str, str] = ("", ""),
-    left: float = 1.62,
-    right: float = 0.62,
+    right: float = 0.55,
 ) -> Figure:
     """Draw rows of pictures with a name before each and a number after it.
 
@@ -83,21 +93,24 @@ def labelled_rows(
         Rows above which there is a wider gap.
     heads
         What stands above the names and above the notes.
-    left, right
-        Inches kept for names and notes.
+    right
+        Inches kept for the notes.
     """
     mosaic = tile(images, breaks=breaks)
     height, width = mosaic.pixels.shape
+    left = 0.12 + INCHES_A_LETTER * max(len(name.translate(_UNSEEN)) for name in names)
     inner = TEXT_WIDTH - left - right
     tall, top = inner * height / width, 0.3 if any(heads) else 0.03
-    figure = Figure(figsize=(TEXT_WIDTH, tall + top + 0.03), layout="none")
     total = tall + top + 0.03
+    figure = placed_figure(TEXT_WIDTH, total)
     axes = figure.add_axes((left / TEXT_WIDTH, 0.03 / total, inner / TEXT_WIDTH, tall / total))
     show(axes, mosaic, aspect="auto")
     axes.set_xticks([])
     axes.set_yticks(mosaic.rows - 0.5, names, fontsize=8)
     for y, note in zip(mosaic.rows, notes, strict=True):
-        axes.text(width + 60 * right, y, note, ha="right", va="center", fontsize=8)
+        figure.text(
+            1, 1 - (top + tall * y / height) / total, note, ha="right", va="center", fontsize=8
+        )
     place: dict[str, Any] = {"va": "top", "fontsize": 8, "color": MUTED}
     figure.text(0, 1 - 0.02 / total, heads[0], ha="left", **place)
     figure.text(1, 1 - 0.02 / total, heads[1], ha="right", linespacing=0.95, **place)

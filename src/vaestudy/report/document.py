@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +74,10 @@ def replace_math(blocks: list[Node], form: str, render: Callable[[str, bool], st
 
 
 def _read(markdown: str, macros: str, name: str) -> list[Node]:
-    blocks = pandoc.read_markdown(f"{macros}\n\n{markdown}\n")
+    try:
+        blocks = pandoc.read_markdown(f"{macros}\n\n{markdown}\n")
+    except ReportError as error:
+        raise ReportError(f"{name}: {error}") from None
     for _ in each(blocks, "Image"):
         raise ReportError(
             f"{name} has an image in its Markdown: show it with present.figure, so that it gets a "
@@ -103,8 +105,8 @@ def _check_entries(blocks: list[Node], chapter: Chapter) -> None:
     if found != len(chapter.entries):
         raise ReportError(
             f"{chapter.name} shows {len(chapter.entries)} figures and tables, but only {found} of "
-            "them stand in its text: a Markdown cell opens a code or ':::' block and never closes "
-            "it, or a caption does"
+            "them stand in its text: a Markdown cell or a caption opens a comment or a block and never "
+            "closes it"
         )
 
 
@@ -121,7 +123,3 @@ def _references_heading() -> Node:
     heading = attributes("sec:references", ["unnumbered"])
     return {"t": "Header", "c": [1, heading, [string("References")]]}
 
-
-def slug(text: str) -> str:
-    """Turn a text into a name that is safe in ids and file names."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower()

@@ -74,8 +74,11 @@ def read_meta(path: Path, **given: Any) -> ReportMeta:
     unknown = sorted(set(fields) - set(valid))
     if unknown:
         raise ReportError(f"{path.name} has unknown fields {unknown}; valid ones are {valid}")
+    missing = [name for name in ("title", "authors", "date") if not fields.get(name)]
+    if missing:
+        raise ReportError(f"the report has no {', '.join(missing)}: say it in {path.name}")
     for name in ("authors", "keywords"):
         if not isinstance(fields.get(name, ()), str):
             fields[name] = tuple(fields.get(name, ()))
-    fields["date"] = str(fields.get("date", ""))
+    fields["date"] = str(fields["date"])
     return ReportMeta(**fields)

@@ -54,5 +54,5 @@ def _run(options: Sequence[str], text: str) -> str:
     command = [pypandoc.get_pandoc_path(), *options]
     done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8")
     if done.returncode or "[WARNING]" in done.stderr:
-        raise ReportError(f"pandoc {' '.join(options)} says: {done.stderr.strip()}")
+        raise ReportError(f"pandoc {options[-1]} says: {done.stderr.strip()}")
     return done.stdout

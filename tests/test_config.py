@@ -1,0 +1,292 @@
+"""The grid: ids and groups that nothing moves, and errors that say what to write."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import run_config
+from vaestudy.config import (
+    Group,
+    ModelParameters,
+    RunConfig,
+    StudyConfig,
+    expand_grid,
+    group_runs,
+    load_config,
+    parse_config,
+    parse_run,
+)
+from vaestudy.config_errors import ConfigError
+from vaestudy.layers import ACTIVATIONS
+from vaestudy.likelihoods import LIKELIHOODS
+from vaestudy.objectives import OBJECTIVES
+
+
+def study(**changes: Any) -> dict[str, Any]:
+    grid = {"grid": {"title": "all", "vary": {"n_z": [2, 5]}}}
+    return {"study": "test", "seeds": [0, 1], "experiments": grid, **changes}
+
+
+def ids(config: dict[str, Any]) -> list[str]:
+    return [run.config.run_id for run in expand_grid(parse_config(config))]
+
+
+LEVELS: dict[str, list[Any]] = {
+    "n_z": [1, 2, 5, 10, 50],
+    "batch_norm": ["none", "hidden", "all"],
+    "likelihood": ["bernoulli", "gaussian"],
+    "warmup": [0, 1, 10],
+    "objective": ["elbo", {"objective": "iwae", "k": 5}, {"objective": "iwae", "k": 50}],
+    "hidden": [[200, 200], [7]],
+    "learning_rate": [1e-3, 1e-4],
+}
+
+
+@st.composite
+def varies(draw: st.DrawFn) -> dict[str, list[Any]]:
+    factors = draw(st.lists(st.sampled_from(sorted(LEVELS)), max_size=3, unique=True))
+    return {
+        factor: draw(
+            st.lists(st.sampled_from(LEVELS[factor]), min_size=1, max_size=3, unique_by=repr)
+        )
+        for factor in factors
+    }
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> dict[str, Any]:
+    experiments = {
+        name: {"title": name, "vary": draw(varies())}
+        for name in draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True))
+    }
+    seeds = draw(st.lists(st.integers(0, 40), min_size=1, max_size=4, unique=True))
+    return study(seeds=seeds, experiments=experiments)
+
+
+def groups_of(config: dict[str, Any], max_members: int) -> list[Group]:
+    return group_runs([run.config for run in expand_grid(parse_config(config))], max_members)
+
+
+def group_of_each_run(groups: list[Group]) -> dict[str, str]:
+    return {run.run_id: group.group_id for group in groups for run in group.runs}
+
+
+@given(studies())
+def test_the_grid_is_stable_and_its_ids_unique(config: dict[str, Any]) -> None:
+    found = ids(config)
+    assert found == ids(yaml.safe_load(yaml.safe_dump(config, sort_keys=False)))
+    assert set(found) == set(ids(yaml.safe_load(yaml.safe_dump(config, sort_keys=True))))
+    assert len(set(found)) == len(found)
+    assert all(re.fullmatch(r"[a-z0-9-]+-s\d+-[0-9a-f]{8}", run_id) for run_id in found)
+
+
+@given(studies())
+def test_the_grid_holds_every_combination(config: dict[str, Any]) -> None:
+    runs = expand_grid(parse_config(config))
+    by_experiment = dict.fromkeys(config["experiments"], 0)
+    for run in runs:
+        for name in run.experiments:
+            by_experiment[name] += 1
+    for name, experiment in config["experiments"].items():
+        n = len(config["seeds"])
+        for levels in experiment["vary"].values():
+            n *= len(levels)
+        assert by_experiment[name] == n
+
+
+@given(studies(), st.integers(41, 80), st.sampled_from([1, 2, 16]))
+def test_another_seed_leaves_other_ids_and_groups(
+    config: dict[str, Any], seed: int, max_members: int
+) -> None:
+    before = group_of_each_run(groups_of(config, max_members))
+    more = {**config, "seeds": [seed, *config["seeds"]]}
+    after = group_of_each_run(groups_of(more, max_members))
+    assert before.items() <= after.items()
+    assert len(after) == len(before) // len(config["seeds"]) * (len(config["seeds"]) + 1)
+
+
+@given(studies(), st.sampled_from([1, 2, 16]))
+def test_another_level_leaves_other_ids_and_groups(
+    config: dict[str, Any], max_members: int
+) -> None:
+    before = group_of_each_run(groups_of(config, max_members))
+    more = {"more": {"title": "more", "vary": {"n_z": [77]}}, **config["experiments"]}
+    after = group_of_each_run(groups_of({**config, "experiments": more}, max_members))
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + len(config["seeds"])
+
+
+@given(studies(), st.sampled_from([1, 2, 16]))
+def test_groups_are_jobs_of_trainable_runs(config: dict[str, Any], max_members: int) -> None:
+    groups = groups_of(config, max_members)
+    assert len({group.group_id for group in groups}) == len(groups)
+    members = [run.run_id for group in groups for run in group.runs]
+    assert sorted(members) == sorted(ids(config))
+    for group in groups:
+        assert len(group.runs) <= max_members
+        assert len({run.group_key for run in group.runs}) == 1
+    if max_members == 1:
+        assert all(group.group_id == group.runs[0].run_id for group in groups)
+
+
+@given(st.data())
+def test_an_id_depends_on_every_parameter(data: st.DataObject) -> None:
+    values = {"n_z": 7, "k": 3, "hidden": (9,), "warmup": 2, "epochs": 11, "batch_size": 8}
+    values |= {"learning_rate": 0.5, "adam_beta1": 0.5, "adam_beta2": 0.5, "adam_eps": 0.5}
+    name = data.draw(st.sampled_from(sorted(RunConfig.model_fields)))
+    choices = get_args(RunConfig.model_fields[name].annotation)
+    default = RunConfig.model_fields[name].default
+    other = values.get(name) or next((c for c in choices if c != default), 5)
+    base, changed = RunConfig(), RunConfig(**{name: other})
+    assert base.run_id != changed.run_id
+    assert (base.combination_id != changed.combination_id) == (name != "seed")
+    assert (base.group_key != changed.group_key) == (name not in ("seed", "warmup"))
+
+
+def test_ids_are_pinned() -> None:
+    """Finished results are found by these names: changing them retrains every study."""
+    run = parse_run({"objective": "iwae", "k": 5, "batch_norm": "hidden", "warmup": 200})
+    assert run.run_id == PINNED_RUN
+    assert run.combination_id == PINNED_COMBINATION
+
+
+PINNED_RUN = "mnist-bernoulli-iwae5-z50-bn-hidden-wu200-s0-9506a86a"
+PINNED_COMBINATION = "mnist-bernoulli-iwae5-z50-bn-hidden-wu200-23479318"
+
+
+def test_a_run_of_two_experiments_stands_once() -> None:
+    shared = {"title": "t", "vary": {"n_z": [2]}}
+    runs = expand_grid(parse_config(study(experiments={"a": shared, "b": shared})))
+    assert [run.experiments for run in runs] == [("a", "b")] * 2
+
+
+def test_levels_that_are_mappings_set_several_parameters() -> None:
+    vary = {"objective": ["elbo", {"objective": "iwae", "k": 5}]}
+    runs = expand_grid(parse_config(study(experiments={"a": {"title": "t", "vary": vary}})))
+    assert [(r.config.objective, r.config.k) for r in runs[::2]] == [("elbo", 1), ("iwae", 5)]
+
+
+def test_experiments_depart_from_base_by_set_then_vary() -> None:
+    experiment = {"title": "t", "set": {"n_z": 3, "k": 2}, "vary": {"n_z": [4]}}
+    config = study(base={"n_z": 2, "epochs": 7}, experiments={"a": experiment})
+    run = expand_grid(parse_config(config))[0].config
+    assert (run.n_z, run.k, run.epochs) == (4, 2, 7)
+
+
+def test_choices_are_what_the_engine_has() -> None:
+    for key, names in (
+        ("likelihood", LIKELIHOODS),
+        ("objective", OBJECTIVES),
+        ("activation", ACTIVATIONS),
+    ):
+        assert set(get_args(ModelParameters.model_fields[key].annotation)) == set(names)
+
+
+WRONG = [
+    # What is written, and what the message must hold: the key, the value, what would do.
+    ({"base": {"likelihood": "poisson"}}, ["base.likelihood", "'poisson'", "'bernoulli'"]),
+    ({"base": {"objective": "iwea"}}, ["base.objective", "'iwea'", "'iwae'", "'elbo-sampled'"]),
+    ({"base": {"n_z": 0}}, ["base.n_z", "got 0", "greater than 0"]),
+    ({"base": {"n_z": 2.5}}, ["base.n_z", "got 2.5", "whole number"]),
+    ({"base": {"n_z": True}}, ["base.n_z", "got True", "whole number"]),
+    ({"base": {"hidden": [200, -1]}}, ["base.hidden.1", "got -1", "greater than 0"]),
+    ({"base": {"hidden": []}}, ["base.hidden", "got []", "at least one entry"]),
+    ({"base": {"learning_rate": "fast"}}, ["base.learning_rate", "'fast'", "valid number"]),
+    ({"base": {"learning_rate": float("inf")}}, ["base.learning_rate", "got inf", "finite"]),
+    ({"base": {"learning_rate": float("nan")}}, ["base.learning_rate", "got nan", "finite"]),
+    ({"base": {"adam_beta1": 1.0}}, ["base.adam_beta1", "got 1.0", "less than 1"]),
+    ({"base": {"adam_beta1": -0.1}}, ["base.adam_beta1", "got -0.1", "at least 0"]),
+    ({"base": {"objectve": "elbo"}}, ["base.objectve", "did you mean objective", "n_z"]),
+    ({"base": {"zzz": 1}}, ["base.zzz", "unknown key", "valid keys here: activation"]),
+    ({"base": {"warmup": 400}}, ["warmup is 400", "lasts 300", "lower warmup or raise epochs"]),
+    ({"seeds": []}, ["seeds", "got []", "at least one entry"]),
+    ({"seeds": [0, 0]}, ["seeds [0, 0] repeat", "its own seed"]),
+    ({"seeds": [-1]}, ["seeds.0", "got -1", "at least 0"]),
+    ({"experiments": {}}, ["experiments", "got {}", "at least one entry"]),
+    ({"study": "a b"}, ["study", "'a b'", "A-Za-z0-9"]),
+    ({"study": None}, ["study", "got None", "string"]),
+    ({"device": "gpu"}, ["device", "'gpu'", "'auto', 'cpu' or 'cuda'"]),
+    ({"max_members": 0}, ["max_members", "got 0", "greater than 0"]),
+    ({"checkpoint_evry": 5}, ["checkpoint_evry", "did you mean checkpoint_every"]),
+    ({"evaluation": {"n_sample": 5}}, ["evaluation.n_sample", "did you mean n_samples"]),
+    ({"evaluation": {"n_samples": 0}}, ["evaluation.n_samples", "got 0", "greater than 0"]),
+]
+
+WRONG_EXPERIMENTS = [
+    ({"vary": {"n_z": []}}, ["experiments.a.vary.n_z", "got []", "at least one entry"]),
+    ({"vary": {"nz": [1]}}, ["experiments.a", "nz", "did you mean n_z"]),
+    ({"vary": {"n_z": ["five"]}}, ["experiments.a", "n_z", "'five'", "whole number"]),
+    ({"set": {"batch_norm": "yes"}}, ["experiments.a", "batch_norm", "'yes'", "'hidden'"]),
+    ({"vary": {"epochs": [5, 2], "warmup": [3]}}, ["experiments.a", "warmup is 3", "lasts 2"]),
+    ({"vary": {"seed": [1, 2]}}, ["experiments.a", "seed", "list seeds under `seeds`"]),
+    ({"set": {"seed": 1}}, ["experiments.a", "seed", "list seeds under `seeds`"]),
+    (
+        {"vary": {"objective": [{"objective": "iwae", "k": 5}], "k": [1, 2]}},
+        ["experiments.a", "k: set by two factors at once"],
+    ),
+    ({"varied": {}}, ["experiments.a.varied", "unknown key", "set, title, vary"]),
+]
+
+
+@pytest.mark.parametrize(("wrong", "parts"), WRONG, ids=str)
+def test_messages_name_key_value_and_choices(wrong: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(study(**wrong), "my.yaml")
+    for part in ("my.yaml", *parts):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(("wrong", "parts"), WRONG_EXPERIMENTS, ids=str)
+def test_messages_name_the_experiment(wrong: dict[str, Any], parts: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(study(experiments={"a": {"title": "t", **wrong}}), "my.yaml")
+    for part in ("my.yaml", *parts):
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("key", sorted(RunConfig.model_fields))
+def test_every_key_of_a_run_is_named_when_its_value_is_wrong(key: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_run({key: {"nonsense": 1}})
+    assert f"{key}: got {{'nonsense': 1}}; " in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["study", "seeds", "experiments"])
+def test_missing_keys_are_named(key: str) -> None:
+    config = study()
+    del config[key]
+    with pytest.raises(ConfigError, match=rf"{key}: missing"):
+        parse_config(config)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(study(device="gpu", max_members=0, base={"k": -1}))
+    assert str(error.value).startswith("3 problems in configuration:")
+
+
+def test_files(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(study()))
+    config = load_config(path)
+    assert config == StudyConfig.model_validate(study())
+    assert config.directory == Path("results/test")
+    with pytest.raises(ConfigError, match=r"cannot read the configuration .*absent: No such file"):
+        load_config(tmp_path / "absent")
+    for text, message in (("a: [", "is not valid YAML"), ("- 1", "holds list"), ("", "NoneType")):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=message) as error:
+            load_config(path)
+        assert str(path) in str(error.value)
+
+
+def test_configurations_do_not_change_after_the_check() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        run_config().n_z = 5
