@@ -17,6 +17,7 @@ import resource
 import statistics
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 N_IMAGES = 6_000
@@ -54,8 +55,8 @@ def flops_per_image(parameters: dict[str, object], n_features: int = 784) -> flo
     outputs = LIKELIHOODS[run.likelihood].param_features(n_features)
     encoder = [n_features, *run.hidden, 2 * run.n_z]
     decoder = [run.n_z, *run.hidden[::-1], outputs]
-    once = [2 * a * b for a, b in zip(encoder, encoder[1:], strict=False)]
-    k_times = [2 * a * b for a, b in zip(decoder, decoder[1:], strict=False)]
+    once = [2 * a * b for a, b in pairwise(encoder)]
+    k_times = [2 * a * b for a, b in pairwise(decoder)]
     return 3 * sum(once) - once[0] + 3 * run.k * sum(k_times)
 
 

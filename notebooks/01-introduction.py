@@ -10,9 +10,8 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
-from vaestudy.figures import FIGURES
 from vaestudy.report import present
-from vaestudy.report.phrases import change, difference, final_mean, scope
+from vaestudy.report.phrases import difference, final_mean, scope
 from vaestudy.study import Study
 
 present.style()

@@ -124,17 +124,17 @@ present.figure(
     alt="Two panels of rising curves, Bernoulli on the left and Gaussian on the right, for the VAE and "
     "the importance-weighted autoencoder.",
 )
-gaussian_bound = mean_interval(
-    study.final(study.runs(likelihood="gaussian"), "bound")["value"]
-)
-present.prose(f"""
+gaussian_bound = mean_interval(study.final(study.runs(likelihood="gaussian"), "bound")["value"])
+present.prose(
+    f"""
 The draft reports that the Bernoulli decoder reaches the better bound, and sees in it that Bernoulli suits binary
 data better. @Fig:likelihood repeats the comparison, and it cannot carry that conclusion: one curve is the log of a
 probability mass, the other of a density. Moreover, with $\\log\\sigma^2 \\ge -1$ the density of a pixel never
 exceeds $e^{{1/2}}/\\sqrt{{2\\pi}}$, so that on 784 pixels no Gaussian model of this form can have an NLL under
 {floor:.1f} nats, however perfect its means. The VAE with the Gaussian decoder ends at a test bound of
 {gaussian_bound.text()} nats, {-gaussian_bound.mean - floor:.0f} nats above that floor.
-""".replace("@Fig:", "@fig:"))
+""".replace("@Fig:", "@fig:")
+)
 
 # %% [markdown]
 # Common ground needs a probability of the same binary pixels from both. Two readings of a
@@ -257,7 +257,9 @@ nll_vae = difference(study, "nll", hidden, {})
 nll_iwae = difference(study, "nll", {**iwae, **hidden}, iwae)
 speed = compare_speed(hidden, {})
 rough = {
-    name: study.runs(**sel).assign(r=lambda t: t["run_id"].map(roughness(study, t))).set_index("seed")["r"]
+    name: study.runs(**sel)
+    .assign(r=lambda t: t["run_id"].map(roughness(study, t)))
+    .set_index("seed")["r"]
     for name, sel in (("with", hidden), ("without", {}))
 }
 rough_gap = paired_difference(rough["with"], rough["without"])
@@ -323,7 +325,11 @@ follows them through training.
 rows = []
 for n in study.levels("warmup"):
     nll, units = (final_mean(study, m, {"warmup": n}) for m in ("nll", "active_units"))
-    gap = difference(study, "nll", {"warmup": n}, {"warmup": 0}).text(signed=True, n=False) if n else "–"
+    gap = (
+        difference(study, "nll", {"warmup": n}, {"warmup": 0}).text(signed=True, n=False)
+        if n
+        else "–"
+    )
     rows.append({"Warm-up (epochs)": n, "Test NLL": nll.text(n=False), "Against none": gap,
                  "Active units": units.text(1, n=False)})  # fmt: skip
 present.table(
@@ -386,7 +392,10 @@ for n in rest:
     )
 if rest:
     used = final_mean(study, "active_units", {**iwae, "n_z": max(levels)})
-    fastest = {n: mean_interval(epochs_to_within(study, study.runs(n_z=n, **iwae))["epochs_to"]).mean for n in levels}
+    fastest = {
+        n: mean_interval(epochs_to_within(study, study.runs(n_z=n, **iwae))["epochs_to"]).mean
+        for n in levels
+    }
     quick = min(fastest, key=fastest.get)
     texts.append(
         f"""The draft states that all models with $n_z \\ge 10$ converge to the same bound, that $n_z = 10$ does so

@@ -59,8 +59,8 @@ def verdict(interval, higher, lower, undecided):
 # decoder makes of the points in between (@sec:lattices).
 #
 # All pictures are of the study's first seed and all digits are test digits. A picture of a decoded
-# code is the mean $\mathbb{E}[x \mid z]$, never a draw of the pixels, and a digit's code is the mean
-# of $q_\phi(z \mid x)$. Numbers are over all seeds.
+# code is the mean $\mathbb{E}[x \mid z]$, never a draw of the pixels, and a digit's code is the
+# mean of $q_\phi(z \mid x)$. Numbers are over all seeds.
 #
 # ## Data reconstruction {#sec:reconstruction}
 
@@ -73,27 +73,26 @@ base = by_seed(errors, "squared_error", family=vae)
 present.prose(
     "@Fig:reconstructions gives the same ten digits, the first of each class in the test set, to "
     f"{len(families)} model families. The models see the second row: pixels drawn from the grey "
-    "values of the first, the fixed draw that every model of the study is tested on. As a measure "
-    r"we take the squared error $\lVert x - \mathbb{E}[x \mid z = \mu(x)] \rVert^2$, averaged over "
-    f"the test set. Two reconstructions need no model and give it a scale: the mean training image "
-    f"scores {number(marks['mean'], 1)}, and the grey image from which the pixels were drawn scores "
-    f"{number(marks['grey'], 1)}. The latter is no lower limit, since an encoder sees the drawn "
-    "pixels themselves, but what lies below it is noise that a code has kept. "
-    f"The {vae} stands at {mean_interval(base).text(1)}."
+    "values of the first, the fixed draw that every model of the study is tested on. As a "
+    r"measure we take the squared error $\lVert x - \mathbb{E}[x \mid z = \mu(x)] \rVert^2$, "
+    "averaged over the test set. Two reconstructions need no model and give it a scale: the mean "
+    f"training image scores {number(marks['mean'], 1)}, and the grey image from which the pixels "
+    f"were drawn scores {number(marks['grey'], 1)}. The latter is no lower limit, since an "
+    "encoder sees the drawn pixels themselves, but what lies below it is noise that a code has "
+    f"kept. The {vae} stands at {mean_interval(base).text(1)}."
 )
 
 # %%
 present.figure(
     FIGURES["reconstructions"](study),
     label="fig:reconstructions",
-    caption="**The same ten test digits as every model family reconstructs them.** Each row after "
-    "the second decodes the means of the codes of the second row's pixels; the number on the right "
-    "is the model's mean squared error over the whole test set. The groups: additions to the base "
-    f"model ($n_z = {study.base['n_z']}$, Bernoulli); the Gaussian decoder; variants that follow the "
-    "source to the letter; and the smallest and largest latent spaces.",
-    alt="A grid of digits from 0 to 9. The top rows hold the originals and their binarized pixels; "
-    "below, one row for each model family shows smoothed versions of the same digits. The rows of "
-    "the models with two latent dimensions are blurred and some of their digits are of another class.",
+    caption="**The same ten test digits as every model family reconstructs them.** Each row "
+    "after the second decodes the means of the codes of the second row's pixels; the number on "
+    "the right is the model's mean squared error over the whole test set. The groups: additions "
+    f"to the base model ($n_z = {study.base['n_z']}$, Bernoulli); the Gaussian decoder; variants "
+    "that follow the source to the letter; and the smallest and largest latent spaces.",
+    alt="A grid of digits from 0 to 9. The two top rows hold the originals and their binarized "
+    "pixels; below, one row for each model family shows smoother versions of the same digits.",
 )
 
 # %%
@@ -118,10 +117,10 @@ seeds = len(study.config.seeds)
 present.table(
     pd.DataFrame(rows),
     label="tbl:reconstructions",
-    caption="**How well each family reconstructs the test set.** Means over "
-    f"{seeds} seeds with 95 % intervals; differences are taken seed by seed. The reconstruction term "
-    "is left out for Gaussian decoders, whose density is no probability of binary pixels. "
-    f"Unless its name says otherwise a model has $n_z = {study.base['n_z']}$.",
+    caption=f"**How well each family reconstructs the test set.** Means over {seeds} seeds with "
+    "95 % intervals; differences are taken seed by seed. The reconstruction term is left out for "
+    "Gaussian decoders, whose density is no probability of binary pixels. Unless its name says "
+    f"otherwise a model has $n_z = {study.base['n_z']}$.",
     runs=errors["run_id"].tolist(),
     data=errors,
 )
@@ -166,9 +165,9 @@ if weighted:
         f"Importance weighting changes the squared error by {change.text(1, signed=True)}"
         + verdict(
             change,
-            ": its reconstructions are farther from the pixels. That is no contradiction to a higher "
-            "likelihood, because the bound of @burda2016 rewards a code of which some sample explains "
-            "the digit, not the mean of the codes alone",
+            ": its reconstructions are farther from the pixels. That is no contradiction to a "
+            "higher likelihood, because the bound of @burda2016 rewards a code of which some "
+            "sample explains the digit, not the mean of the codes alone",
             ": its reconstructions are closer to the pixels as well",
             ", which does not tell its reconstructions from the VAE's",
         )
@@ -180,33 +179,34 @@ if small in others:
         f"What no picture hides is the step to $n_z = {low}$: "
         f"{others[small].text(1, signed=True)} squared pixels"
         + verdict(others[small], "", ", an improvement", ", within the spread of the seeds")
-        + ". Reconstruction is what a model buys with active units; which of them it keeps is the "
-        "subject of @sec:activity."
+        + ". Reconstruction is what a model buys with active units; which of them it keeps is "
+        "the subject of @sec:activity."
     )
 present.prose(text)
 
 # %% [markdown]
 # ## Data in latent space {#sec:transformation}
 #
-# With two latent dimensions the codes can be drawn as they are, in @fig:latent-plane. The prior asks
-# for the whole cloud, all digits together, to be close to $\mathcal{N}(0, I)$, whose one and two
-# standard deviations the circles mark; nothing in training names the classes.
+# With two latent dimensions the codes can be drawn as they are, in @fig:latent-plane. The prior
+# asks for the whole cloud, all digits together, to be close to $\mathcal{N}(0, I)$, whose one and
+# two standard deviations the circles mark; nothing in training names the classes.
 
 # %%
 present.figure(
     FIGURES["latent-plane"](study),
     label="fig:latent-plane",
     caption="**The test digits in a two-dimensional latent space.** Every point is the mean of "
-    r"$q_\phi(z \mid x)$ for one test digit, coloured by its class; bold figures stand at the classes' "
-    "medians, and the dashed circles at one and two standard deviations of the prior.",
-    alt="Two scatter plots with ten colours. In both, the classes form sectors around the origin that "
-    "touch in the middle; some, such as 4 and 9, overlap.",
+    r"$q_\phi(z \mid x)$ for one test digit, coloured by its class; bold figures stand at the "
+    "classes' medians, and the dashed circles at one and two standard deviations of the prior.",
+    alt="Scatter plots with a colour for each of the ten classes, around two dashed circles; the "
+    "name of each class stands in the middle of its points.",
 )
 
 # %%
 near = neighbour_values(study)
 pixels = neighbour_accuracy(study.dataset.test.numpy() / 255.0, labels(study))
-levels = sorted(near["n_z"].unique())
+shared = near.groupby("n_z")["family"].nunique() == near["family"].nunique()
+levels = sorted(shared.index[shared])
 rows = []
 for n_z in levels:
     row = {"$n_z$": n_z}
@@ -222,11 +222,11 @@ for n_z in levels:
 present.table(
     pd.DataFrame(rows),
     label="tbl:neighbours",
-    caption="**How well a digit's neighbours in latent space tell its class,** in per cent of test "
-    "digits whose class is that of the majority of the five nearest others (Euclidean distance of "
-    "means, each digit left out of its own vote), and the number of active units. Means over "
-    f"{seeds} seeds with 95 % intervals. The same vote on the {study.dataset.test.shape[1]} grey "
-    f"pixels is right for {number(100 * pixels, 1)} %.",
+    caption="**How well a digit's neighbours in latent space tell its class,** in per cent of "
+    "test digits whose class is that of the majority of the five nearest others (Euclidean "
+    "distance of means, each digit left out of its own vote), and the number of active units. "
+    f"Means over {seeds} seeds with 95 % intervals. The same vote on the "
+    f"{study.dataset.test.shape[1]} grey pixels is right for {number(100 * pixels, 1)} %.",
     runs=near["run_id"].tolist(),
     data=near,
 )
@@ -246,9 +246,9 @@ last = paired_difference(accuracy(high), accuracy(peak)) if high != peak else No
 beyond = mean_interval(accuracy(peak) - 100 * pixels)
 present.prose(
     "The eye is generous to such plots, so @tbl:neighbours counts: of a digit's five nearest "
-    "neighbours in latent space, how often does the majority have its class? The encoder has seen no "
-    f"label. In the plane the {vae} reaches {mean_interval(accuracy(low)).text(1)} per cent; its best "
-    f"mean is at $n_z = {peak}$ with {mean_interval(accuracy(peak)).text(1)}"
+    "neighbours in latent space, how often does the majority have its class? The encoder has "
+    f"seen no label. In the plane the {vae} reaches {mean_interval(accuracy(low)).text(1)} per "
+    f"cent; its best mean is at $n_z = {peak}$ with {mean_interval(accuracy(peak)).text(1)}"
     + (
         f", a change of {gain.text(1, signed=True, n=False)} points"
         + verdict(gain, "", "", " that the seeds do not decide")
@@ -256,22 +256,25 @@ present.prose(
         else ""
     )
     + (
-        f". From there to $n_z = {high}$ it changes by {last.text(1, signed=True, n=False)} points"
-        + verdict(last, "", "", ", too little for these seeds to tell")
+        f". From there to $n_z = {high}$ it changes by {last.text(1, signed=True, n=False)} "
+        "points" + verdict(last, "", "", ", too little for these seeds to tell")
         if last
         else ""
     )
-    + ". Dimensions that have been pruned cost the vote nothing: their means are the same for every "
-    "digit and add nothing to a distance. Against the pixels themselves, the best latent space is "
-    + verdict(beyond, "ahead", "behind", "neither ahead nor behind")
-    + f" by {number(abs(beyond.mean), 1)} points."
+    + ". Dimensions that have been pruned cost the vote nothing: their means are the same for "
+    "every digit and add nothing to a distance. The pixels themselves, without any model, are "
+    f"right for {number(100 * pixels, 1)} per cent; against them the best latent space differs "
+    f"by {beyond.text(1, signed=True, n=False)} points"
+    + verdict(beyond, "", "", ", so that neither is decidedly better")
+    + "."
 )
 
 # %% [markdown]
-# Beyond two dimensions a picture needs a projection, and two are natural. Principal components of the
-# means show the directions in which the codes vary most, whatever the axes. The two most active
-# dimensions by $A_u$ (@sec:activity) show axes of the model's own; they mean something because the
-# factorised posterior ties a VAE to its axes, where rotating the prior would change nothing.
+# Beyond two dimensions a picture needs a projection, and two are natural. Principal components of
+# the means show the directions in which the codes vary most, whatever the axes. The two most
+# active dimensions by $A_u$ (@sec:activity) show axes of the model's own; they mean something
+# because the factorised posterior ties a VAE to its axes, where rotating the prior would change
+# nothing.
 
 # %%
 projections = FIGURES["latent-projections"](study)
@@ -279,11 +282,11 @@ present.figure(
     projections,
     label="fig:latent-projections",
     caption=f"**The {vae}'s codes as its latent space grows.** Above, the first two principal "
-    "components of the test digits' means, with their shares of the variance; below, the two most "
-    "active dimensions, with their activities. Dimensions are numbered from 0. Colours as in "
-    "@fig:latent-plane.",
-    alt="Two rows of small scatter plots in ten colours. In the upper row groups of one colour can be "
-    "told apart although they overlap; in the lower row the colours are more mixed.",
+    "components of the test digits' means, with their shares of the variance; below, the two "
+    "most active dimensions, with their activities. Dimensions are numbered from 0. Colours as "
+    "in @fig:latent-plane.",
+    alt="Two rows of small scatter plots in ten colours, a column for each number of latent "
+    "dimensions: above by principal components, below by the most active dimensions.",
 )
 
 # %%
@@ -292,17 +295,20 @@ seen = projections.data.groupby(["projection", "n_z"], sort=False)[["x", "y", "d
 )
 shown = seen.index.get_level_values("n_z").unique()
 code, space, share = cloud_of(study)
+drawn = near["run_id"].isin(projections.runs)
+whole = near.loc[drawn, "accuracy"]
 wins = sum(seen["principal components", n] > seen["most active", n] for n in shown)
 present.prose(
     "What the projections keep can be counted by the same vote, here of the models drawn. With "
-    f"principal components it is right for {number(100 * seen['principal components'].min(), 0)} to "
-    f"{number(100 * seen['principal components'].max(), 0)} per cent of the digits, with the two most "
-    f"active dimensions for {number(100 * seen['most active'].min(), 0)} to "
+    f"principal components it is right for {number(100 * seen['principal components'].min(), 0)} "
+    f"to {number(100 * seen['principal components'].max(), 0)} per cent of the digits, with the "
+    f"two most active dimensions for {number(100 * seen['most active'].min(), 0)} to "
     f"{number(100 * seen['most active'].max(), 0)}: the components are ahead at {wins} of "
-    f"{len(shown)} values of $n_z$. "
-    "All are far below the full space's accuracy in @tbl:neighbours, because the "
-    "prior rewards a code that spreads its variance evenly over its active dimensions: at "
-    f"$n_z = {study.base['n_z']}$ even three components hold only {number(100 * share.sum(), 0)} per "
+    f"{len(shown)} values of $n_z$. The whole of the same latent spaces gives "
+    f"{number(100 * whole.min(), 0)} to {number(100 * whole.max(), 0)} per cent "
+    "(@tbl:neighbours). No plane can hold what the KL term spreads out: it draws the variance of "
+    "every dimension in use towards the prior's, so that none of them stands out. At $n_z = "
+    f"{study.base['n_z']}$ three principal components hold {number(100 * share.sum(), 0)} per "
     "cent of it (@fig:latent-cloud)."
 )
 
@@ -310,10 +316,10 @@ present.prose(
 present.figure(
     FIGURES["latent-cloud"](study),
     label="fig:latent-cloud",
-    caption=f"**The {vae}'s codes along their first three principal components** "
-    f"($n_z = {study.base['n_z']}$), which hold {number(100 * share.sum(), 0)} per cent of their "
+    caption=f"**The {vae}'s codes along their first three principal components** ($n_z = "
+    f"{study.base['n_z']}$), which hold {number(100 * share.sum(), 0)} per cent of their "
     "variance. Every point is a test digit. On screen the cloud can be turned.",
-    alt="A three-dimensional scatter plot in ten colours; most classes fill a region of their own.",
+    alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
     width="80%",
     interactive=latent_scatter_3d(
         space[:MAX_POINTS],
@@ -325,10 +331,10 @@ present.figure(
 # %% [markdown]
 # ## Latent hyperplane lattices {#sec:lattices}
 #
-# The decoder can be asked about any point. To spread the questions as the prior would, we put them at
-# equal steps of probability, as @kingma2014 do: the $i$-th of $n$ steps along an axis is
-# $z = \Phi^{-1}\bigl((i + \tfrac12)/n\bigr)$, with $\Phi$ the distribution function of
-# $\mathcal{N}(0, 1)$, so that every cell of the lattice holds the same share of the prior.
+# The decoder can be asked about any point. To spread the questions as the prior would, we put them
+# at equal steps of probability, as @kingma2014 do: the $i$-th of $n$ steps along an axis is $z =
+# \Phi^{-1}\bigl((i + \tfrac12)/n\bigr)$, with $\Phi$ the distribution function of $\mathcal{N}(0,
+# 1)$, so that every cell of the lattice holds the same share of the prior.
 
 # %%
 plane = FIGURES["manifold"](study)
@@ -339,28 +345,28 @@ if layers and activation in get_args(Activation):
     x, y = flat.means[:MAX_POINTS].T
     points = {"x": x, "y": y, "label": labels(study)[:MAX_POINTS]}
     widget = decoder_widget(layers, activation, study.dataset.image_shape, points)
-live = f"On screen, the {vae}'s decoder runs under the pointer, the points being the test digits' codes."
+live = f"On screen the {vae}'s decoder runs under the pointer, over the test digits' codes."
 present.figure(
     plane,
     label="fig:manifold",
-    caption=f"**The plane of a two-dimensional latent space, decoded.** A lattice of {MANIFOLD_SIDE} × "
-    f"{MANIFOLD_SIDE} codes at equal steps of the prior's probability; the axes give $z$. "
-    + (live if widget else ""),
-    alt="Two lattices of small digits. Neighbouring digits are alike, and all ten classes pass into one "
-    "another as one crosses the plane.",
+    caption="**The plane of a two-dimensional latent space, decoded.** A lattice of "
+    f"{MANIFOLD_SIDE} × {MANIFOLD_SIDE} codes at equal steps of the prior's probability; the "
+    "axes give $z$. " + (live if widget else ""),
+    alt="Lattices of small digits, in which neighbouring digits are alike and classes pass into "
+    "one another.",
     interactive=widget,
 )
 
 # %%
 grey = plane.data.groupby("run_id", sort=False)["greyness"]
-middle = plane.data["z_x"].abs().lt(1) & plane.data["z_y"].abs().lt(1)
 present.prose(
-    "@Fig:manifold shows both objectives. The plane is continuous: no cell is empty, and classes that "
-    "look alike lie side by side. Between classes the decoder hesitates, and how much can be measured. "
-    r"We call $\sum_d m_d (1 - m_d)$ the greyness of a mean image $m$: the variance of pixels drawn "
-    "from it, 0 for pure black and white. The clearest cell of the lattices has "
-    f"{number(plane.data['greyness'].min(), 1)}, the greyest {number(plane.data['greyness'].max(), 1)}, "
-    f"and the mean is {number(grey.mean().iloc[0], 1)} for the {vae}"
+    "Moving through @fig:manifold changes the digits by degrees, and classes that look alike lie "
+    "side by side. Between classes the decoder hesitates, and how much can be measured. We call "
+    r"$\sum_d m_d (1 - m_d)$ the greyness of a mean image $m$: the variance of pixels drawn from "
+    "it, 0 for pure black and white. The clearest cell of the lattices has "
+    f"{number(plane.data['greyness'].min(), 1)}, the greyest "
+    f"{number(plane.data['greyness'].max(), 1)}, and the mean is "
+    f"{number(grey.mean().iloc[0], 1)} for the {vae}"
     + (f" and {number(grey.mean().iloc[1], 1)} for the {weighted[0]}" if weighted else "")
     + "."
 )
@@ -371,40 +377,46 @@ change = drawing.data.groupby(["label", "panel"], sort=False)["squared_change"].
 present.figure(
     drawing,
     label="fig:planes",
-    caption=f"**Planes through a latent space of {study.base['n_z']} dimensions.** Each lattice of "
-    f"{PLANE_SIDE} × {PLANE_SIDE} cells varies two dimensions as in @fig:manifold: the two most active "
-    "ones with all others at 0, the same with all others as in the code of a test digit, and the two "
-    "least active ones around the same digit.",
-    alt="Two rows of three lattices. In the left and middle lattices the digit changes from cell to "
-    "cell; in the right one all cells show the same digit.",
+    caption=f"**Planes through a latent space of {study.base['n_z']} dimensions.** Each lattice "
+    f"of {PLANE_SIDE} × {PLANE_SIDE} cells varies two dimensions as in @fig:manifold: the two "
+    "most active ones with all others at 0, the same with all others as in the code of a test "
+    "digit, and the two least active ones around the same digit.",
+    alt="Rows of three lattices of small digits: left, the plane around zero; in the middle, the "
+    "same dimensions around the code of one digit; right, the two least active dimensions around "
+    "it.",
 )
 
 # %%
-sentences = []
-for family in change.index.get_level_values(0).unique():
-    _, active, inactive = change[family]
-    sentences.append(
-        f"for the {family} by {number(active, 1)} squared pixels in the active plane and by "
-        f"{number(inactive, 3)} in the least active one"
-    )
-quiet = max(
-    change[f].iloc[2] / change[f].iloc[1] for f in change.index.get_level_values(0).unique()
-)
+threshold = study.config.evaluation.activity_threshold
+names = change.index.get_level_values("label").unique()
+parts = [
+    f"for the {name} by {number(change[name].iloc[1], 1)} squared pixels in the most active "
+    f"plane and by {number(change[name].iloc[2], 3)} in the least active one"
+    for name in names
+]
+quiet = max(change[name].iloc[2] / change[name].iloc[1] for name in names)
+last = drawing.data.groupby(["label", "panel"], sort=False)[["activity_x", "activity_y"]].max()
+inactive = all(last.loc[name].iloc[2].max() < threshold for name in names)
+around = sum(change[name].iloc[1] < change[name].iloc[0] for name in names)
 present.prose(
-    f"With $n_z = {study.base['n_z']}$ one can show planes only, and @fig:planes shows three for each "
-    "objective. Two dimensions are a small part of a digit here: they change slant, weight and some "
-    "strokes, and around a digit's own code they leave more of it standing than around 0. On average "
-    "over the lattice, the picture differs from the one in its centre "
-    + ", and ".join(sentences)
-    + ". "
+    f"With $n_z = {study.base['n_z']}$ one can show planes only, and @fig:planes shows three for "
+    "each objective. Two dimensions are a part of a digit here. On average over the lattice, the "
+    f"picture differs from the one in its centre {' and '.join(parts)}. Around the code of a "
+    "digit the two most active dimensions change "
+    + {len(names): "less", 0: "more"}.get(around, "now more, now less")
+    + " than around 0, where nothing else says what to draw. "
     + (
-        "The dimensions that $A_u$ calls inactive are thus inert for the decoder as well, over the "
-        "whole range of the prior: the encoder does not write to them and the decoder does not read "
-        "them. Activity is a property of the encoder, so this had to be looked at."
+        "The least active dimensions are below the threshold of @sec:activity"
+        if inactive
+        else f"Not all of the least active dimensions are below the threshold of {threshold} here"
+    )
+    + (
+        ", and they are inert for the decoder as well, over the whole range of the prior: what "
+        "the encoder does not write, the decoder does not read. Activity is a property of the "
+        "encoder, so this had to be looked at."
         if quiet < 0.01
-        else "The least active dimensions thus do change the picture, "
-        f"by up to {number(100 * quiet, 0)} per cent of what the most active ones do: the decoder "
-        "still reads them."
+        else f", and they still change the picture, by up to {number(100 * quiet, 0)} per cent "
+        "of what the most active ones do."
     )
 )
 
@@ -413,11 +425,10 @@ drawing = FIGURES["interpolations"](study)
 present.figure(
     drawing,
     label="fig:interpolations",
-    caption="**On the way from one digit to another.** Between two test digits (outside the rules), "
-    f"{STEPS} decoded codes at equal steps on the straight line between the digits' means; the first "
-    "and the last are the reconstructions of the two.",
-    alt="Five rows of digits for each of two models; in every row one digit turns into another, by "
-    "way of shapes that are mostly drawn as sharply as the digits at the ends.",
+    caption="**On the way from one digit to another.** Between two test digits (outside the "
+    f"rules), {STEPS} decoded codes at equal steps on the straight line between the digits' "
+    "means; the first and the last are the reconstructions of the two.",
+    alt="Rows of digits for each model; in every row one digit turns into another step by step.",
 )
 
 # %%
@@ -426,17 +437,17 @@ ends = path[path["share"].isin([0, 1])]["greyness"].mean()
 centre = path[path["share"].sub(0.5).abs() < 0.5 / STEPS]
 present.prose(
     "A straight line between two codes (@fig:interpolations) leads through pictures that are not "
-    "averages of its ends. Cross-fading the two reconstructions would double the strokes: half way, "
-    f"its greyness is {number(centre['greyness_faded'].mean(), 1)}, where the ends have "
+    "averages of its ends. Cross-fading the two reconstructions would double the strokes: half "
+    f"way, its greyness is {number(centre['greyness_faded'].mean(), 1)}, where the ends have "
     f"{number(ends, 1)}. The decoded code half way has {number(centre['greyness'].mean(), 1)}"
     + (
         ", much nearer to a digit than to a double exposure."
         if centre["greyness"].mean() - ends < 0.5 * (centre["greyness_faded"].mean() - ends)
         else "; in this study the decoder half way is little more decided than a double exposure."
     )
-    + " Half way is also where codes are least typical of the prior in many dimensions: the mean norm "
-    f"falls from {number(path[path['share'].isin([0, 1])]['norm_z'].mean(), 2)} at the ends to "
-    f"{number(centre['norm_z'].mean(), 2)}."
+    + " Half way is also where codes are least typical of the prior in many dimensions: the mean "
+    f"norm falls from {number(path[path['share'].isin([0, 1])]['norm_z'].mean(), 2)} at the ends "
+    f"to {number(centre['norm_z'].mean(), 2)}."
 )
 
 # %%
@@ -444,11 +455,11 @@ values = prior_values(study)
 present.figure(
     FIGURES["prior-samples"](study),
     label="fig:prior-samples",
-    caption="**What each model family generates.** Decoded means of ten draws from the prior, the same "
-    "draws for all models of one $n_z$; on the right, the mean greyness of "
-    f"{MANY} such images. Rows as in @fig:reconstructions.",
-    alt="A grid of generated images, one row for each model family. Many are readable digits; others "
-    "are strokes that belong to no class.",
+    caption="**What each model family generates.** Decoded means of ten draws from the prior, "
+    f"the same draws for all models of one $n_z$; on the right, the mean greyness of {MANY} such "
+    "images. Rows as in @fig:reconstructions.",
+    alt="A grid of generated images, one row for each model family; some are readable digits, "
+    "others strokes that belong to no class.",
 )
 
 # %%
@@ -462,13 +473,14 @@ greyer = [family for family, gap in gaps.items() if gap.sign == "higher"]
 clearer = [family for family, gap in gaps.items() if gap.sign == "lower"]
 most = max(gaps, key=lambda family: gaps[family].mean)
 present.prose(
-    "The lattices and lines stay near codes of digits. The prior itself (@fig:prior-samples) need not: "
-    "where the codes of the data leave gaps, a decoder was never trained. Gaps show as hesitation, so "
-    "we compare the greyness of samples with that of reconstructions of test digits, seed by seed. "
-    f"For the {vae} the samples' minus the reconstructions' is {gaps[vae].text(1, signed=True)}"
+    "The lattices and lines stay near codes of digits. The prior itself (@fig:prior-samples) "
+    "need not: where the codes of the data leave gaps, a decoder was never trained. Gaps show as "
+    "hesitation, so we compare the greyness of samples with that of reconstructions of test "
+    f"digits, seed by seed. For the {vae} the samples' minus the reconstructions' is "
+    f"{gaps[vae].text(1, signed=True)}"
     + (f", for the {weighted[0]} {gaps[weighted[0]].text(1, signed=True)}" if weighted else "")
-    + f". Samples are decidedly greyer in {len(greyer)} of {len(gaps)} families and decidedly clearer "
-    f"in {len(clearer)}; the largest gap is {most}'s, {gaps[most].text(1, signed=True)}. "
-    "Greyness sees hesitation only: a confident stroke that is no digit passes, and how many samples "
-    "a classifier can read is a question for @sec:implementing."
+    + f". Samples are decidedly greyer in {len(greyer)} of {len(gaps)} families and decidedly "
+    f"clearer in {len(clearer)}; the largest gap is {most}'s, {gaps[most].text(1, signed=True)}. "
+    "Greyness sees hesitation only: a confident stroke that is no digit passes, and how many "
+    "samples a classifier can read is a question for @sec:implementing."
 )

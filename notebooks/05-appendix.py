@@ -15,7 +15,7 @@ import pandas as pd
 from vaestudy.figures.families import label_of, order_of
 from vaestudy.report import present
 from vaestudy.report.phrases import scope, seconds_text
-from vaestudy.stats import mean_interval, number
+from vaestudy.stats import number
 from vaestudy.study import Study
 
 present.style()
@@ -30,7 +30,8 @@ everything = runs.merge(timing, on="run_id", suffixes=("", "_timing"))
 
 # %%
 machines = ", ".join(
-    f"{n} on {name} ({device})" for (name, device), n in timing.groupby(["hardware", "device"]).size().items()
+    f"{n} on {name} ({device})"
+    for (name, device), n in timing.groupby(["hardware", "device"]).size().items()
 )
 versions = ", ".join(
     f"{title} {' and '.join(sorted(timing[column].astype(str).unique()))}"
@@ -73,7 +74,12 @@ present.table(
             {
                 "Experiment": f"`{name}`",
                 "What it compares": experiment.title,
-                "Runs": int(runs["experiments"].str.split(",").apply(lambda names: name in names).sum()),
+                "Runs": int(
+                    runs["experiments"]
+                    .str.split(",")
+                    .apply(lambda names, name=name: name in names)
+                    .sum()
+                ),
             }
             for name, experiment in study.config.experiments.items()
         ]
@@ -87,7 +93,7 @@ present.table(
 
 # %%
 shared = {
-    name: value for name, value in study.base.items() if runs[name].astype(str).nunique() == 1
+    name: value for name, value in study.base.items() if len(set(runs[name].astype(str))) == 1
 }
 words = {"adam_eps": "Adam's ε", "adam_beta1": "Adam's β₁", "adam_beta2": "Adam's β₂"}
 present.table(
@@ -96,7 +102,9 @@ present.table(
             {
                 "Parameter": words.get(name, name.replace("_", " ")),
                 "Base model": str(value),
-                "Levels in this study": "–" if name in shared else ", ".join(map(str, sorted(runs[name].unique()))),
+                "Levels in this study": "–"
+                if name in shared
+                else ", ".join(map(str, sorted(runs[name].unique()))),
             }
             for name, value in study.base.items()
         ]

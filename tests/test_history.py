@@ -104,7 +104,7 @@ def test_frames_are_tidy() -> None:
     assert set(frame["run_id"]) == {runs[0].run_id}
     assert not frame.duplicated(["epoch", "split", "metric"]).any()
     assert not frame["value"].isna().any()
-    at = frame.set_index(["split", "metric", "epoch"])["value"]
+    at = frame.set_index(["split", "metric", "epoch"])["value"].sort_index()
     assert set(at["train"].index.get_level_values("epoch")) == {1, 2}
     assert set(at["test"].index.get_level_values("epoch")) == {0, 1, 2}
     assert set(at["train"].index.get_level_values("metric")) == set(SCALARS)

@@ -19,14 +19,14 @@ from torch.optim.adam import adam
 
 
 class Adam:
-    """Moments and step of Adam for named parameters.
+    r"""Moments and step of Adam for named parameters.
 
     Parameters
     ----------
     named_parameters
         What to optimise, as ``module.named_parameters()`` yields it.
     learning_rate, beta1, beta2, eps
-        :math:`\\eta, \\beta_1, \\beta_2, \\epsilon`.
+        :math:`\eta, \beta_1, \beta_2, \epsilon`.
     """
 
     def __init__(

@@ -25,6 +25,7 @@ from vaestudy.config import (
     parse_run,
 )
 from vaestudy.config_errors import ConfigError
+from vaestudy.devices import claim_gpu
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,13 @@ R = TypeVar("R")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The study's configuration.")]
 LogFile = Annotated[Path | None, typer.Option("--log", help="Log file; the terminal if none.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[
+    str,
+    typer.Option(envvar="VAESTUDY_DEVICE", help="auto (a GPU where there is one), cpu or cuda."),
+]
+CheckpointEvery = Annotated[
+    int, typer.Option(min=1, envvar="VAESTUDY_CHECKPOINT_EVERY", help="Epochs between checkpoints.")
+]
 Prepared = Annotated[Path, typer.Option("--data", help="A file made by `vaestudy data`.")]
 Runs = Annotated[str, typer.Option("--runs", help="The runs' parameters: a JSON list.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their files.")]
@@ -74,6 +81,8 @@ def _plain_errors(command: Callable[P, R]) -> Callable[P, R]:
 def _start(device: str, threads: int) -> torch.device:
     """Settle what decides the last bit of a result, and return the device."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if device != "cpu":
+        claim_gpu()
     import torch
 
     from vaestudy.jobs import select_device
@@ -123,7 +132,7 @@ def train_group(
     output: Annotated[Path, typer.Option(help="Written when all runs are trained.")],
     device: Device = "auto",
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    checkpoint_every: Annotated[int, typer.Option(min=1)] = 10,
+    checkpoint_every: CheckpointEvery = 10,
     log: LogFile = None,
 ) -> None:
     """Train runs that differ in seed and warm-up only, together; resume what was interrupted."""
@@ -327,8 +336,10 @@ def figure(
         typer.echo("\n".join(FIGURES))
         return
     if name not in FIGURES or output is None:
-        raise ConfigError(f"figure {name!r} with --output {output}: expected one of the figures "
-            f"{', '.join(FIGURES)}, and a file to write")
+        raise ConfigError(
+            f"figure {name!r} with --output {output}: expected one of the figures "
+            f"{', '.join(FIGURES)}, and a file to write"
+        )
     from vaestudy.study import Study
 
     save_figure(FIGURES[name](Study.load(config)), output)

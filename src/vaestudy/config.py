@@ -130,7 +130,7 @@ class RunConfig(ModelParameters):
 
 
 class Experiment(_Strict):
-    """A part of the grid: every combination of the levels in ``vary``, on top of ``set`` and base."""
+    """Every combination of the levels in ``vary``, on top of ``set`` and the base model."""
 
     title: str = Field(description="One line for dry runs and the appendix.")
     set: dict[str, Any] = Field(

@@ -12,6 +12,8 @@ def epochs_to_within(study: Study, runs: pd.DataFrame, nats: float = 1.0) -> pd.
 
     Parameters
     ----------
+    study
+        Where the histories are.
     runs
         Rows of the runs table.
     nats
@@ -37,4 +39,5 @@ def roughness(study: Study, runs: pd.DataFrame, share: float = 0.5) -> pd.Series
     history = study.curves(runs, ["bound"], ["test"]).sort_values(["run_id", "epoch"])
     late = history[history["epoch"] >= (1 - share) * history["epoch"].max()]
     steps = late.groupby("run_id")["value"].diff()
-    return steps.groupby(late["run_id"]).std()
+    spread: pd.Series = steps.groupby(late["run_id"]).std()
+    return spread

@@ -61,7 +61,8 @@ class _StreamingWeights:
             self.log_sum_squares = torch.logaddexp(self.log_sum_squares, second)
 
     def estimate(self, n_samples: int) -> tuple[Tensor, Tensor]:
-        assert self.log_sum is not None and self.log_sum_squares is not None
+        assert self.log_sum is not None
+        assert self.log_sum_squares is not None
         # n Σw² / (Σw)² - 1 is the squared coefficient of variation of the weights.
         ratio = torch.exp(self.log_sum_squares - 2 * self.log_sum + math.log(n_samples))
         error = ((ratio - 1).clamp_min(0) / max(n_samples - 1, 1)).sqrt()
@@ -105,9 +106,10 @@ def estimate_log_px(
         raise ValueError(f"n_samples is {n_samples}; expected at least 1")
     log_prob = log_prob or model.likelihood.log_prob
     per_datum = min(n_samples, chunk_rows)
-    columns = []
-    for chunk in x.split(max(1, chunk_rows // per_datum)):
-        columns.append(_estimate_chunk(model, chunk, n_samples, per_datum, generators, log_prob))
+    columns = [
+        _estimate_chunk(model, chunk, n_samples, per_datum, generators, log_prob)
+        for chunk in x.split(max(1, chunk_rows // per_datum))
+    ]
     log_px, errors = zip(*columns, strict=True)
     return LogPxEstimate(torch.cat(log_px, 1), torch.cat(errors, 1))
 

@@ -22,10 +22,10 @@ from vaestudy import checkpoint
 from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.config import RunConfig
 from vaestudy.data import Dataset
-from vaestudy.machine import machine_facts, peak_rss_mb
-from vaestudy.rng import stream_seed
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
+from vaestudy.machine import machine_facts, peak_rss_mb
+from vaestudy.rng import stream_seed
 from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)

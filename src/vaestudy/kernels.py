@@ -35,7 +35,7 @@ _EXACT_ABOVE = 40.0
 
 def softplus(a: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Return ``ln(1 + e^a)``, exact for large ``|a|``, with gradient ``sigmoid(a)``."""
-    return _Softplus.apply(a)  # type: ignore[no-untyped-call,no-any-return]
+    return _Softplus.apply(a)  # type: ignore[no-any-return]
 
 
 class _BernoulliLogProb(torch.autograd.Function):
@@ -55,5 +55,5 @@ class _BernoulliLogProb(torch.autograd.Function):
 def bernoulli_log_prob(
     x: Float[Tensor, "M 1 B D"], logits: Float[Tensor, "M K B D"]
 ) -> Float[Tensor, "M K B"]:
-    r"""Return :math:`\sum_d x_d l_d - \mathrm{softplus}(l_d)` in nats; no gradient flows to ``x``."""
-    return _BernoulliLogProb.apply(x, logits)  # type: ignore[no-untyped-call,no-any-return]
+    r"""Return :math:`\sum_d x_d l_d - \mathrm{softplus}(l_d)` in nats; ``x`` gets no gradient."""
+    return _BernoulliLogProb.apply(x, logits)  # type: ignore[no-any-return]

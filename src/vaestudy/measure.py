@@ -2,8 +2,8 @@
 
 Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
 Bernoulli models, a density for Gaussian ones, so the two do not compare. On binary pixels these do:
-``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and ``nll_mean``,
-under a Bernoulli with the likelihood's mean.
+``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
+``nll_mean``, under a Bernoulli with the likelihood's mean.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-r"""Objectives: functions of :class:`~vaestudy.vae.LatentTerms`, to be maximised, in nats per datum.
+r"""Objectives: functions of :class:`~vaestudy.vae.LatentTerms` to maximise, in nats per datum.
 
-ELBO (Kingma & Welling 2014), KL in closed form, warm-up weight :math:`\beta` (Sønderby et al. 2016):
+ELBO (Kingma & Welling 2014), KL in closed form, warm-up weight :math:`\beta` (Sønderby et al.
+2016):
 
 .. math:: L = \tfrac1K\sum_k \log p(x|z_k) - \beta\,KL(q(z|x)\|p(z))
 

@@ -42,12 +42,12 @@ class Interval:
         mean = number(self.mean, digits, signed=signed)
         if math.isnan(self.low):
             return f"{mean} (n = {self.n}, no interval)" if n else mean
-        ends = f"[{number(self.low, digits, signed=signed)}, {number(self.high, digits, signed=signed)}]"
-        return f"{mean} {ends} (n = {self.n})" if n else f"{mean} {ends}"
+        low, high = (number(end, digits, signed=signed) for end in (self.low, self.high))
+        return f"{mean} [{low}, {high}]" + (f" (n = {self.n})" if n else "")
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
-    """Return ``value`` for a reader: grouped thousands, a real minus sign, – where there is none."""
+    """Return ``value`` for a reader: grouped thousands, a real minus sign, – if there is none."""
     if not math.isfinite(value):
         return "–"
     text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"

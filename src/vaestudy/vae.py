@@ -61,7 +61,7 @@ class LatentTerms:
     kl: Float[Tensor, "M B"]
 
     def log_w(self, beta: Float[Tensor, "M"] | None = None) -> Float[Tensor, "M K B"]:
-        r"""Return :math:`\log p(x|z) + \beta\,(\log p(z) - \log q(z|x))`; beta is 1 if not given."""
+        r"""Return :math:`\log p(x|z) + \beta\,(\log p(z) - \log q(z|x))`; beta 1 by default."""
         log_ratio = self.log_pz - self.log_qz_x
         if beta is not None:
             log_ratio = log_ratio * beta[:, None, None]
@@ -71,7 +71,7 @@ class LatentTerms:
 def kl_per_unit(
     mu: Float[Tensor, "*batch Z"], logvar: Float[Tensor, "*batch Z"]
 ) -> Float[Tensor, "*batch Z"]:
-    r"""Return :math:`KL(N(\mu,\sigma^2)\|N(0,1)) = \tfrac12(\mu^2 + \sigma^2 - 1 - \log\sigma^2)`."""
+    r"""Return KL(q || p), :math:`\tfrac12(\mu^2 + \sigma^2 - 1 - \log\sigma^2)`, per dimension."""
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
 
 

@@ -30,7 +30,10 @@ META = ReportMeta(
     study="tiny",
     version="vaestudy 0.1.0 (abc1234)",
 )
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="60pt"><rect width="9" height="9"/></svg>'
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="60pt">'
+    '<rect width="9" height="9"/></svg>'
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ Maker = Callable[..., Path]
 def make_notebook(tmp_path: Path) -> Maker:
     """Write a notebook of Markdown cells and shown items, as if it had been executed."""
 
-    def make(*cells: str | Item, name: str = "01_chapter.ipynb", tags: tuple[str, ...] = ()) -> Path:
+    def make(
+        *cells: str | Item, name: str = "01_chapter.ipynb", tags: tuple[str, ...] = ()
+    ) -> Path:
         notebook = nbformat.v4.new_notebook()
         for index, cell in enumerate(cells):
             if isinstance(cell, str):
@@ -81,7 +86,9 @@ def make_notebook(tmp_path: Path) -> Maker:
                 data = {MIME: cell.to_json(), "text/plain": "shown"}
                 output = nbformat.v4.new_output("display_data", data)
                 source = f"present.{cell.kind}(...)"
-                made = nbformat.v4.new_code_cell(source, outputs=[output], execution_count=index + 1)
+                made = nbformat.v4.new_code_cell(
+                    source, outputs=[output], execution_count=index + 1
+                )
             made.metadata["tags"] = list(tags)
             notebook.cells.append(made)
         path = tmp_path / name
@@ -93,4 +100,12 @@ def make_notebook(tmp_path: Path) -> Maker:
 
 def figure(label: str = "fig:a", caption: str = "A figure.", **fields: object) -> Item:
     """Make a small figure."""
-    return Item(kind="figure", label=label, markdown=caption, alt="A square.", svg=SVG, csv="a\n1\n", **fields)  # type: ignore[arg-type]
+    return Item(
+        kind="figure",
+        label=label,
+        markdown=caption,
+        alt="A square.",
+        svg=SVG,
+        csv="a\n1\n",
+        **fields,
+    )  # type: ignore[arg-type]

@@ -59,13 +59,14 @@ def test_every_formula_has_its_font(browser: Any, built: Built) -> None:
     page = open_page(browser, built)
     missing = page.evaluate(
         """() => {
-          const has = new Set([...document.fonts].map(f => [f.family.replace(/"/g, ''), f.weight, f.style].join()));
+          const bare = family => family.split(',')[0].replace(/"/g, '');
+          const has = [...document.fonts].map(f => [bare(f.family), f.weight, f.style].join());
           const asked = [...document.querySelectorAll('.katex-html *')]
             .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
             .map(e => getComputedStyle(e))
-            .map(s => [s.fontFamily.split(',')[0].replace(/"/g, ''), s.fontWeight, s.fontStyle].join());
+            .map(s => [bare(s.fontFamily), s.fontWeight, s.fontStyle].join());
           const name = f => f.replace(',normal,', ',400,').replace(',bold,', ',700,');
-          const known = new Set([...has].map(name));
+          const known = new Set(has.map(name));
           return [...new Set(asked)].filter(f => !known.has(name(f)));
         }"""
     )

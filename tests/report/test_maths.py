@@ -9,7 +9,8 @@ from vaestudy.report import ReportError, maths
 
 def test_katex_renders_for_eyes_and_for_readers() -> None:
     rendered = maths.katex(r"\frac{1}{K}\sum_k w_k", display=True)
-    assert 'class="katex-display"' in rendered and "<math" in rendered
+    assert 'class="katex-display"' in rendered
+    assert "<math" in rendered
 
 
 def test_katex_refuses_what_it_does_not_know() -> None:
@@ -36,7 +37,8 @@ def test_pandoc_s_typst_is_mended(tex: str, typst: str) -> None:
 def test_many_formulas_are_translated_in_one_call_and_once_each() -> None:
     formulas = [f"x_{{{i}}}" for i in range(30)] * 2
     translated = maths.typst(formulas)
-    assert len(translated) == 30 and translated["x_{7}"] == "$x_7$"
+    assert len(translated) == 30
+    assert translated["x_{7}"] == "$x_7$"
     assert maths.typst([]) == {}
 
 

@@ -38,11 +38,18 @@ def item(outputs: list[dict[str, Any]]) -> Item:
 
 
 def test_a_figure_carries_all_it_needs(shown: list[dict[str, Any]]) -> None:
-    present.figure(drawing(0.5), label="fig:a", caption="It *is*.", alt="A\n line.", interactive="<b>")
+    present.figure(
+        drawing(0.5), label="fig:a", caption="It *is*.", alt="A\n line.", interactive="<b>"
+    )
     made = item(shown)
-    assert made.label == "fig:a" and made.runs == ("run-a", "run-b") and made.alt == "A line."
-    assert made.natural_width == pytest.approx(0.5) and made.interactive == "<b>"
-    assert made.svg.startswith("<?xml") and "<text" not in made.svg and made.csv == "x\n0\n1\n"
+    assert made.label == "fig:a"
+    assert made.runs == ("run-a", "run-b")
+    assert made.alt == "A line."
+    assert made.natural_width == pytest.approx(0.5)
+    assert made.interactive == "<b>"
+    assert made.svg.startswith("<?xml")
+    assert "<text" not in made.svg
+    assert made.csv == "x\n0\n1\n"
     assert shown[0]["image/png"].startswith("iVBOR")
 
 
@@ -84,7 +91,8 @@ def test_a_table_formats_and_aligns_its_columns(shown: list[dict[str, Any]]) -> 
     made = item(shown)
     assert made.rows[0] == ("VAE", "86.4", "–", "19 ± 1", "**1**")
     assert made.rows[1] == ("IWAE", "−84.7", "+1.50", r"$25 \pm 2$", "**5**")
-    assert made.align == "lrrrr" and made.csv.startswith("model,nll,gain,units,K\n")
+    assert made.align == "lrrrr"
+    assert made.csv.startswith("model,nll,gain,units,K\n")
 
 
 def test_a_table_offers_other_data(shown: list[dict[str, Any]]) -> None:
@@ -117,7 +125,8 @@ def test_the_style_is_legible_in_print() -> None:
                  "legend.fontsize", "legend.title_fontsize", "axes.titlesize")  # fmt: skip
         assert min(mpl.rcParams[name] for name in sizes) >= 7.5
         assert mpl.rcParams["font.family"][0] == "Libertinus Serif"
-        assert mpl.rcParams["svg.fonttype"] == "path" and mpl.rcParams["svg.hashsalt"]
+        assert mpl.rcParams["svg.fonttype"] == "path"
+        assert mpl.rcParams["svg.hashsalt"]
     assert len(set(CLASS_COLORS)) == 10
     with pytest.raises(ValueError, match="fraction of the column"):
         figsize(1.2)

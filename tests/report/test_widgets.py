@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from importlib import resources
@@ -31,12 +32,18 @@ const atob = text => {
 
 def layers(*sizes: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(seed)
-    pairs = zip(sizes[:-1], sizes[1:], strict=True)
+    pairs = itertools.pairwise(sizes)
     return [(rng.normal(0, 1.5 / np.sqrt(n), (n, m)), rng.normal(0, 0.3, m)) for n, m in pairs]
 
 
-def decode(z: np.ndarray, network: list[tuple[np.ndarray, np.ndarray]], name: Activation) -> np.ndarray:
-    nonlinear = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0), "softplus": lambda a: np.log1p(np.exp(a))}
+def decode(
+    z: np.ndarray, network: list[tuple[np.ndarray, np.ndarray]], name: Activation
+) -> np.ndarray:
+    nonlinear = {
+        "tanh": np.tanh,
+        "relu": lambda a: np.maximum(a, 0),
+        "softplus": lambda a: np.log1p(np.exp(a)),
+    }
     for weight, bias in network[:-1]:
         z = nonlinear[name](z @ weight + bias)
     weight, bias = network[-1]
@@ -53,7 +60,9 @@ def run_decoder(html: str, z: list[float]) -> np.ndarray:
     script = resources.files("vaestudy.report").joinpath("resources/widgets/network.js").read_text()
     context = quickjs.Context()
     data = json.dumps(payload(html))
-    context.eval(f"{ATOB}{script}const D = {data}; const run = makeDecoder(D.layers, D.activation);")
+    context.eval(
+        f"{ATOB}{script}const D = {data}; const run = makeDecoder(D.layers, D.activation);"
+    )
     return np.array(json.loads(context.eval(f"JSON.stringify(Array.from(run({json.dumps(z)})))")))
 
 
@@ -67,7 +76,11 @@ def test_the_page_decodes_as_numpy_does(activation: Activation) -> None:
 def test_a_full_decoder_is_small_and_true() -> None:
     network = layers(2, 200, 200, 784)
     rng = np.random.default_rng(1)
-    points = {"x": rng.normal(size=10_000), "y": rng.normal(size=10_000), "label": rng.integers(0, 10, 10_000)}
+    points = {
+        "x": rng.normal(size=10_000),
+        "y": rng.normal(size=10_000),
+        "label": rng.integers(0, 10, 10_000),
+    }
     html = decoder_widget(network, "softplus", points=points)
     assert len(html) < 450_000
     made = run_decoder(html, [0.5, 0.5])
@@ -79,7 +92,9 @@ def test_points_are_unpacked_to_where_they_were() -> None:
     points = np.random.default_rng(0).normal(size=(50, 3))
     labels = np.arange(50) % 10
     packed = payload(latent_scatter_3d(points, labels, [str(k) for k in range(10)]))["points"]
-    unpacked = np.frombuffer(base64.b64decode(packed["xyz"]), "<i2").reshape(-1, 3) * packed["scale"]
+    unpacked = (
+        np.frombuffer(base64.b64decode(packed["xyz"]), "<i2").reshape(-1, 3) * packed["scale"]
+    )
     assert unpacked == pytest.approx(points - points.mean(axis=0), abs=1e-4)
     assert np.array_equal(np.frombuffer(base64.b64decode(packed["label"]), "u1"), labels)
 
@@ -97,7 +112,7 @@ def test_wrong_shapes_are_told() -> None:
         decoder_widget(turned, "tanh", (6, 6))
     with pytest.raises(ReportError, match="gives 36 logits"):
         decoder_widget(network, "tanh", (5, 5))
-    with pytest.raises(ReportError, match="must be softplus, relu or tanh"):
+    with pytest.raises(ReportError, match="must be one of"):
         decoder_widget(network, "elu", (6, 6))  # type: ignore[arg-type]
     with pytest.raises(ReportError, match=r"expected \[N, 3\]"):
         latent_scatter_3d(np.zeros((4, 2)), np.zeros(4), ["a"])

@@ -21,7 +21,7 @@ rule resolved_config:
 
 rule tables:
     input:
-        config=rules.resolved_config.output,
+        config=ancient(rules.resolved_config.output),
         data=expand(rules.dataset.output, dataset=DATASETS),
         evaluations=expand(rules.evaluate.output, group=GROUPS),
         code=sources("tables.py"),
@@ -42,5 +42,7 @@ rule tables:
         f"{RESULTS}/logs/tables.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        study=GRID,
     shell:
         "python -m vaestudy aggregate --config {input.config} --log {log}"

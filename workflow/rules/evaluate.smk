@@ -10,12 +10,13 @@ rule evaluate:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
     log:
         f"{RESULTS}/logs/evaluate/{{group}}.log",
+    retries: 1
     conda:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        runtime=evaluate_minutes,
     params:
         runs=lambda wildcards: parameters_of(wildcards.group),
         n_samples=STUDY.evaluation.n_samples,

@@ -7,12 +7,19 @@ localrules:
     report,
 
 
+# What a chapter imports, beside the figures.
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES += [
+    f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
+]
+
+
 rule chapter:
     input:
         notebook="notebooks/{chapter}.py",
-        config=f"{RESULTS}/config.yaml",
+        config=ancient(f"{RESULTS}/config.yaml"),
         tables=rules.tables.output,
-        code=package("figures") + sources("study.py", "stats.py", "report/present.py"),
+        code=package("figures") + sources(*CHAPTER_FILES),
     output:
         f"{RESULTS}/notebooks/{{chapter}}.ipynb",
     log:
@@ -20,6 +27,8 @@ rule chapter:
         text=f"{RESULTS}/logs/notebooks/{{chapter}}.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        study=GRID,
     shell:
         "python -m vaestudy chapter {input.notebook} --config {input.config} --output {output} "
         "--log-notebook {log.notebook} > {log.text} 2>&1"
@@ -28,9 +37,9 @@ rule chapter:
 # Any figure alone, as PDF, PNG or SVG, with its data beside it.
 rule figure:
     input:
-        config=f"{RESULTS}/config.yaml",
+        config=ancient(f"{RESULTS}/config.yaml"),
         tables=figure_inputs,
-        code=package("figures"),
+        code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
     log:
@@ -39,6 +48,8 @@ rule figure:
         format="pdf|png|svg|csv",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        study=GRID,
     shell:
         "python -m vaestudy figure {wildcards.figure} --config {input.config} --output {output} 2> {log}"
 

@@ -20,13 +20,13 @@ from vaestudy.figures.activity_data import (
     over_seeds,
 )
 from vaestudy.figures.drawing import Drawing
-from vaestudy.figures.families import marker_of
+from vaestudy.figures.families import label_of, marker_of
 from vaestudy.figures.style import MUTED, TEXT_WIDTH
 from vaestudy.stats import mean_interval
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 # Light to dark: longer warm-ups are darker. Read on paper as on a screen.
-_SHADES = ("#b9c3cc", "#7cc4a8", "#2f9e78", "#0a6b4d", "#063b2b")
+_SHADES = ("#98a4ae", "#7cc4a8", "#2f9e78", "#0a6b4d", "#063b2b")
 
 
 def draw_through_training(study: Study) -> Drawing:
@@ -42,7 +42,8 @@ def draw_through_training(study: Study) -> Drawing:
     parts = []
     for axis, side, letter in zip(axes, sides, "ab", strict=False):
         parts += [_draw_counts(axis, study, f, f.color, f.line) for f in side]
-        _finish(axis, f"({letter}) {side[0].label}", [family.warmup for family in side])
+        objective = label_of(side[0].runs.iloc[0][["objective", "k"]])
+        _finish(axis, f"({letter}) {objective}", [family.warmup for family in side])
         axis.legend([axis.lines[i] for i in range(len(side))], [f.label for f in side])
     _set_top(axes, families)
     axes[0].set_ylabel("active units")
@@ -54,6 +55,8 @@ def draw_warmup_lengths(study: Study) -> Drawing:
     objectives = [{}, importance_weighted(study)] if importance_weighted(study) else [{}]
     sweeps = [_sweep(study, objective) for objective in objectives]
     sweeps = [sweep for sweep in sweeps if len(sweep) > 1]
+    if not sweeps:
+        raise EmptySelectionError(f"{study.config.study!r} has trained one length of warm-up only")
     figure = Figure(figsize=(TEXT_WIDTH if len(sweeps) > 1 else 0.62 * TEXT_WIDTH, 2.55),
                     layout="constrained")  # fmt: skip
     axes = figure.subplots(1, max(len(sweeps), 1), sharey=True, squeeze=False)[0]
@@ -80,6 +83,8 @@ def draw_latent_dimension(study: Study) -> Drawing:
     families = [
         family for family in find_families(study) if len(_dimensions(study, family.parameters)) > 1
     ]
+    if not families:
+        raise EmptySelectionError(f"{study.config.study!r} has trained one number of dimensions")
     figure = Figure(figsize=(TEXT_WIDTH, 2.75), layout="constrained")
     left, right = figure.subplots(1, 2)
     parts = [pd.DataFrame()]
@@ -101,6 +106,8 @@ def draw_latent_dimension(study: Study) -> Drawing:
 
 
 def _sweep(study: Study, objective: dict[str, Any]) -> list[Family]:
+    if not study.has(warmup=..., **objective):
+        return []
     lengths = study.levels("warmup", **objective)
     found = [find_family(study, **{**objective, "warmup": int(length)}) for length in lengths]
     return [family for family in found if family is not None]

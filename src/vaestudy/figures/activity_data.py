@@ -138,28 +138,20 @@ def over_seeds(counts: pd.DataFrame, value: str = "active") -> pd.DataFrame:
     return grouped.agg(mean="mean", low="min", high="max", n="count").reset_index()
 
 
-def fates(study: Study, runs: pd.DataFrame, *, margin: float = 1.0) -> pd.DataFrame:
+def fates(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """Return what became of each run's dimensions over training.
 
     A dimension is pruned when it falls from active to inactive, and returns when it is active
-    again after that.
-
-    Parameters
-    ----------
-    study, runs
-        Whose dimensions.
-    margin
-        1: the threshold itself counts. Larger: inactive is only what falls below threshold /
-        margin, active what rises above threshold × margin; between them a dimension stays what it
-        was, so that one that hovers about the threshold does not count.
+    again after that. One that hovers about the threshold does both by accident, so two stricter
+    counts stand beside.
 
     Returns
     -------
     pandas.DataFrame
-        ``run_id, seed, n_z, pruned, returned, returns, lost, lowest, lowest_epoch, active``: per
-        run, dimensions ever pruned, those of them that returned, how often they did in all,
-        those pruned and inactive at the end, fewest active units, when, and active units at the
-        end.
+        ``run_id, seed, n_z``, and per run: ``pruned``, dimensions that ever were; ``returned``,
+        those of them that did; ``clearly``, those that rose `MARGIN` above the threshold;
+        ``stayed``, those that ended a decade above it; ``lost``, those inactive at the end;
+        ``lowest`` and ``lowest_epoch``, the fewest active units and when; ``active`` at the end.
     """
     threshold = study.config.evaluation.activity_threshold
     rows = []
@@ -167,36 +159,31 @@ def fates(study: Study, runs: pd.DataFrame, *, margin: float = 1.0) -> pd.DataFr
         ["run_id", "seed", "n_z"], sort=False
     ):
         activity = units.pivot_table(index="epoch", columns="unit", values="activity")
-        states = follow(activity.to_numpy(), threshold, margin)
-        told = {k: int(v) for k, v in _tell(states, activity.index.to_numpy()).items()}
+        told = follow(activity.to_numpy(), activity.index.to_numpy(), threshold)
         rows.append({"run_id": run_id, "seed": seed, "n_z": n_z, **told})
     return pd.DataFrame(rows)
 
 
 def follow(
-    activity: NDArray[np.float64], threshold: float, margin: float = 1.0
-) -> NDArray[np.bool_]:
-    """Return whether each dimension counts as active at each epoch (rows), as in `fates`."""
-    clear = np.where(
-        activity > threshold * margin, 1, np.where(activity <= threshold / margin, -1, 0)
-    )
-    clear[0] = np.where(activity[0] > threshold, 1, -1)
-    # An epoch of doubt takes the last clear state before it.
-    last = np.maximum.accumulate(np.where(clear != 0, np.arange(len(clear))[:, None], 0), axis=0)
-    states: NDArray[np.bool_] = np.take_along_axis(clear, last, axis=0) > 0
-    return states
-
-
-def _tell(active: NDArray[np.bool_], epochs: NDArray[np.int64]) -> dict[str, int]:
-    falls = active[:-1] & ~active[1:]
-    rises = ~active[:-1] & active[1:] & np.maximum.accumulate(falls, axis=0)
-    pruned, units = falls.any(axis=0), active.sum(axis=1)
+    activity: NDArray[np.float64], epochs: NDArray[np.int64], threshold: float
+) -> dict[str, int]:
+    """Return one run's row of `fates` from its activity, epochs × dimensions."""
+    active = activity > threshold
+    fallen = np.maximum.accumulate(active[:-1] & ~active[1:], axis=0)
+    later, pruned, count = activity[1:], fallen[-1], active.sum(axis=1)
     return {
-        "pruned": pruned.sum(),
-        "returned": rises.any(axis=0).sum(),
-        "returns": rises.sum(),
-        "lost": (pruned & ~active[-1]).sum(),
-        "lowest": units.min(),
-        "lowest_epoch": epochs[units.argmin()],
-        "active": units[-1],
+        "pruned": int(pruned.sum()),
+        "returned": int((fallen & active[1:]).any(axis=0).sum()),
+        "clearly": int((fallen & (later > threshold * MARGIN)).any(axis=0).sum()),
+        "stayed": int((pruned & (activity[-1] > 10 * threshold)).sum()),
+        "lost": int((pruned & ~active[-1]).sum()),
+        "lowest": int(count.min()),
+        "lowest_epoch": int(epochs[count.argmin()]),
+        "active": int(count[-1]),
     }
+
+
+def count_paying(study: Study, runs: pd.DataFrame, nats: float) -> pd.Series:
+    """Return by seed how many dimensions have a KL above ``nats`` at the end."""
+    final = at_the_end(study, runs)
+    return (final["kl"] > nats).groupby(final["seed"]).sum().astype(float)

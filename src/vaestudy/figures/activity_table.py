@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations as combinations_of
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,10 @@ from vaestudy.figures.families import label_of, order_of
 from vaestudy.stats import Interval, mean_interval, number
 from vaestudy.study import Study
 
+#: Thresholds that `plateau` tries, as multiples of the study's.
+PLATEAU_RANGE = (1e-3, 1e3)
+
+_LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
 # What the table gives a column or the model's name; any other departure from base is spelt out.
 _NAMED = {"dataset", "likelihood", "objective", "k", "n_z", "batch_norm", "warmup", "encoder_heads"}
@@ -40,11 +45,65 @@ def shares(activity: pd.Series, threshold: float) -> Shares:
     return Shares(below, 1 - below - above, above, len(activity))
 
 
+@dataclass(frozen=True)
+class Valley:
+    """Two modes of a distribution on a logarithmic axis, and the least dense place between."""
+
+    low: float
+    bottom: float
+    high: float
+    depth: float
+    """Density at the bottom over that of the lower mode: 0 is a perfect gap."""
+
+    def holds(self, threshold: float) -> bool:
+        """Whether the threshold lies between the modes and as good as at the bottom."""
+        inside = self.low < threshold < self.high
+        return inside and abs(np.log(threshold / self.bottom)) <= np.log(MARGIN)
+
+
+def find_valley(activity: pd.Series, bandwidth: float = 0.12) -> Valley | None:
+    """Return the two highest modes of log10 activity and the valley, or None if there is one mode.
+
+    Modes are those of a Gaussian kernel estimate; one counts if it rises to a tenth of the highest
+    and by a quarter of itself above the valley.
+    """
+    values = np.log10(activity.clip(lower=_LEAST).to_numpy())
+    grid = np.arange(values.min() - 0.5, values.max() + 0.5, 0.02)
+    density = np.exp(-0.5 * ((grid[:, None] - values) / bandwidth) ** 2).mean(axis=1)
+    inner = density[1:-1]
+    peaks = 1 + np.flatnonzero((inner > density[:-2]) & (inner >= density[2:]))
+    peaks = peaks[density[peaks] >= 0.1 * density.max()]
+    best: Valley | None = None
+    for first, second in combinations_of(peaks.tolist(), 2):
+        bottom = first + int(np.argmin(density[first : second + 1]))
+        depth = float(density[bottom] / min(density[first], density[second]))
+        if depth <= 0.75 and (best is None or depth < best.depth):
+            low, at, high = (float(10 ** grid[i]) for i in (first, bottom, second))
+            best = Valley(low, at, high, depth)
+    return best
+
+
+def still_falling(study: Study, runs: pd.DataFrame, below: float) -> float:
+    """Return by what factor activities under ``below`` have changed in the last quarter, median.
+
+    Only dimensions that are above the threshold: those that may yet fall under it.
+    """
+    units = study.units(runs)
+    threshold = study.config.evaluation.activity_threshold
+    earlier = units[units["epoch"] == (0.75 * units["epochs"]).round()]
+    both = at_the_end(study, runs).merge(earlier, on=["run_id", "unit"], suffixes=("", "_before"))
+    undecided = both[both["activity"].between(threshold, below)]
+    return float((undecided["activity"] / undecided["activity_before"]).median())
+
+
 def plateau(study: Study, family: Family, tolerance: float = 1.0) -> tuple[float, float]:
-    """Return the thresholds about the study's within which the mean count stays within tolerance."""
+    """Return how far the threshold can move before the mean count of active units does.
+
+    Lowest and highest threshold, connected to the study's, whose count is within ``tolerance``.
+    """
     final = at_the_end(study, family.runs)
     threshold = study.config.evaluation.activity_threshold
-    grid = threshold * 10 ** np.arange(-3, 3.0001, 0.02)
+    grid = threshold * np.geomspace(*PLATEAU_RANGE, 301)
     counts = (final["activity"].to_numpy()[:, None] > grid).sum(axis=0) / len(family.runs)
     middle = int(np.argmin(np.abs(np.log(grid / threshold))))
     near = np.abs(counts - counts[middle]) <= tolerance
@@ -73,7 +132,8 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     for head in sorted(heads, key=lambda row: _order(study, row)):
         cells = _describe(study, head)
         own = values[values["combination_id"] == head["combination_id"]]
-        plain: dict[Hashable, object] = {"combination_id": head["combination_id"], **cells}
+        plain: dict[str, object] = {"combination_id": head["combination_id"]}
+        plain |= cells
         cells["n"] = str(own["run_id"].nunique())
         for metric, (title, digits) in _METRICS.items():
             of_seeds = own.loc[own["metric"] == metric, "value"].astype(float)
@@ -117,19 +177,17 @@ def _order(study: Study, row: pd.Series) -> tuple[Hashable, ...]:
 
 def fate_table(study: Study, families: Sequence[Family]) -> pd.DataFrame:
     """Return what became of the dimensions of each family, means over seeds with intervals."""
+    columns = {
+        "Fewest active": "lowest",
+        "in epoch": "lowest_epoch",
+        "Pruned": "pruned",
+        "returned": "returned",
+        "clearly": "clearly",
+        "to stay": "stayed",
+    }
     rows = []
     for family in families:
-        exact, clear = fates(study, family.runs), fates(study, family.runs, margin=MARGIN)
-        rows.append(
-            {
-                "Model": family.label,
-                "n": str(len(exact)),
-                "Fewest active": plus_minus(mean_interval(exact["lowest"]), 1),
-                "in epoch": plus_minus(mean_interval(exact["lowest_epoch"]), 1),
-                "Pruned": plus_minus(mean_interval(exact["pruned"]), 1),
-                "returned": plus_minus(mean_interval(exact["returned"]), 1),
-                "Pruned clearly": plus_minus(mean_interval(clear["pruned"]), 1),
-                "returned clearly": plus_minus(mean_interval(clear["returned"]), 1),
-            }
-        )
+        told = fates(study, family.runs)
+        cells = {title: plus_minus(mean_interval(told[name]), 1) for title, name in columns.items()}
+        rows.append({"Model": family.label, "n": str(len(told)), **cells})
     return pd.DataFrame(rows)

@@ -5,7 +5,7 @@ Everything here is NumPy and one model at a time; nothing draws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class Codes:
     @property
     def activity(self) -> NDArray[np.float64]:
         """A_u of every latent dimension: the variance of its mean over the test set."""
-        return np.var(self.means, axis=0, dtype=np.float64, ddof=1)
+        return np.asarray(np.var(self.means, axis=0, dtype=np.float64, ddof=1))
 
     def by_activity(self) -> NDArray[np.int64]:
         """Return the latent dimensions, the most active first."""
@@ -65,13 +65,16 @@ class Codes:
 @torch.no_grad()
 def encode(model: VAE, x: torch.Tensor) -> Array:
     """Return the mean of q(z | x) for every row of ``x``, under the model's only member."""
-    return torch.cat([model.encode(part[None])[0][0] for part in x.split(CHUNK_ROWS)]).numpy()
+    return torch.cat(
+        [model.encode(part[None])[0][0] for part in torch.split(x, CHUNK_ROWS)]
+    ).numpy()
 
 
 @torch.no_grad()
 def decode(model: VAE, z: NDArray[Any]) -> Array:
     """Return E[x | z] for every row of ``z``, under the model's only member."""
-    parts = torch.from_numpy(np.ascontiguousarray(z, dtype=np.float32)).split(CHUNK_ROWS)
+    codes = torch.from_numpy(np.ascontiguousarray(z, dtype=np.float32))
+    parts = torch.split(codes, CHUNK_ROWS)
     return torch.cat([model.likelihood.mean(model.decode(part[None]))[0] for part in parts]).numpy()
 
 
@@ -99,10 +102,8 @@ def codes_of(study: Study, run_id: str) -> Codes:
 def objectives(study: Study, **others: Any) -> list[Family]:
     """Return the VAE and the importance-weighted autoencoder, as far as the study has them."""
     levels: list[dict[str, Any]] = [{"objective": "elbo", "k": 1}]
-    try:
+    with suppress(EmptySelectionError):  # a study may be without importance weighting
         levels.append(study.iwae)
-    except EmptySelectionError:
-        pass  # a study without importance weighting shows the VAE alone
     wanted = [{**level, **others} for level in levels]
     found = [Family(label_of(level), level) for level in wanted if study.has(**level)]
     if not found:
@@ -171,13 +172,3 @@ def greyness(images: Array) -> NDArray[np.float64]:
     r"""Return :math:`\sum_d m_d (1 - m_d)` of every mean image: 0 for pure black and white."""
     wide = images.astype(np.float64)
     return np.asarray((wide * (1 - wide)).sum(-1))
-
-
-def share_seeds(table: pd.DataFrame, value: str, by: Sequence[str]) -> pd.DataFrame:
-    """Return one row a combination of ``by``, its values over seeds as a series in ``value``."""
-    rows = [
-        {**dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)),
-         value: part.set_index("seed")[value]}
-        for key, part in table.groupby(list(by), sort=False)
-    ]  # fmt: skip
-    return pd.DataFrame(rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ class Curve:
     """One line of a figure: what it is called, its colour, and whose history it shows."""
 
     label: str
-    color: str
+    color: Any
     runs: pd.DataFrame
 
 
@@ -70,7 +71,9 @@ def focus(axes: Axes, summary: pd.DataFrame, share: float = 0.08) -> None:
     axes.set_ylim(low - margin, high + margin)
 
 
-def legend(axes: Axes, curves: Sequence[Curve], *, splits: bool = True, loc: str = "best") -> None:
+def legend(
+    axes: Axes, curves: Sequence[Curve], *, splits: bool = True, loc: Any = "lower right"
+) -> None:
     """Draw a legend of colours, and of train and test if both are drawn."""
     handles = [Line2D([], [], color=c.color, label=c.label) for c in curves]
     if splits:

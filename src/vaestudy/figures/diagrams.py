@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,19 +33,25 @@ def architecture(study: Study) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH, 2.35))
     axes = figure.subplots()
     centres = [_block(axes, i, *block) for i, block in enumerate(blocks)]
-    for left, right in zip(centres, centres[1:], strict=False):
+    for left, right in pairwise(centres):
         axes.add_patch(_arrow(left[0] + left[1], right[0] - right[1]))
-    _brace(axes, centres[0][0], centres[len(hidden) + 1][0], r"encoder, parameters $\phi$", _ENCODER)
-    _brace(axes, centres[-len(hidden) - 2][0], centres[-1][0], r"decoder, parameters $\theta$", _DECODER)
+    _brace(
+        axes, centres[0][0], centres[len(hidden) + 1][0], r"encoder, parameters $\phi$", _ENCODER
+    )
+    _brace(
+        axes,
+        centres[-len(hidden) - 2][0],
+        centres[-1][0],
+        r"decoder, parameters $\theta$",
+        _DECODER,
+    )
     axes.set(xlim=(-0.6, len(blocks) - 0.4), ylim=(-1.75, 1.5))
     axes.axis("off")
     data = pd.DataFrame(blocks, columns=["block", "width", "kind", "color"]).drop(columns="color")
     return Drawing(figure, data)
 
 
-def _block(
-    axes: Axes, i: int, name: str, width: int, kind: str, color: str
-) -> tuple[float, float]:
+def _block(axes: Axes, i: int, name: str, width: int, kind: str, color: str) -> tuple[float, float]:
     half_height, half_width = 0.28 + 0.10 * math.log2(width), 0.30
     box = FancyBboxPatch(
         (i - half_width, -half_height),
@@ -64,13 +71,25 @@ def _block(
 
 def _arrow(start: float, end: float) -> FancyArrowPatch:
     return FancyArrowPatch(
-        (start, 0), (end, 0), arrowstyle="-|>", mutation_scale=7, color=MUTED, lw=0.8, shrinkA=1, shrinkB=1
+        (start, 0),
+        (end, 0),
+        arrowstyle="-|>",
+        mutation_scale=7,
+        color=MUTED,
+        lw=0.8,
+        shrinkA=1,
+        shrinkB=1,
     )
 
 
 def _brace(axes: Axes, left: float, right: float, text: str, color: str) -> None:
     y = -1.42
-    axes.plot([left - 0.3, left - 0.3, right + 0.3, right + 0.3], [y + 0.08, y, y, y + 0.08], color=color, lw=1)
+    axes.plot(
+        [left - 0.3, left - 0.3, right + 0.3, right + 0.3],
+        [y + 0.08, y, y, y + 0.08],
+        color=color,
+        lw=1,
+    )
     axes.text((left + right) / 2, y - 0.08, text, ha="center", va="top", fontsize=8.5, color=color)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,11 +19,11 @@ from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
 
-def _curve(study: Study, label: str, color: str, **parameters: object) -> Curve:
+def _curve(study: Study, label: str, color: Any, **parameters: Any) -> Curve:
     return Curve(label, color, study.runs(**parameters))
 
 
-def _families(study: Study, *selections: dict[str, object]) -> list[Curve]:
+def _families(study: Study, *selections: dict[str, Any]) -> list[Curve]:
     """Return a curve for each selection, named and coloured as everywhere in the report."""
     tables = [study.runs(**selection) for selection in selections]
     return [Curve(label_of(t.iloc[0]), color_of(t.iloc[0]), t) for t in tables]
@@ -58,7 +59,7 @@ def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH, 2.75))
     left, right = figure.subplots(1, 2, width_ratios=[1.9, 1])
     data = draw_curves(left, study, curves)
-    legend(left, curves, loc="lower right")
+    legend(left, curves)
     final = draw_final(right, study, curves)
     right.set(ylabel="test NLL (nats)", title="lower is better")
     left.set_title("higher is better")
@@ -79,7 +80,7 @@ def likelihood(study: Study) -> Drawing:
         ]
         summary = draw_curves(axes, study, curves)
         axes.set_title(f"{name.capitalize()}: log {'mass' if name == 'bernoulli' else 'density'}")
-        legend(axes, curves, loc="lower right")
+        legend(axes, curves)
         drawn.append(summary.assign(likelihood=name))
         everything += curves
     return Drawing(figure, pd.concat(drawn), run_ids(everything))
@@ -92,7 +93,7 @@ def importance_weighting(study: Study) -> Drawing:
 
 def batch_norm(study: Study) -> Drawing:
     """Fig. 2 of the source: with and without batch normalization."""
-    hidden = {"batch_norm": "hidden"}
+    hidden: dict[str, Any] = {"batch_norm": "hidden"}
     return _curves_and_nll(
         study, _families(study, {}, hidden, study.iwae, {**study.iwae, **hidden})
     )
@@ -106,7 +107,7 @@ def warmup(study: Study) -> Drawing:
 
 
 def warmup_sweep(study: Study) -> Drawing:
-    """The length of the warm-up: its schedule, the bound, the NLL it ends at."""
+    """Draw lengths of the warm-up: schedule, bound, and the NLL each ends at."""
     lengths = study.levels("warmup")
     colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
     curves = [
@@ -121,13 +122,13 @@ def warmup_sweep(study: Study) -> Drawing:
     schedule.set(xlabel="epoch", ylabel=r"KL weight $\beta$", ylim=(-0.03, 1.06))
     data = draw_curves(bounds, study, curves, splits=("test",))
     bounds.set_ylabel("test bound (nats)")
-    legend(bounds, curves, splits=False, loc="lower right")
+    legend(bounds, curves, splits=False)
     ends = draw_final(final, study, curves)
     final.set(ylabel="test NLL (nats)")
     return Drawing(figure, pd.concat([data, ends]), run_ids(curves))
 
 
-def _by_dimension(study: Study, objective: dict[str, object]) -> list[Curve]:
+def _by_dimension(study: Study, objective: dict[str, Any]) -> list[Curve]:
     levels = study.levels("n_z", **objective)
     colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
     return [
@@ -143,9 +144,10 @@ def latent_dimension(study: Study) -> Drawing:
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     data = draw_curves(left, study, curves, splits=("test",))
     left.set_ylabel(f"test bound, K = {study.iwae['k']} (nats)")
-    legend(left, curves, splits=False, loc="lower right")
+    legend(left, curves, splits=False)
     parts, runs = [data], list(run_ids(curves))
-    for objective in ({}, study.iwae):
+    objectives: tuple[dict[str, Any], ...] = ({}, study.iwae)
+    for objective in objectives:
         rows = nll_by_dimension(study, objective)
         first = study.runs(n_z=..., **objective).iloc[0]
         right.errorbar(
@@ -176,7 +178,7 @@ def _frame_means(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_ylim(low - margin, high + margin)
 
 
-def nll_by_dimension(study: Study, objective: dict[str, object]) -> pd.DataFrame:
+def nll_by_dimension(study: Study, objective: dict[str, Any]) -> pd.DataFrame:
     """Return the test NLL and its interval for every latent dimension."""
     rows = []
     for n_z in study.levels("n_z", **objective):
@@ -188,8 +190,8 @@ def nll_by_dimension(study: Study, objective: dict[str, object]) -> pd.DataFrame
 
 
 def literal_variants(study: Study) -> Drawing:
-    """The source's printed settings beside the choices made here."""
-    candidates = {
+    """Draw the source's printed settings beside the choices made here."""
+    candidates: dict[str, dict[str, Any]] = {
         "base": {},
         r"Adam $\beta_2 = 0.9$": {"adam_beta2": 0.9},
         "bounded heads": {"encoder_heads": "bounded"},

@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from vaestudy.figures.codes import Codes, codes_of, labels, neighbour_accuracy, objectives
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import placed_figure
-from vaestudy.figures.style import CLASS_COLORS, INK, MUTED, TEXT_WIDTH
+from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
 from vaestudy.study import Study
 
 #: A scatter plot of more points than these is a blot: the first ones are drawn.
@@ -45,7 +46,8 @@ def latent_plane(study: Study) -> Drawing:
         scatter(ax, code.means, labels(study), names=True)
         for sigma in (1, 2):
             ax.add_patch(Circle((0, 0), sigma, fill=False, ec=INK, lw=0.8, ls=(0, (4, 2))))
-            _haloed(ax, sigma * 0.71, -sigma * 0.71, rf"{sigma}$\sigma$", color=INK, fontsize=8)
+            x, y = sigma * _clear_direction(code.means, labels(study), sigma)
+            _haloed(ax, x, y, rf"{sigma}$\sigma$", color=INK, fontsize=8)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_0$")
         ax.set_title(family.label.split(", $n_z")[0])
     axes[0].set_ylabel("$z_1$")
@@ -87,18 +89,18 @@ def latent_cloud(study: Study) -> Drawing:
     """Draw the base model's means along their first three principal components."""
     code, space, share = cloud_of(study)
     figure = placed_figure(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.52)
-    axes: Any = figure.add_axes((0.0, 0.02, 0.84, 1.0), projection="3d")
+    axes: Any = figure.add_axes((-0.09, 0.03, 0.98, 0.99), projection="3d")
     shown, classes = space[:MAX_POINTS], labels(study)[:MAX_POINTS]
     colors = np.array(CLASS_COLORS)[classes]
     axes.scatter(*shown.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
     axes.set(**{f"{axis}label": f"PC {i + 1} ({share[i]:.0%})" for i, axis in enumerate("xyz")})
-    axes.set_box_aspect(np.ptp(shown, axis=0), zoom=1.2)
+    axes.set_box_aspect(np.ptp(shown, axis=0), zoom=0.98)
     axes.view_init(elev=22, azim=-58)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.pane.set(facecolor="white", edgecolor="#d5dade")
         axis._axinfo["grid"].update(color="#e3e7eb", linewidth=0.5)
         axis.labelpad = -6
-        axis.set_ticks([t for t in axis.get_ticklocs() if t == int(t)][::2])
+        axis.set_major_locator(MaxNLocator(4))
         axis.set_tick_params(pad=-3, labelsize=7.5)
     class_legend(figure, labels(study), columns=1)
     return Drawing(figure, _points(code.run_id, space, labels(study)), (code.run_id,))
@@ -135,12 +137,11 @@ def scatter(axes: Axes, points: NDArray[Any], classes: NDArray[Any], *, names: b
     """Draw points in their classes' colours, with each class's name at its median if asked."""
     points, classes = points[:MAX_POINTS], classes[:MAX_POINTS]
     size = 7 if names else 2.5
-    axes.scatter(
-        *points.T, c=np.array(CLASS_COLORS)[classes], s=size, lw=0, alpha=0.8, rasterized=True
-    )
+    x, y = points.T
+    axes.scatter(x, y, c=np.array(CLASS_COLORS)[classes], s=size, lw=0, alpha=0.8, rasterized=True)
     for digit in np.unique(classes) if names else ():
-        x, y = np.median(points[classes == digit], axis=0)
-        _haloed(axes, x, y, str(digit), color=INK, fontsize=11, fontweight="bold")
+        right, up = np.median(points[classes == digit], axis=0)
+        _haloed(axes, right, up, str(digit), color=INK, fontsize=11, fontweight="bold")
 
 
 def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> None:
@@ -150,9 +151,12 @@ def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> Non
         Line2D([], [], ls="", marker="o", ms=5, color=CLASS_COLORS[c], label=str(c))
         for c in present
     ]
-    place = "center right" if columns else "outside lower center"
     figure.legend(
-        handles=dots, loc=place, ncols=columns or len(present), handletextpad=0.1, columnspacing=1.0
+        handles=dots,
+        loc="center right" if columns else "outside lower center",
+        ncols=columns or (len(present) if figure.get_figwidth() > 4 else 5),
+        handletextpad=0.1,
+        columnspacing=1.0,
     )
 
 
@@ -167,6 +171,15 @@ def _panel(axes: Axes, points: NDArray[Any], study: Study, names: Sequence[str])
 
 def _unit(code: Codes, unit: int) -> str:
     return f"$z_{{{unit}}}$ ($A_u$ {code.activity[unit]:.2f})"
+
+
+def _clear_direction(means: NDArray[Any], classes: NDArray[Any], radius: float) -> NDArray[Any]:
+    """Return the direction in which a circle's label is farthest from the classes' names."""
+    names = np.stack([np.median(means[classes == c], axis=0) for c in np.unique(classes)])
+    angles = np.deg2rad(np.arange(0, 360, 15))
+    ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    distance = np.linalg.norm(radius * ways[:, None] - names, axis=-1).min(1)
+    return np.asarray(ways[distance.argmax()])
 
 
 def _haloed(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:

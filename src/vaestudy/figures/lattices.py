@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from scipy.stats import norm
 
@@ -23,7 +24,7 @@ from vaestudy.figures.codes import (
     objectives,
 )
 from vaestudy.figures.drawing import Drawing
-from vaestudy.figures.mosaics import labelled_rows, show, tile
+from vaestudy.figures.mosaics import labelled_rows, show, tile, trim
 from vaestudy.figures.style import TEXT_WIDTH
 from vaestudy.layers import MemberLinear
 from vaestudy.rng import stream_seed
@@ -100,8 +101,8 @@ def planes(study: Study) -> Drawing:
     """Draw planes through a larger latent space: two active dimensions, and two inactive ones."""
     found = objectives(study)
     cell = TEXT_WIDTH / 3
-    figure = Figure(figsize=(TEXT_WIDTH, len(found) * (cell + 0.28)))
-    figure.get_layout_engine().set(h_pad=0.02, hspace=0.06)
+    spacing = ConstrainedLayoutEngine(h_pad=0.02, hspace=0.06)
+    figure = Figure(figsize=(TEXT_WIDTH, len(found) * (cell + 0.28)), layout=spacing)
     grid = figure.subplots(len(found), 3, squeeze=False)
     data = []
     for family, row in zip(found, grid, strict=True):
@@ -140,7 +141,8 @@ def interpolations(study: Study) -> Drawing:
     half = len(shown) // 2
     pairs = [(int(shown[i]), int(shown[i + half])) for i in range(half)]
     pixels = digits(study).numpy()
-    figure = Figure(figsize=(TEXT_WIDTH, 0.3 + TEXT_WIDTH / len(found) / (STEPS + 2.2) * half))
+    width = TEXT_WIDTH if len(found) > 1 else TEXT_WIDTH * 0.6
+    figure = Figure(figsize=(width, 0.3 + width / len(found) / (STEPS + 2.2) * half))
     axes = figure.subplots(1, len(found), squeeze=False)[0]
     data = []
     for ax, family in zip(axes, found, strict=True):
@@ -158,7 +160,9 @@ def interpolations(study: Study) -> Drawing:
 
 def prior_samples(study: Study) -> Drawing:
     """Draw decoded means of the same draws from the prior, a row for every model family."""
-    rows, breaks, group, data = [], [], 0, []
+    rows: list[tuple[str, NDArray[Any]]] = []
+    breaks: list[int] = []
+    group, data = 0, []
     for family in families(study):
         run_id = family.runs(study)["run_id"].iloc[0]
         model = codes_of(study, run_id)
@@ -180,7 +184,7 @@ def prior_samples(study: Study) -> Drawing:
         [name for name, _ in rows],
         [number(values[name], 1) for name, _ in rows],
         breaks=breaks,
-        heads=("", "greyness"),
+        head="greyness",
     )
     return _drawing(figure, [pd.DataFrame(data)])
 
@@ -215,7 +219,7 @@ def _draw_lattice(
 ) -> None:
     """Draw a lattice over the unit square of the prior's CDF, with the values of z as ticks."""
     shaped = images.reshape(n, n, *study.dataset.image_shape)
-    show(axes, tile(shaped, pad=0), extent=(0, 1, 0, 1))
+    show(axes, tile(trim(shaped), pad=0), extent=(0, 1, 0, 1))
     axes.set(xticks=norm.cdf(ticks), yticks=norm.cdf(ticks))
     names = [number(tick, 0) for tick in ticks]
     axes.set_xticklabels(names, fontsize=7.5)
@@ -245,6 +249,8 @@ def _lattice_data(
             "column": np.tile(np.arange(n), n),
             "unit_x": units[0],
             "unit_y": units[1],
+            "activity_x": code.activity[units[0]],
+            "activity_y": code.activity[units[1]],
             "z_x": z[:, units[0]].round(5),
             "z_y": z[:, units[1]].round(5),
             "squared_change": ((images - centre) ** 2).sum(1, dtype=np.float64),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
 
 #: Digits are ink on paper, in as many greys as the eye tells apart: the file is half the size.
-PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", INK], N=32)
+PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", INK], N=24)
 
 #: Width of a letter of 8 points, on average.
 INCHES_A_LETTER = 0.058
@@ -30,6 +30,16 @@ class Mosaic:
     pixels: NDArray[np.float64]
     rows: NDArray[np.float64]
     columns: NDArray[np.float64]
+
+
+def trim(images: NDArray[Any], most: int = 3, blank: float = 0.1) -> NDArray[Any]:
+    """Cut the margin that is blank in every picture ``[..., H, W]``, the same on all four sides."""
+    ink = images.reshape(-1, *images.shape[-2:]).max(0) > blank
+    for margin in range(most, 0, -1):
+        inner = ink[margin:-margin, margin:-margin]
+        if inner.sum() == ink.sum():
+            return images[..., margin:-margin, margin:-margin]
+    return images
 
 
 def tile(images: NDArray[Any], pad: int = 2, breaks: Sequence[int] = (), gap: int = 10) -> Mosaic:
@@ -78,7 +88,7 @@ def labelled_rows(
     notes: Sequence[str],
     *,
     breaks: Sequence[int] = (),
-    heads: tuple[str, str] = ("", ""),
+    head: str = "",
     right: float = 0.55,
 ) -> Figure:
     """Draw rows of pictures with a name before each and a number after it.
@@ -91,27 +101,25 @@ def labelled_rows(
         What stands before and after each row.
     breaks
         Rows above which there is a wider gap.
-    heads
-        What stands above the names and above the notes.
+    head
+        What stands above the notes.
     right
         Inches kept for the notes.
     """
-    mosaic = tile(images, breaks=breaks)
+    mosaic = tile(trim(images), breaks=breaks)
     height, width = mosaic.pixels.shape
     left = 0.12 + INCHES_A_LETTER * max(len(name.translate(_UNSEEN)) for name in names)
     inner = TEXT_WIDTH - left - right
-    tall, top = inner * height / width, 0.3 if any(heads) else 0.03
+    tall, top = inner * height / width, 0.22 if head else 0.03
     total = tall + top + 0.03
     figure = placed_figure(TEXT_WIDTH, total)
-    axes = figure.add_axes((left / TEXT_WIDTH, 0.03 / total, inner / TEXT_WIDTH, tall / total))
-    show(axes, mosaic, aspect="auto")
+    place = (left / TEXT_WIDTH, 0.03 / total, inner / TEXT_WIDTH, tall / total)
+    show(axes := figure.add_axes(place), mosaic, aspect="auto")
     axes.set_xticks([])
     axes.set_yticks(mosaic.rows - 0.5, names, fontsize=8)
     for y, note in zip(mosaic.rows, notes, strict=True):
         figure.text(
             1, 1 - (top + tall * y / height) / total, note, ha="right", va="center", fontsize=8
         )
-    place: dict[str, Any] = {"va": "top", "fontsize": 8, "color": MUTED}
-    figure.text(0, 1 - 0.02 / total, heads[0], ha="left", **place)
-    figure.text(1, 1 - 0.02 / total, heads[1], ha="right", linespacing=0.95, **place)
+    figure.text(1, 1 - 0.02 / total, head, ha="right", va="top", fontsize=8, color=MUTED)
     return figure

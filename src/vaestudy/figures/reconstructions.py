@@ -30,7 +30,7 @@ def reconstructions(study: Study) -> Drawing:
         rows.append((family.label, run["run_id"], decode(model, encode(model, pixels))))
     errors = study.table("evaluation").query("metric == 'squared_error'")
     whole = errors.set_index("run_id")["value"]
-    notes = [number(whole[run], 1) if run else "" for _, run, _ in rows]
+    notes = ["", "squared\nerror", *(number(whole[run], 1) for _, run, _ in rows[2:])]
     figure = labelled_rows(
         np.stack([images for *_, images in rows]).reshape(
             len(rows), len(shown), *study.dataset.image_shape
@@ -38,7 +38,6 @@ def reconstructions(study: Study) -> Drawing:
         [name for name, *_ in rows],
         notes,
         breaks=breaks,
-        heads=("", "squared error"),
     )
     data = [
         {

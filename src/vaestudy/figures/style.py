@@ -60,7 +60,8 @@ def figsize(width: float = 1.0, aspect: float = 0.62) -> tuple[float, float]:
 def style() -> None:
     """Set the house style for every figure drawn from here on."""
     _register_fonts()
-    mpl.rcParams.update(_fonts() | _axes() | _output())
+    settings: Any = mpl.rcParams  # its type lists each key, and a plain dict has none
+    settings.update(_fonts() | _axes() | _output())
 
 
 def _register_fonts() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vaestudy.figures import lattices, latent_space, reconstructions
+from vaestudy.figures import latent_space, lattices, reconstructions
 from vaestudy.figures.drawing import Drawing
 from vaestudy.study import Study
 

@@ -52,7 +52,7 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict[str, Any])
 
 
 def _read(notebook: Path) -> nbformat.NotebookNode:
-    content = jupytext.read(notebook)
+    content: nbformat.NotebookNode = jupytext.read(notebook)
     for position, cell in enumerate(content.cells):
         # Jupytext makes random ids; these keep the executed notebook the same between repeats.
         cell["id"] = f"{notebook.stem}-{position}"

@@ -35,7 +35,7 @@ class Document:
 def make_document(
     chapters: Sequence[Chapter], abstract: str, bibliography: Path, extra_macros: str, lang: str
 ) -> Document:
-    """Number, cross-reference and cite the chapters.
+    """Join the chapters: number, cross-reference and cite them.
 
     Raises
     ------
@@ -105,8 +105,8 @@ def _check_entries(blocks: list[Node], chapter: Chapter) -> None:
     if found != len(chapter.entries):
         raise ReportError(
             f"{chapter.name} shows {len(chapter.entries)} figures and tables, but only {found} of "
-            "them stand in its text: a Markdown cell or a caption opens a comment or a block and never "
-            "closes it"
+            "them stand in its text: a Markdown cell or a caption opens a comment or a block and "
+            "never closes it"
         )
 
 
@@ -122,4 +122,3 @@ def _shift(blocks: list[Node], offset: int) -> list[Node]:
 def _references_heading() -> Node:
     heading = attributes("sec:references", ["unnumbered"])
     return {"t": "Header", "c": [1, heading, [string("References")]]}
-

@@ -65,7 +65,11 @@ def _prepare(blocks: list[Node], document: Document) -> list[Node]:
             return entry_blocks(entry, int(dict(pairs)["entry"]), dict(pairs)["number"], inner)
         if "equation" in classes:
             number = f'<a class="eqno" href="#{label}">({dict(pairs)["number"]})</a></div>'
-            return [raw("html", f'<div class="equation" id="{label}">'), *inner, raw("html", number)]
+            return [
+                raw("html", f'<div class="equation" id="{label}">'),
+                *inner,
+                raw("html", number),
+            ]
         return None
 
     prepared: list[Node] = walk(blocks, visit)

@@ -13,6 +13,7 @@ from vaestudy.report.tree import SPACE, Node, plain, raw, strong
 _LARGE_CSV = 50_000
 _LONG_TABLE = 30
 _SHORT = 30
+_WIDE = 6
 
 
 def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> list[Node]:
@@ -42,7 +43,8 @@ def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> li
     looks = ["scroll"]
     looks += ["tall"] if len(item.rows) > _LONG_TABLE else []
     # Short cells are never broken; a narrow screen scrolls the table instead.
-    looks += ["short"] if max(len(cell) for row in item.rows for cell in row) < _SHORT else []
+    longest = max((len(cell) for row in item.rows for cell in row), default=0)
+    looks += ["short"] if longest < _SHORT else ["wide"] if len(item.header) >= _WIDE else []
     start = f'<div class="{" ".join(looks)}" tabindex="0" role="region" aria-label="{name}">'
     return [head, *text, raw("html", start), *tables, raw("html", "</div>"), foot]
 
@@ -89,7 +91,8 @@ def _aligned(table: Node, align: str) -> Node:
 def _provenance(entry: Entry, index: int, name: str) -> str:
     item, text = entry.item, escaping.escape
     stem = item.label.replace(":", "-")
-    folds = f"<details><summary>Code</summary><pre><code>{_highlight(entry.code)}</code></pre></details>"
+    code = f"<pre><code>{_highlight(entry.code)}</code></pre>"
+    folds = f"<details><summary>Code</summary>{code}</details>"
     if item.runs:
         runs = " ".join(f"<code>{text(run)}</code>" for run in item.runs)
         count = f"{len(item.runs):,} run{'s' if len(item.runs) > 1 else ''}"
@@ -107,9 +110,9 @@ def _provenance(entry: Entry, index: int, name: str) -> str:
 
 
 def _highlight(code: str) -> str:
-    from pygments import highlight
-    from pygments.formatters import HtmlFormatter
-    from pygments.lexers import PythonLexer
+    from pygments import highlight  # type: ignore[import-untyped]
+    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
 
     return str(highlight(code, PythonLexer(), HtmlFormatter(nowrap=True)))
 

@@ -82,7 +82,7 @@ def check_label(label: str, kind: Kind) -> None:
         )
 
 
-def check_figure(label: str, caption: str, alt: str) -> None:
+def check_figure(label: str, caption: str, alt: str, width: str) -> None:
     """Raise unless a figure has what every figure of a report needs."""
     check_label(label, "figure")
     if not caption.strip():
@@ -91,4 +91,20 @@ def check_figure(label: str, caption: str, alt: str) -> None:
         raise ReportError(
             f"figure {label} has no alt text: pass alt='…', one or two sentences that tell what is "
             "to be seen to a reader who cannot see it"
+        )
+    if not re.fullmatch(r"\d+(\.\d+)?%", width):
+        raise ReportError(f"figure {label} has width={width!r}, but expected one like '80%'")
+
+
+def check_table(
+    label: str, caption: str, columns: tuple[str, ...], formatted: tuple[str, ...]
+) -> None:
+    """Raise unless a table has what every table of a report needs."""
+    check_label(label, "table")
+    if not caption.strip():
+        raise ReportError(f"table {label} has no caption: say in it what the table shows")
+    unknown = sorted(set(formatted) - set(columns))
+    if unknown:
+        raise ReportError(
+            f"table {label} has formats for {unknown}, but its columns are {list(columns)}"
         )

@@ -55,7 +55,7 @@ def read_chapter(path: Path) -> Chapter:
     """
     import nbformat  # comes with the workflow, which the engine does without
 
-    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    cells = nbformat.read(path, as_version=4).cells
     _check_executed(path.name, cells)
     parts: list[str] = []
     entries: list[Entry] = []

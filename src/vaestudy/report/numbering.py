@@ -43,7 +43,7 @@ class Numbering:
         self._notebook = ""
 
     def number(self, blocks: list[Node], notebook: str) -> list[Node]:
-        """Number a chapter's blocks."""
+        """Give the blocks of a chapter their numbers."""
         self._notebook = notebook
         numbered: list[Node] = walk(blocks, self._visit)
         return numbered
@@ -97,7 +97,10 @@ class Numbering:
             self._add(identifier, number)
         else:
             identifier = self._unique(identifier)
-        return {"t": "Header", "c": [level, attributes(identifier, [], {"number": number}), inlines]}
+        return {
+            "t": "Header",
+            "c": [level, attributes(identifier, [], {"number": number}), inlines],
+        }
 
     def _section(self, level: int, appendix: bool) -> str:
         if level == 1 and appendix and not self._appendix:

@@ -6,6 +6,7 @@ import json
 import tempfile
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from vaestudy.report import maths, pandoc
 from vaestudy.report.document import Document, replace_math
@@ -107,9 +108,7 @@ def _header(node: Node) -> Node:
     number = dict(pairs).get("number", "")
     numbering = f"(..) => {_quote(number)}" if number else "none"
     opening = f"#heading(level: {level}, numbering: {numbering})["
-    return plain(
-        [raw_inline("typst", opening), *inlines, raw_inline("typst", f"] <{identifier}>")]
-    )
+    return plain([raw_inline("typst", opening), *inlines, raw_inline("typst", f"] <{identifier}>")])
 
 
 def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]:
@@ -117,9 +116,8 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
     common = f"number: {_quote(number)}"
     if item.kind == "figure":
         width = min(item.natural_width * 100, float(item.width.rstrip("%")))
-        opening = (
-            f'#picture("{index}.svg", {common}, width: {width:.4g}%, alt: {_quote(item.alt)}, caption: ['
-        )
+        common += f", width: {width:.4g}%, alt: {_quote(item.alt)}"
+        opening = f'#picture("{index}.svg", {common}, caption: ['
         return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
     long = "true" if len(item.rows) > _LONG_TABLE else "false"
     opening = f"#tabular({common}, long: {long}, size: {_table_size(item):.3g}pt, caption: ["
@@ -142,7 +140,7 @@ def _table(table: Node, align: str) -> Node:
     return plain([*out, raw_inline("typst", ")")])
 
 
-def _cells(row: list[Node]) -> list[Node]:
+def _cells(row: list[Any]) -> list[Node]:
     out: list[Node] = []
     for cell in row[1]:
         out.append(raw_inline("typst", "["))
@@ -155,15 +153,22 @@ def _cells(row: list[Node]) -> list[Node]:
 def _table_size(item: Item) -> float:
     """Choose a type size, in points, at which a table's columns should fit the page."""
     widest = [max(map(len, column)) for column in zip(item.header, *item.rows, strict=True)]
-    characters = sum(min(width, 45) for width in widest) + 3 * len(widest)
-    return max(7.0, min(9.0, 9.0 * 92 / characters))
+    characters = sum(min(width, 32) for width in widest) + 3 * len(widest)
+    return max(7.5, min(9.0, 9.0 * 92 / characters))
 
 
 def _compile(main: Path) -> bytes:
     import typst
 
     try:
-        made = typst.compile(str(main), root=str(main.parent), ignore_system_fonts=True, timestamp=0)
+        made = typst.compile(
+            str(main),
+            root=str(main.parent),
+            ignore_system_fonts=True,
+            timestamp=0,
+            # A screen reader can follow it: Typst refuses what has no alternative text.
+            pdf_standards=["ua-1"],
+        )
     except typst.TypstError as error:
         hints = "; ".join(error.hints)
         raise ReportError(f"Typst cannot print the report: {error.message}. {hints}") from None

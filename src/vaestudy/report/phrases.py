@@ -76,7 +76,8 @@ def verdict(interval: Interval, expected: str) -> str:
     if interval.sign == "undecided":
         word = "leaves the statement undecided"
     else:
-        word = "supports the statement" if interval.sign == expected else "contradicts the statement"
+        verb = "supports" if interval.sign == expected else "contradicts"
+        word = f"{verb} the statement"
     if interval.n < SEEDS_FOR_A_VERDICT:
         return f"{word}, as an estimate from {interval.n} seeds and not a verdict"
     return word

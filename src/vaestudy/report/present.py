@@ -17,8 +17,7 @@ from matplotlib.figure import Figure
 
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import TEXT_WIDTH, style
-from vaestudy.report.errors import ReportError
-from vaestudy.report.item import MIME, Item, check_figure, check_label
+from vaestudy.report.item import MIME, Item, check_figure, check_table
 
 __all__ = ["abstract", "figure", "prose", "style", "table"]
 
@@ -51,9 +50,7 @@ def figure(
     interactive
         HTML that stands in the picture's place where scripts run.
     """
-    check_figure(label, caption, alt)
-    if not re.fullmatch(r"\d+(\.\d+)?%", width):
-        raise ReportError(f"figure {label} has width={width!r}, but expected one like '80%'")
+    check_figure(label, caption, alt, width)
     item = Item(
         kind="figure",
         label=label,
@@ -96,21 +93,15 @@ def table(
     formats
         By column, a format such as ``".2f"`` or a function from a value to a text.
     """
-    check_label(label, "table")
-    if not caption.strip():
-        raise ReportError(f"table {label} has no caption: say in it what the table shows")
-    unknown = sorted(set(formats or {}) - set(map(str, frame.columns)))
-    if unknown:
-        raise ReportError(
-            f"table {label} has formats for {unknown}, but its columns are {list(frame.columns)}"
-        )
+    names = tuple(str(name) for name in frame.columns)
+    check_table(label, caption, names, tuple(formats or {}))
     columns = [_column(frame[name], (formats or {}).get(str(name))) for name in frame.columns]
     item = Item(
         kind="table",
         label=label,
         markdown=caption,
         runs=tuple(runs),
-        header=tuple(str(name) for name in frame.columns),
+        header=names,
         rows=tuple(zip(*(texts for texts, _ in columns), strict=True)),
         align="".join(side for _, side in columns),
         csv=(frame if data is None else data).to_csv(index=False),
@@ -144,7 +135,7 @@ def abstract(markdown: str) -> None:
 def _emit(item: Item, shown: dict[str, str]) -> None:
     from IPython.display import display  # only a notebook has it, and only there is it needed
 
-    display({MIME: item.to_json(), **shown}, raw=True)  # type: ignore[no-untyped-call]
+    display({MIME: item.to_json(), **shown}, raw=True)
 
 
 def _svg(drawn: Figure) -> str:

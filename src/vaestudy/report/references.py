@@ -71,7 +71,9 @@ def _links(citations: list[Node], targets: dict[str, Target]) -> list[Node]:
     out: list[Node] = []
     for at, citation in enumerate(citations):
         if at:
-            out += [string(","), SPACE] if at < len(citations) - 1 else [SPACE, string("and"), SPACE]
+            out += (
+                [string(","), SPACE] if at < len(citations) - 1 else [SPACE, string("and"), SPACE]
+            )
         target = targets[citation["citationId"]]
         alone = citation["citationMode"]["t"] == "SuppressAuthor"
         number = f"({target.number})" if target.name == "Equation" else target.number

@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from vaestudy.figures.style import CLASS_COLORS
 from vaestudy.report.errors import ReportError
 
 Activation = Literal["softplus", "relu", "tanh"]
+ACTIVATIONS = get_args(Activation)
 Layer = tuple[NDArray[Any], NDArray[Any]]
 # Below this many weights a layer keeps 32-bit floats; above, eight bits are enough for the eye.
 _SMALL = 8192
@@ -42,7 +43,7 @@ def decoder_widget(
     image_shape
         Height and width of the decoded image.
     points
-        ``x``, ``y`` and ``label`` (0 to 9) of the data's latent means, to be drawn.
+        ``x``, ``y`` and ``label`` (0 to 9) of the latent means to draw.
     extent
         ``(left, right, bottom, top)`` of the plane. By default all points, or 3 around 0.
 
@@ -52,11 +53,9 @@ def decoder_widget(
         HTML for ``present.figure(…, interactive=…)``.
     """
     arrays = [(np.asarray(weight), np.asarray(bias)) for weight, bias in layers]
-    _check_layers(arrays, image_shape)
-    if activation not in ("softplus", "relu", "tanh"):
-        raise ReportError(f"activation is {activation!r}, but must be softplus, relu or tanh")
+    _check_decoder(arrays, activation, image_shape)
     payload: dict[str, Any] = {
-        "layers": [_pack_layer(weight, bias) for weight, bias in arrays],
+        "layers": [_pack_layer(*layer) for layer in arrays],
         "activation": activation,
         "shape": list(image_shape),
         "extent": [round(float(edge), 4) for edge in extent or _extent(points)],
@@ -102,7 +101,11 @@ def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]
     return _widget("space", payload, ("network", "space"))
 
 
-def _check_layers(layers: Sequence[Layer], image_shape: tuple[int, int]) -> None:
+def _check_decoder(
+    layers: Sequence[Layer], activation: Activation, image_shape: tuple[int, int]
+) -> None:
+    if activation not in ACTIVATIONS:
+        raise ReportError(f"activation is {activation!r}, but must be one of {ACTIVATIONS}")
     n_in = 2
     for index, (weight, bias) in enumerate(layers):
         if weight.ndim != 2 or weight.shape[0] != n_in or bias.shape != weight.shape[1:]:

@@ -10,6 +10,7 @@
 tables = ""
 
 # %% tags=["setup"]
+# ruff: noqa: E402
 import pandas as pd
 
 from vaestudy.report import present
@@ -33,7 +34,8 @@ present.abstract(
 #
 # which @burda2016 tighten by averaging $K$ importance weights inside the logarithm,
 #
-# $$\elbo_K(x) = \E\left[\log \frac{1}{K} \sum_{k=1}^{K} \frac{p_\theta(x, z_k)}{q_\phi(z_k \given x)}\right],
+# $$\elbo_K(x) = \E\left[\log \frac{1}{K} \sum_{k=1}^{K}
+#   \frac{p_\theta(x, z_k)}{q_\phi(z_k \given x)}\right],
 #   \qquad z_k \sim q_\phi(z \given x).$$ {#eq:iwae}
 #
 # @eq:iwae equals @eq:elbo when $K = 1$; @sec:results compares them, and [@fig:bound; @tbl:nll]

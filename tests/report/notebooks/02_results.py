@@ -10,6 +10,7 @@
 n_epochs = 30
 
 # %% tags=["setup"]
+# ruff: noqa: E402
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -40,8 +41,8 @@ shown = pd.DataFrame(curves).assign(epoch=epochs).melt("epoch")
 present.figure(
     Drawing(figure, shown, ("vae-seed0-a1b2c3", "iwae5-seed0-d4e5f6")),
     label="fig:bound",
-    caption=f"**The bound through training.** After {n_epochs} epochs the IWAE's bound, @eq:iwae, is "
-    f"{curves['IWAE, $K=5$'][-1] - curves['VAE'][-1]:.2f} nats above the VAE's [@burda2016].",
+    caption=f"**The bound through training.** After {n_epochs} epochs the IWAE's bound, @eq:iwae, "
+    f"is {curves['IWAE, $K=5$'][-1] - curves['VAE'][-1]:.2f} nats above the VAE's [@burda2016].",
     alt="Two curves rise steeply from about minus 148 nats and flatten; the IWAE's stays above.",
 )
 

@@ -6,6 +6,7 @@
   // Contents: folded on narrow screens; the section being read is marked.
   const fold = document.querySelector('.contents details');
   const wide = matchMedia('(min-width: 75rem)');
+  fold.parentElement.classList.toggle('long', fold.querySelectorAll('li').length > 24);
   const settle = () => { fold.open = wide.matches; };
   settle();
   wide.addEventListener('change', settle);
@@ -19,6 +20,8 @@
     if (a === marked) return;
     marked?.removeAttribute('aria-current');
     a?.setAttribute('aria-current', 'true');
+    for (const li of all('.contents .here')) li.classList.remove('here');
+    for (let li = a?.closest('li'); li; li = li.parentElement.closest('li')) li.classList.add('here');
     if (wide.matches) a?.scrollIntoView({ block: 'nearest', behavior: 'instant' });
     marked = a;
   };

@@ -1,0 +1,94 @@
+"""Which GPU a job takes, where several jobs share a machine that has several.
+
+Snakemake limits how many jobs use GPUs at once but does not say which job uses which. Here each
+job locks one file a GPU until it finds a free one, and shows PyTorch that GPU alone. The kernel
+frees the lock however the process ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import logging
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+log = logging.getLogger(__name__)
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+#: Whoever sets one of these has chosen the GPU already: Slurm, another scheduler, or the user.
+_CHOSEN_BY_OTHERS = (_VISIBLE, "SLURM_JOB_ID")
+
+#: Locks last as long as the process: a handle that nothing refers to would be closed.
+_held: list[TextIO] = []
+
+
+def claim_gpu() -> str | None:
+    """Claim a free GPU for the rest of this process's life; call before CUDA is initialised.
+
+    Waits while all are taken: jobs queue for the GPUs rather than crowd them.
+
+    Returns
+    -------
+        The GPU's identifier, which ``CUDA_VISIBLE_DEVICES`` now holds; None if there is no GPU, or
+        none to choose, because Slurm or the user has set what this process may see.
+    """
+    if any(name in os.environ for name in _CHOSEN_BY_OTHERS):
+        return None
+    gpus = list_gpus()
+    if not gpus:
+        return None
+    gpu, handle = lock_first_free(gpus, _lock_directory())
+    _held.append(handle)
+    os.environ[_VISIBLE] = gpu
+    return gpu
+
+
+def list_gpus() -> list[str]:
+    """Return the identifiers (UUIDs) of this machine's GPUs, without initialising CUDA."""
+    command = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in result.stdout.splitlines() if line.strip()]
+
+
+def lock_first_free(
+    gpus: Sequence[str], directory: Path, poll_seconds: float = 1.0
+) -> tuple[str, TextIO]:
+    """Return the first of ``gpus`` to be free, and the handle whose life is the lock's."""
+    directory.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for gpu in gpus:
+            if (handle := _try_lock(directory / f"{gpu}.lock")) is not None:
+                return gpu, handle
+        if not waiting:
+            waiting = True
+            log.warning("waiting: other jobs hold %s (device cpu needs none)", _count(gpus))
+        time.sleep(poll_seconds)
+
+
+def _count(gpus: Sequence[str]) -> str:
+    return "the GPU" if len(gpus) == 1 else f"all {len(gpus)} GPUs"
+
+
+def _try_lock(path: Path) -> TextIO | None:
+    handle = path.open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return None
+    return handle
+
+
+def _lock_directory() -> Path:
+    """One directory a user and machine, whatever study or checkout the jobs belong to."""
+    return Path(tempfile.gettempdir()) / f"vaestudy-gpus-{getpass.getuser()}"

@@ -1,0 +1,193 @@
+"""Sentences of the chapter on activity that have several outcomes: the data choose one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vaestudy.figures.activity_data import (
+    MARGIN,
+    Family,
+    at_the_end,
+    count_active,
+    count_paying,
+    fates,
+    plain_heads,
+)
+from vaestudy.figures.activity_table import (
+    PLATEAU_RANGE,
+    find_valley,
+    plateau,
+    shares,
+    still_falling,
+)
+from vaestudy.report.phrases import by_seed, change, difference, verdict
+from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.study import Study
+
+#: A dimension that costs more nats than this is more than residue of its initial weights.
+_WORTH = 0.1
+
+
+def read_threshold(study: Study) -> str:
+    """Say how the dimensions divide at the threshold, and whether it falls into a gap."""
+    runs = plain_heads(study)
+    activity = at_the_end(study, runs)["activity"]
+    threshold = study.config.evaluation.activity_threshold
+    divided, valley = shares(activity, threshold), find_valley(activity)
+    text = (
+        f"{100 * divided.below:.1f} % of the dimensions end with an activity clearly below the "
+        f"threshold ($A_u \\le {threshold / MARGIN:.2g}$), {100 * divided.above:.1f} % clearly "
+        f"above ($A_u > {threshold * MARGIN:.2g}$), and {100 * divided.between:.1f} % in between. "
+    )
+    if valley is None:
+        return text + (
+            "The distribution has a single mode: in this study training has not divided dimensions "
+            f"into used and unused ones, and {threshold:g} separates nothing."
+        )
+    text += (
+        f"The distribution has two modes, about {valley.low:.2g} and {valley.high:.2g}, with a "
+        f"valley at {valley.bottom:.2g} that is {100 * valley.depth:.0f} % as populated as the "
+        "lower of them. "
+    )
+    if valley.holds(threshold):
+        return text + f"The threshold of {threshold:g} falls into that valley and separates them."
+    text += f"The threshold of {threshold:g} does not fall into that valley. "
+    factor = still_falling(study, runs, valley.bottom)
+    if threshold < valley.low and factor < 1:
+        text += (
+            "The lower mode is that of dimensions on their way out: in the last quarter of "
+            f"training the activity of those above the threshold changed by a median factor of "
+            f"{factor:.2f}. With this little training, pruning is unfinished, and a count at the "
+            "threshold takes dimensions for active that a longer run would empty."
+        )
+    return text
+
+
+def read_plateau(study: Study, families: Sequence[Family]) -> str:
+    """Say how far the threshold can move before the count of active units changes by one."""
+    least, most = PLATEAU_RANGE
+    threshold = study.config.evaluation.activity_threshold
+    parts = []
+    for family in families:
+        low, high = plateau(study, family)
+        if low <= 1.001 * least * threshold and high >= 0.999 * most * threshold:
+            parts.append(f"wherever it is put ({family.label})")
+        elif low <= 1.001 * least * threshold:
+            parts.append(f"anywhere below {high:.2g} ({family.label})")
+        elif high >= 0.999 * most * threshold:
+            parts.append(f"anywhere above {low:.2g} ({family.label})")
+        else:
+            parts.append(f"from {low:.2g} to {high:.2g} ({family.label})")
+    return f"The count of active units stays within one with the threshold {'; '.join(parts)}."
+
+
+def read_returns(study: Study, base: Family) -> str:
+    """Say whether dimensions that were pruned came back."""
+    told = fates(study, plain_heads(study))
+    pruned, returned = int(told["pruned"].sum()), int(told["returned"].sum())
+    clearly, stayed = int(told["clearly"].sum()), int(told["stayed"].sum())
+    if not pruned:
+        return "No dimension of any model was pruned, so that the statement cannot be tested here."
+    if not returned:
+        return f"None of {pruned:,} pruned dimensions returned: the statement holds in this study."
+    crossed = f"{returned:,} of {pruned:,} pruned dimensions later crossed the threshold again"
+    if not clearly:
+        return (
+            f"{crossed}, though none rose clearly above it: nothing contradicts the statement that "
+            "pruned dimensions are not reactivated."
+        )
+    own = fates(study, base.runs)
+    of_base = {name: mean_interval(own[name]).text(1) for name in ("pruned", "clearly", "stayed")}
+    return (
+        "The statement that pruned dimensions are never reactivated does not hold in this study. "
+        f"Over all models with plain heads, {crossed}, {clearly:,} of them clearly "
+        f"({100 * clearly / pruned:.0f} % of those pruned), and {stayed:,} to stay; dimensions "
+        f"returned clearly in {int((told['clearly'] > 0).sum())} of {len(told)} models. Of the "
+        f"base VAE's dimensions {of_base['pruned']} a model were pruned, {of_base['clearly']} "
+        f"returned clearly, and {of_base['stayed']} to stay. That is what @sec:why-prune leads one "
+        "to expect of a saddle, which a dimension leaves once there is something worth its price."
+    )
+
+
+def lowest_difference(study: Study, a: Family, b: Family) -> Interval:
+    """Return the paired difference a − b of the fewest active units at any epoch."""
+    series = [
+        fates(study, family.runs).set_index("seed")["lowest"].astype(float) for family in (a, b)
+    ]
+    return paired_difference(series[0], series[1])
+
+
+def read_addition(study: Study, with_: Family, without: Family, what: str) -> str:
+    """Say what an addition does to the count of active units, at its lowest and at the end."""
+    low = lowest_difference(study, with_, without)
+    end = difference(study, "active_units", with_.parameters, without.parameters)
+    return (
+        f"In the {without.label}, {what} "
+        f"{change(low, 'raises the lowest count by', 'lowers the lowest count by', 'units', 1)}. "
+        "The number of active units at the end "
+        f"{change(end, 'is higher by', 'is lower by', 'units', 1)}; this {verdict(end, 'higher')}."
+    )
+
+
+def read_warmup(study: Study, warm: Family, cold: Family) -> str:
+    """Say what warm-up does to early pruning, to the count at the end, and what follows it."""
+    early = lowest_difference(study, warm, cold)
+    end = difference(study, "active_units", warm.parameters, cold.parameters)
+    counts = count_active(study, warm.runs)
+    full = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
+    after = paired_difference(by_seed(study, "active_units", warm.parameters), full)
+    return (
+        f"*{cold.label}, warm-up of {warm.warmup} epochs.* Does it stop early pruning? The lowest "
+        f"count of active units at any time {change(early, 'is higher by', 'is lower by', 'units', 1)}; "
+        f"this {verdict(early, 'higher')}. Does it keep more units active? The number at the end "
+        f"of training {change(end, 'is higher by', 'is lower by', 'units', 1)}; this "
+        f"{verdict(end, 'higher')}. What happens once the KL term is at full strength? From the "
+        f"last epoch of the warm-up, with {mean_interval(full).text(1)} active units, to the end "
+        f"of training the count {change(after, 'rises by', 'falls by', 'units', 1)}."
+    )
+
+
+def read_latent_dimension(study: Study, family: Family) -> str:
+    """Say how many units are active at each number of latent dimensions."""
+    parameters = family.parameters
+    sizes = study.levels("n_z", **parameters)
+    counts = {
+        n: mean_interval(by_seed(study, "active_units", {**parameters, "n_z": n})) for n in sizes
+    }
+    listed = "; ".join(f"{n}: {interval.text(1, n=False)}" for n, interval in counts.items())
+    paying = "; ".join(
+        mean_interval(count_paying(study, study.runs(**{**parameters, "n_z": n}), _WORTH)).text(
+            1, n=False
+        )
+        for n in sizes
+    )
+    text = (
+        f"The {family.label} has, by $n_z$, {listed} active units; dimensions for which it pays "
+        f"more than {_WORTH:g} nats are, in the same order, {paying}. "
+    )
+    full = [n for n, interval in counts.items() if interval.mean >= n - 0.5]
+    if full:
+        text += f"Up to $n_z = {max(full)}$ it keeps all, to within half a unit on average. "
+    before, last = ({**parameters, "n_z": n} for n in sizes[-2:])
+    units = difference(study, "active_units", last, before)
+    nats = difference(study, "kl", last, before)
+    return text + (
+        f"From {sizes[-2]} to {sizes[-1]} dimensions the count "
+        f"{change(units, 'rises by', 'falls by', 'units', 1)}, and the KL "
+        f"{change(nats, 'rises by', 'falls by')}."
+    )
+
+
+def read_ten(study: Study) -> str:
+    """Say whether the VAE settles on ten active units when it has more dimensions than ten."""
+    sizes = [n for n in study.levels("n_z") if n > 10]
+    counts = {n: mean_interval(by_seed(study, "active_units", {"n_z": n})) for n in sizes}
+    over = [str(n) for n, interval in counts.items() if interval.low > 10]
+    under = [str(n) for n, interval in counts.items() if interval.high < 10]
+    if not sizes:
+        return "No model of this study has more than ten dimensions."
+    if not over and not under:
+        return "No interval excludes ten active units for a VAE with more than ten dimensions."
+    told = [f"above ten with $n_z$ of {', '.join(over)}"] if over else []
+    told += [f"below ten with $n_z$ of {', '.join(under)}"] if under else []
+    return f"The interval of the VAE's active units lies {' and '.join(told)}."

@@ -1,0 +1,253 @@
+"""The chapter on activity, on made-up tables whose answers are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaestudy.config import StudyConfig, expand_grid, parse_config
+from vaestudy.figures.activity import FIGURES
+from vaestudy.figures.activity_data import (
+    count_active,
+    fates,
+    figure_four,
+    find_families,
+    find_family,
+    follow,
+)
+from vaestudy.figures.activity_prose import read_returns, read_threshold, read_warmup
+from vaestudy.figures.activity_table import (
+    combinations,
+    fate_table,
+    find_valley,
+    plateau,
+    shares,
+)
+from vaestudy.figures.families import color_of, label_of, line_of, order_of
+from vaestudy.study import EmptySelectionError, Study
+
+mpl.use("Agg")
+EPOCHS, N_Z = 4, 3
+#: By dimension, activity from the untrained model to the last epoch: used throughout; pruned and
+#: back; pruned for good.
+FATES = np.array([
+    [0.5, 0.6, 0.7, 0.8, 0.9],
+    [0.5, 0.001, 0.001, 0.2, 0.4],
+    [0.5, 0.2, 0.001, 0.001, 0.001],
+])  # fmt: skip
+WARM = np.array([[0.5, 0.6, 0.7, 0.8, 0.9]] * N_Z)
+
+
+def configuration(directory: Path, **changes: Any) -> StudyConfig:
+    values: dict[str, Any] = {
+        "study": "made-up",
+        "results_dir": str(directory),
+        "base": {"dataset": "mnist-5k", "n_z": N_Z, "hidden": [4], "epochs": EPOCHS},
+        "seeds": [0, 1, 2],
+        "experiments": {
+            "factors": {
+                "title": "factors",
+                "vary": {
+                    "objective": ["elbo", {"objective": "iwae", "k": 5}],
+                    "batch_norm": ["none", "hidden"],
+                    "warmup": [0, 2],
+                },
+            },
+            "dimensions": {"title": "sizes", "vary": {"n_z": [2, 3]}},
+            "variant": {"title": "variant", "set": {"adam_beta2": 0.9}},
+        },
+    }
+    return parse_config({**values, **changes})
+
+
+def make_study(directory: Path, **changes: Any) -> Study:
+    """Write a study's tables: with warm-up no dimension is pruned, else they meet `FATES`."""
+    config = configuration(directory, **changes)
+    runs, units, evaluation = [], [], []
+    for run in expand_grid(config):
+        row = {**run.config.model_dump(mode="json"), "hidden": "4", "status": "finished"}
+        run_id = run.config.run_id
+        runs.append({"run_id": run_id, "combination_id": run.config.combination_id, **row})
+        activity = (WARM if run.config.warmup else FATES)[: run.config.n_z]
+        for unit, values in enumerate(activity):
+            units += [
+                {"run_id": run_id, "epoch": e, "unit": unit, "activity": a, "kl": a / 2 + 0.01}
+                for e, a in enumerate(values)
+            ]
+        active = float((activity[:, -1] > 0.01).sum())
+        seed = run.config.seed
+        found = {"active_units": active, "nll": 90.0 + seed, "kl": 3.0 + 0.1 * seed}
+        evaluation += [{"run_id": run_id, "metric": m, "value": v} for m, v in found.items()]
+    tables = {"runs": runs, "units": units, "evaluation": evaluation}
+    (config.directory / "tables").mkdir(parents=True)
+    for name, rows in tables.items():
+        pd.DataFrame(rows).to_parquet(config.directory / "tables" / f"{name}.parquet")
+    return Study(config)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.mark.parametrize(
+    ("row", "label"),
+    [
+        ({}, "VAE"),
+        ({"objective": "iwae", "k": 5}, "IWAE (K=5)"),
+        ({"objective": "iwae", "k": 5, "batch_norm": "hidden", "warmup": 200},
+         "IWAE (K=5) + BN + WU"),
+        ({"batch_norm": "all"}, "VAE + BN (heads too)"),
+        ({"likelihood": "gaussian", "warmup": 1}, "VAE + WU, Gaussian"),
+        ({"encoder_heads": "bounded"}, "VAE, bounded heads"),
+    ],
+)  # fmt: skip
+def test_families_have_names(row: Mapping[str, Any], label: str) -> None:
+    assert label_of(row) == label
+
+
+def test_families_are_told_apart() -> None:
+    rows = [
+        {"objective": objective, "batch_norm": norm, "warmup": warmup, "likelihood": "bernoulli"}
+        for objective in ("elbo", "iwae")
+        for norm in ("none", "hidden")
+        for warmup in (0, 10)
+    ]
+    gaussian = {"objective": "elbo", "likelihood": "gaussian"}
+    assert len({color_of(row) for row in [*rows, gaussian]}) == len(rows) + 1
+    assert len({str(line_of(row)) for row in rows[:4]}) == 4
+    assert min(rows[::-1], key=order_of) == rows[0]
+
+
+def test_selection_follows_the_study(study: Study) -> None:
+    assert [f.label for f in figure_four(study)] == [
+        "VAE", "IWAE (K=5)", "IWAE (K=5) + BN", "IWAE (K=5) + WU",
+    ]  # fmt: skip
+    assert len(find_families(study)) == 8
+    warm = find_family(study, warmup=...)
+    assert warm is not None
+    assert warm.warmup == 2
+    assert find_family(study, likelihood="gaussian") is None
+
+
+def test_active_units_are_counted_per_epoch(study: Study) -> None:
+    counts = count_active(study, study.runs())
+    expected = (FATES > 0.01).sum(axis=0)
+    for _, run in counts.groupby("run_id"):
+        assert run.sort_values("epoch")["active"].tolist() == expected.tolist()
+
+
+def test_fates_of_known_dimensions(study: Study) -> None:
+    told = fates(study, study.runs())
+    assert told["seed"].tolist() == [0, 1, 2]
+    first = told.iloc[0]
+    assert (first["pruned"], first["returned"], first["clearly"], first["stayed"]) == (2, 1, 1, 1)
+    assert (first["lost"], first["active"]) == (1, 2)
+    assert (first["lowest"], first["lowest_epoch"]) == (1, 2)
+    warm = fates(study, study.runs(warmup=2))
+    assert warm[["pruned", "returned", "lost"]].to_numpy().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("activity", "expected"),
+    [
+        ([0.011, 0.009, 0.011, 0.009, 0.011], (1, 1, 0, 0)),  # hovers
+        ([0.011, 0.009, 0.05, 0.05, 0.05], (1, 1, 1, 0)),
+        ([0.5, 0.001, 0.2, 0.001, 0.001], (1, 1, 1, 0)),  # back, and pruned again
+        ([0.001, 0.001, 0.5, 0.5, 0.5], (0, 0, 0, 0)),  # rises without ever having fallen
+        ([0.5, 0.001, 0.001, 0.001, 0.5], (1, 1, 1, 1)),
+    ],
+)
+def test_one_dimension_followed(activity: list[float], expected: tuple[int, ...]) -> None:
+    told = follow(np.array(activity)[:, None], np.arange(5), 0.01)
+    assert tuple(told[name] for name in ("pruned", "returned", "clearly", "stayed")) == expected
+
+
+def test_shares_about_the_threshold() -> None:
+    divided = shares(pd.Series([1e-4, 0.009, 0.011, 0.5]), 0.01)
+    assert (divided.below, divided.between, divided.above, divided.n) == (0.25, 0.5, 0.25, 4)
+
+
+def test_plateau_ends_where_the_count_changes(study: Study) -> None:
+    family = find_families(study)[0]
+    low, high = plateau(study, family, tolerance=0.5)
+    assert low == pytest.approx(0.001, rel=0.05)
+    assert high == pytest.approx(0.4, rel=0.05)
+
+
+def test_valley_between_two_modes() -> None:
+    rng = np.random.default_rng(0)
+    two = np.concatenate([rng.normal(-4, 0.2, 300), rng.normal(0, 0.2, 200)])
+    valley = find_valley(pd.Series(10**two))
+    assert valley is not None
+    assert valley.low == pytest.approx(1e-4, rel=0.3)
+    assert valley.high == pytest.approx(1.0, rel=0.3)
+    assert valley.depth < 0.01
+    assert valley.holds(valley.bottom)
+    assert not valley.holds(10.0)
+    assert find_valley(pd.Series(10 ** rng.normal(-1, 0.2, 500))) is None
+
+
+def test_table_has_every_combination_once(study: Study) -> None:
+    shown, numbers = combinations(study)
+    assert len(shown) == len(numbers) == study.table("runs")["combination_id"].nunique()
+    assert shown.iloc[-1]["Model"] == "VAE, $\\beta_2$ = 0.9"
+    base = shown[(shown["Model"] == "VAE") & (shown["BN"] == "–") & (shown["WU"] == "–")]
+    assert base["$n_z$"].tolist() == ["2", "3"]
+    assert base["Active units"].tolist() == ["2.0 ± 0.0", "2.0 ± 0.0"]
+    # mean of 90, 91, 92; t(0.975, 2) / sqrt(3) = 2.4841
+    assert base["Test NLL"].tolist() == ["91.00 ± 2.48"] * 2
+
+
+def test_diverged_combinations_stay_in_the_table(tmp_path: Path) -> None:
+    study = make_study(tmp_path)
+    path = study.config.directory / "tables" / "evaluation.parquet"
+    gone = study.runs(adam_beta2=0.9)["run_id"]
+    evaluation = pd.read_parquet(path)
+    evaluation[~evaluation["run_id"].isin(gone)].to_parquet(path)
+    shown, _ = combinations(Study(configuration(tmp_path)))
+    assert shown.iloc[-1][["n", "Test NLL"]].tolist() == ["0", "diverged"]
+
+
+def test_sentences_follow_the_data(study: Study) -> None:
+    base, warm = find_family(study), find_family(study, warmup=...)
+    assert base is not None
+    assert warm is not None
+    assert "does not hold" in read_returns(study, base)
+    text = read_warmup(study, warm, base)
+    assert "is higher by 2.0 units" in text
+    assert "as an estimate from 3 seeds and not a verdict" in text
+    assert "two modes" in read_threshold(study)
+    assert fate_table(study, [base])["returned"].tolist() == ["1.0 ± 0.0"]
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_every_figure_draws_and_says_what(study: Study, name: str) -> None:
+    drawing = FIGURES[name](study)
+    assert len(drawing.data)
+    assert set(drawing.runs) <= set(study.table("runs")["run_id"])
+    drawing.figure.draw_without_rendering()
+
+
+def test_heat_maps_are_sorted_by_final_activity(study: Study) -> None:
+    data = FIGURES["activity-heatmaps"](study).data
+    vae = data[data["model"] == "VAE"].pivot_table(index="rank", columns="epoch", values="activity")
+    np.testing.assert_array_equal(vae.to_numpy(), FATES)
+
+
+def test_figures_work_with_a_part_of_the_study(tmp_path: Path) -> None:
+    alone = {"only": {"title": "the base model", "vary": {"seed": [0]}}}
+    alone["only"].pop("vary")
+    study = make_study(tmp_path, experiments=alone, seeds=[0])
+    sweeps = {"active-units-warmup", "active-units-n-z"}
+    for name in sorted(set(FIGURES) - sweeps):
+        FIGURES[name](study).figure.draw_without_rendering()
+    for name in sweeps:
+        with pytest.raises(EmptySelectionError):
+            FIGURES[name](study)

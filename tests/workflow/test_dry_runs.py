@@ -1,0 +1,124 @@
+"""What a dry run says: how many models and jobs there are, and which of them a change reruns."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from checkout import MINI, ROOT, TABLES, Checkout
+
+from vaestudy.config import expand_grid, group_runs, load_config
+
+TRAINING = {"train", "evaluate"}
+PROFILES = ("default", "gpu", "slurm")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "configs/quick.yaml", "configs/tiny.yaml"])
+def test_says_how_many_models_and_jobs_a_study_has(fresh: Checkout, name: str) -> None:
+    study = load_config(ROOT / name)
+    runs = [run.config for run in expand_grid(study)]
+    groups = group_runs(runs, study.max_members)
+    result = fresh.dry_run(config=None if name == "config.yaml" else name)
+    assert f"{len(runs)} models, 0 of them trained, in {len(groups)} training jobs" in result.text
+    assert result.jobs["train"] == result.jobs["evaluate"] == len(groups)
+    assert result.jobs["report"] == 1
+    assert result.jobs["chapter"] == len(list((ROOT / "notebooks").glob("[0-9][0-9]-*.py")))
+
+
+def test_workflow_directory_serves_as_well_as_the_root(fresh: Checkout) -> None:
+    inner = fresh.dry_run("-s", "workflow/Snakefile").jobs
+    outer = fresh.dry_run().jobs
+    assert {k: inner[k] for k in TRAINING} == {k: outer[k] for k in TRAINING} != {}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_are_understood(fresh: Checkout, profile: str) -> None:
+    result = fresh.dry_run("--workflow-profile", f"workflow/profiles/{profile}")
+    assert f"workflow/profiles/{profile}" in result.text
+    assert result.jobs["train"] == 2
+    if profile == "gpu":
+        assert "training jobs of up to 16 models" in result.text
+        assert "gpu=1" in result.text
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"),
+    [
+        ("results/mini/combinations/{combination}.csv", 1),
+        ("results/mini/runs/{run}/evaluation.csv", 1),
+        ("results/mini/experiments/sizes.csv", 2),
+        ("results/mini/figures/active-units.pdf", 2),
+        ("results/mini/notebooks/{chapter}.ipynb", 2),
+    ],
+)
+def test_any_part_alone_trains_what_it_needs(fresh: Checkout, target: str, jobs: int) -> None:
+    run = expand_grid(load_config(fresh.path / "mini.yaml"))[0].config
+    chapter = min(path.stem for path in (fresh.path / "notebooks").glob("[0-9][0-9]-*.py"))
+    name = target.format(run=run.run_id, combination=run.combination_id, chapter=chapter)
+    planned = fresh.dry_run(name).jobs
+    assert planned["train"] == planned["evaluate"] == jobs
+    assert "report" not in planned
+
+
+def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
+    result = finished.dry_run(TABLES)
+    assert result.jobs == {}
+    assert "2 models, 2 of them trained" in result.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "reruns"),
+    [
+        ({"checkpoint_every": 3}, {}),
+        ({"device": "auto"}, {}),
+        ({"evaluation": {"n_samples": 3}}, {"evaluate": 2}),
+        ({"evaluation": {"n_samples": 2, "activity_threshold": 0.5}}, {"evaluate": 2}),
+        ({"seeds": [0, 2]}, {"train": 2, "evaluate": 2}),
+        ({"seeds": [0, 1]}, {"train": 2, "evaluate": 2}),
+        (
+            {"experiments": {"sizes": {"title": "Sizes", "vary": {"n_z": [2, 3, 4]}}}},
+            {"train": 1, "evaluate": 1},
+        ),
+        ({"base": {**MINI["base"], "epochs": 3}}, {"train": 2, "evaluate": 2}),
+    ],
+)
+def test_a_change_of_the_configuration_reruns_what_it_touches(
+    trained: Checkout, changes: dict[str, Any], reruns: dict[str, int]
+) -> None:
+    trained.configure(**changes)
+    planned = trained.dry_run(TABLES).jobs
+    assert {rule: n for rule, n in planned.items() if rule in TRAINING} == reruns
+    assert ("tables" in planned) == bool(reruns)
+
+
+def test_another_title_reruns_the_report_alone(trained: Checkout) -> None:
+    trained.configure(report={"title": "Another title"})
+    planned = trained.dry_run(TABLES).jobs
+    assert not {*TRAINING, "tables", "dataset"} & set(planned)
+
+
+@pytest.mark.parametrize(
+    ("name", "reruns"),
+    [
+        ("src/vaestudy/vae.py", {"train", "evaluate", "tables"}),
+        ("src/vaestudy/measure.py", {"evaluate", "tables"}),
+        ("src/vaestudy/tables.py", {"tables"}),
+        ("src/vaestudy/figures/activity.py", set()),
+        ("src/vaestudy/report/build.py", set()),
+        ("src/vaestudy/progress.py", set()),
+        ("notebooks/{chapter}.py", set()),
+    ],
+)
+def test_an_edited_source_reruns_what_depends_on_it(
+    trained: Checkout, name: str, reruns: set[str]
+) -> None:
+    chapter = min(path.stem for path in (trained.path / "notebooks").glob("[0-9][0-9]-*.py"))
+    trained.edit(name.format(chapter=chapter))
+    assert set(trained.dry_run(TABLES).jobs) == reruns
+
+
+def test_touched_sources_rerun_nothing(trained: Checkout) -> None:
+    for path in trained.path.glob("src/**/*.py"):
+        os.utime(path)
+    assert trained.dry_run(TABLES).jobs == {}

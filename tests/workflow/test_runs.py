@@ -1,0 +1,92 @@
+"""Real runs of the smallest study: what is trained, what is left alone, what survives a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from checkout import MINI, TABLES, Checkout, checksum
+
+REPRODUCIBLE = ("runs", "history", "units", "evaluation", "datasets")
+ONE_RUN: dict[str, Any] = {
+    "base": {**MINI["base"], "n_z": 2, "epochs": 150},
+    "experiments": {"only": {"title": "Only"}},
+    "checkpoint_every": 5,
+}
+
+
+def tables(checkout: Checkout) -> dict[str, str]:
+    return {n: checksum(checkout.path / f"results/mini/tables/{n}.parquet") for n in REPRODUCIBLE}
+
+
+def test_tables_are_the_same_on_one_core(finished: Checkout, tmp_path: Path) -> None:
+    alone = Checkout.create(tmp_path / "alone")
+    alone.run(TABLES, cores=1)
+    assert tables(alone) == tables(finished)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": [0, 1]},
+        {"experiments": {"sizes": {"title": "Sizes", "vary": {"n_z": [2, 3, 4]}}}},
+    ],
+    ids=["seed", "n_z"],
+)
+def test_additions_leave_trained_models_alone(trained: Checkout, changes: dict[str, Any]) -> None:
+    before = trained.models()
+    trained.configure(**changes)
+    trained.run(TABLES)
+    after = trained.models()
+    assert len(after) > len(before) == 2
+    assert {run: after[run] for run in before} == before
+
+
+def test_additions_to_jobs_of_one_model_train_new_jobs_alone(trained: Checkout) -> None:
+    before = trained.models()
+    trained.configure(max_members=1, seeds=[0, 1])
+    planned = trained.dry_run(TABLES)
+    # Other jobs, but the models that are there are found by their parameters.
+    assert "4 models, 2 of them trained, in 4 training jobs;" in planned.text
+    trained.run(TABLES)
+    assert {run: trained.models()[run] for run in before} == before
+    trained.configure(max_members=1, seeds=[0, 1, 2])
+    assert trained.dry_run(TABLES).jobs["train"] == 2
+
+
+def test_measuring_anew_trains_nothing(trained: Checkout) -> None:
+    before = trained.models()
+    trained.configure(evaluation={"n_samples": 3})
+    trained.run(TABLES)
+    assert trained.models() == before
+    table = pd.read_parquet(trained.path / "results/mini/tables/evaluation.parquet")
+    assert set(table.loc[table["metric"] == "nll", "n_samples"]) == {3}
+
+
+def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path) -> None:
+    killed = Checkout.create(tmp_path / "killed", **ONE_RUN)
+    process = killed.start(TABLES)
+    wait_for(killed, "results/mini/runs/*/checkpoint.safetensors")
+    # Snakemake and its job, as when a machine loses power.
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not killed.models()
+    killed.snakemake("--unlock", "--cores", "1")
+    killed.run(TABLES, "--rerun-incomplete")
+    assert "resuming after epoch" in killed.logs()
+    whole = Checkout.create(tmp_path / "whole", **ONE_RUN)
+    whole.run(TABLES)
+    assert [m[0] for m in killed.models().values()] == [m[0] for m in whole.models().values()]
+    assert tables(killed) == tables(whole)
+
+
+def wait_for(checkout: Checkout, pattern: str, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not list(checkout.path.glob(pattern)):
+        assert time.monotonic() < deadline, checkout.logs()
+        time.sleep(0.02)
