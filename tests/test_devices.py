@@ -35,9 +35,7 @@ def test_two_jobs_get_two_gpus(tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_third_job_waits_until_one_ends(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_third_job_waits_until_one_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     script = (
         "import sys, time; from pathlib import Path; from vaestudy import devices\n"
         "held = devices.lock_first_free(['GPU-a'], Path(sys.argv[1]))\n"
@@ -65,9 +63,7 @@ def test_a_claim_shows_the_process_one_gpu(
 
 
 @pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID"])
-def test_others_choices_stand(
-    fake_gpus: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_others_choices_stand(fake_gpus: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "1")
     assert devices.claim_gpu() is None
     assert not list(fake_gpus.iterdir())

@@ -128,7 +128,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})[_METADATA])
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping), metadata
+            names = file.keys()  # safe_open is no mapping and cannot be iterated
+            return {name: file.get_tensor(name) for name in names}, metadata
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; train the run first") from None
     except (KeyError, ValueError):

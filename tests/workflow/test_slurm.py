@@ -19,7 +19,11 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> None:
     running = subprocess.run(["sh", "-c", "sinfo --noheader"], capture_output=True).returncode == 0
     if running:
         return
-    missing = [name for name in PROGRAMS if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") is None]
+    missing = [
+        name
+        for name in PROGRAMS
+        if shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin") is None
+    ]
     if missing:
         pytest.skip(f"no Slurm here: {', '.join(missing)} not found (Debian: slurm-wlm, munge)")
     if os.geteuid() != 0:
