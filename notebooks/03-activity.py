@@ -27,6 +27,7 @@ from vaestudy.figures.activity_data import (
 )
 from vaestudy.figures.activity_heatmaps import shown_seed
 from vaestudy.figures.activity_prose import (
+    WORTH,
     read_addition,
     read_latent_dimension,
     read_plateau,
@@ -35,7 +36,7 @@ from vaestudy.figures.activity_prose import (
     read_threshold,
     read_warmup,
 )
-from vaestudy.figures.activity_table import combinations, fate_table
+from vaestudy.figures.activity_table import combinations, fate_table, size_table
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference, final_mean
 from vaestudy.stats import mean_interval, number
@@ -310,7 +311,7 @@ if study.has(batch_norm="all"):
     present.prose(f"""
 On hidden layers it leaves $A_u$ a measurement. On the encoder's two heads it does not: the batch
 variance of a normalised $\\mu_u$ is $\\gamma_u^2$, a learned constant, so that @eq:activity
-measures a parameter of the network, and a dimension counts as active if $|\\gamma_u| >
+measures a parameter of the network, and a dimension counts as active if $\\lvert\\gamma_u\\rvert >
 {threshold**0.5:g}$. With batch normalization on all layers
 {final_mean(study, "active_units", {"batch_norm": "all"}).text(1)} units of the VAE count as
 active, with activities from {on_heads["activity"].min():.2g} to {on_heads["activity"].max():.2g};
@@ -376,7 +377,7 @@ if len(sizes) > 1:
     present.figure(
         FIGURES["active-units-n-z"](study),
         label="fig:active-units-n-z",
-        caption="(a) Active units and (b) KL from the prior at the end of training against the "
+        caption="Active units (a) and KL from the prior (b) at the end of training against the "
         "number of latent dimensions a model starts with. Large markers are means with 95 % "
         "intervals over seeds, small ones the seeds; where an interval is wider than the axis it "
         "is cut. On the dotted line every dimension is active. Models at one $n_z$ are drawn side "
@@ -385,10 +386,19 @@ if len(sizes) > 1:
         "line, and the KL; one line a model.",
     )
     several = [plain for plain in plains if len(study.levels("n_z", **plain.parameters)) > 1]
+    present.table(
+        size_table(study, several, WORTH),
+        label="tbl:active-n-z",
+        runs=[run for plain in several for run in study.runs(
+            **{**plain.parameters, "n_z": ...})["run_id"]],
+        caption="Active units at the end of training by number of latent dimensions, and units "
+        f"whose KL is over {WORTH:g} nats, a stricter count. Means over {seeds} seeds ± half the "
+        "95 % interval.",
+    )  # fmt: skip
     present.prose(f"""
 The draft supposes that dimensions beyond ten are superfluous, on the ground that the bounds look
-alike from there on and that there are ten digits. Activity gives a direct answer: a dimension
-that the model keeps at a price in nats is not superfluous to it.
+alike from there on and that there are ten digits. @tbl:active-n-z gives a more direct answer: a
+dimension that the model keeps at a price in nats is not superfluous to it.
 {" ".join(read_latent_dimension(study, family) for family in several)} What more dimensions do for
 the likelihood is shown in @sec:latent-dimension. As for ten being what the digits ask for:
 {read_ten(study)} @burda2016 report 19 to 25 active units, of 50, for models with one stochastic

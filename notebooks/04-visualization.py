@@ -15,7 +15,7 @@ from typing import get_args
 import pandas as pd
 import torch
 
-from vaestudy.figures.codes import codes_of, labels, neighbour_accuracy, objectives
+from vaestudy.figures.codes import codes_of, digits, labels, neighbour_accuracy, objectives
 from vaestudy.figures.latent_space import MAX_POINTS, cloud_of, neighbour_values
 from vaestudy.figures.lattices import (
     MANIFOLD_SIDE,
@@ -136,7 +136,7 @@ def change_of(name):
 
 def listed(names):
     """Return names as a list in a sentence."""
-    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
+    return "; ".join(names)  # names hold commas
 
 
 others = {name: change_of(name) for name in families if name != vae}
@@ -145,17 +145,17 @@ worse = [name for name, change in others.items() if change.sign == "higher"]
 best = min(families, key=lambda name: by_seed(errors, "squared_error", family=name).mean())
 poorest = max(families, key=lambda name: by_seed(errors, "squared_error", family=name).mean())
 text = f"In @tbl:reconstructions, {best} has the lowest mean error and {poorest} the highest. " + (
-    f"Over {seeds} seeds the intervals place "
-    + " and ".join(
+    f"Over {seeds} seeds the intervals place {len(better) + len(worse)} of the {len(others)} "
+    "other families: "
+    + ", and ".join(
         part
         for part in (
-            f"{listed(better)} below the {vae}" if better else "",
-            f"{listed(worse)} above it" if worse else "",
+            f"below the {vae} ({listed(better)})" if better else "",
+            f"above the {vae} ({listed(worse)})" if worse else "",
         )
         if part
     )
-    + f"; {len(others) - len(better) - len(worse)} of the {len(others)} other families remain "
-    "undecided. "
+    + ". "
     if better or worse
     else f"Over {seeds} seeds no interval decides between the {vae} and another family. "
 )
@@ -204,7 +204,7 @@ present.figure(
 
 # %%
 near = neighbour_values(study)
-pixels = neighbour_accuracy(study.dataset.test.numpy() / 255.0, labels(study))
+pixels = neighbour_accuracy(digits(study).numpy(), labels(study))
 shared = near.groupby("n_z")["family"].nunique() == near["family"].nunique()
 levels = sorted(shared.index[shared])
 rows = []
@@ -290,21 +290,24 @@ present.figure(
 )
 
 # %%
-seen = projections.data.groupby(["projection", "n_z"], sort=False)[["x", "y", "digit"]].apply(
-    lambda part: neighbour_accuracy(part[["x", "y"]].to_numpy(), part["digit"].to_numpy())
-)
-shown = seen.index.get_level_values("n_z").unique()
+seen = {
+    name: [
+        neighbour_accuracy(part[list(columns)].to_numpy(), part["digit"].to_numpy())
+        for _, part in projections.data.groupby("n_z")
+    ]
+    for name, columns in {"pc": ("pc_1", "pc_2"), "active": ("z_a", "z_b")}.items()
+}
 code, space, share = cloud_of(study)
 drawn = near["run_id"].isin(projections.runs)
 whole = near.loc[drawn, "accuracy"]
-wins = sum(seen["principal components", n] > seen["most active", n] for n in shown)
+wins = sum(pc > active for pc, active in zip(seen["pc"], seen["active"], strict=True))
 present.prose(
     "What the projections keep can be counted by the same vote, here of the models drawn. With "
-    f"principal components it is right for {number(100 * seen['principal components'].min(), 0)} "
-    f"to {number(100 * seen['principal components'].max(), 0)} per cent of the digits, with the "
-    f"two most active dimensions for {number(100 * seen['most active'].min(), 0)} to "
-    f"{number(100 * seen['most active'].max(), 0)}: the components are ahead at {wins} of "
-    f"{len(shown)} values of $n_z$. The whole of the same latent spaces gives "
+    f"principal components it is right for {number(100 * min(seen['pc']), 0)} to "
+    f"{number(100 * max(seen['pc']), 0)} per cent of the digits, with the two most active "
+    f"dimensions for {number(100 * min(seen['active']), 0)} to "
+    f"{number(100 * max(seen['active']), 0)}: the components are ahead at {wins} of "
+    f"{len(seen['pc'])} values of $n_z$. The whole of the same latent spaces gives "
     f"{number(100 * whole.min(), 0)} to {number(100 * whole.max(), 0)} per cent "
     "(@tbl:neighbours). No plane can hold what the KL term spreads out: it draws the variance of "
     "every dimension in use towards the prior's, so that none of them stands out. At $n_z = "
@@ -406,17 +409,18 @@ present.prose(
     + {len(names): "less", 0: "more"}.get(around, "now more, now less")
     + " than around 0, where nothing else says what to draw. "
     + (
-        "The least active dimensions are below the threshold of @sec:activity"
-        if inactive
-        else f"Not all of the least active dimensions are below the threshold of {threshold} here"
-    )
-    + (
-        ", and they are inert for the decoder as well, over the whole range of the prior: what "
-        "the encoder does not write, the decoder does not read. Activity is a property of the "
+        "The least active dimensions do nothing over the whole range of the prior: what the "
+        "encoder does not write, the decoder does not read. Activity is a property of the "
         "encoder, so this had to be looked at."
         if quiet < 0.01
-        else f", and they still change the picture, by up to {number(100 * quiet, 0)} per cent "
-        "of what the most active ones do."
+        else "The least active dimensions still change the picture, by up to "
+        f"{number(100 * quiet, 1)} per cent of what the most active ones do."
+    )
+    + (
+        ""
+        if inactive
+        else f" Not all of them are below the threshold of {threshold} here (@sec:activity): "
+        "these models have not pruned enough dimensions for an inactive pair."
     )
 )
 
@@ -480,7 +484,8 @@ present.prose(
     f"{gaps[vae].text(1, signed=True)}"
     + (f", for the {weighted[0]} {gaps[weighted[0]].text(1, signed=True)}" if weighted else "")
     + f". Samples are decidedly greyer in {len(greyer)} of {len(gaps)} families and decidedly "
-    f"clearer in {len(clearer)}; the largest gap is {most}'s, {gaps[most].text(1, signed=True)}. "
-    "Greyness sees hesitation only: a confident stroke that is no digit passes, and how many "
-    "samples a classifier can read is a question for @sec:implementing."
+    f"clearer in {len(clearer)}; the largest gap, that of {most}, is "
+    f"{gaps[most].text(1, signed=True)}. Greyness sees hesitation only: a confident stroke that "
+    "is no digit passes, and how many samples a classifier can read is a question for "
+    "@sec:implementing."
 )

@@ -220,7 +220,7 @@ def test_shapes_of_the_data(study, drawings):
     sizes = {name: len(drawing.data) for name, drawing in drawings.items()}
     assert sizes["reconstructions"] == 10 * (n_families + 2)
     assert sizes["latent-plane"] == 2 * N
-    assert sizes["latent-projections"] == 2 * 2 * N  # n_z = 4 and 6, two projections each
+    assert sizes["latent-projections"] == 2 * N  # n_z = 4 and 6
     assert sizes["manifold"] == 2 * lattices.MANIFOLD_SIDE**2
     assert sizes["planes"] == 2 * 3 * lattices.PLANE_SIDE**2
     assert sizes["interpolations"] == 2 * 5 * lattices.STEPS

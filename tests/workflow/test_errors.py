@@ -1,4 +1,4 @@
-"""What stops the workflow before its first job, with one message that says what to write instead."""
+"""What stops the workflow before its first job, with one message that names the remedy."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import Study
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
-_WORTH = 0.1
+WORTH = 0.1
 
 
 def read_threshold(study: Study) -> str:
@@ -136,9 +136,10 @@ def read_warmup(study: Study, warm: Family, cold: Family) -> str:
     counts = count_active(study, warm.runs)
     full = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
     after = paired_difference(by_seed(study, "active_units", warm.parameters), full)
+    early_text = change(early, "is higher by", "is lower by", "units", 1)
     return (
         f"*{cold.label}, warm-up of {warm.warmup} epochs.* Does it stop early pruning? The lowest "
-        f"count of active units at any time {change(early, 'is higher by', 'is lower by', 'units', 1)}; "
+        f"count of active units at any time {early_text}; "
         f"this {verdict(early, 'higher')}. Does it keep more units active? The number at the end "
         f"of training {change(end, 'is higher by', 'is lower by', 'units', 1)}; this "
         f"{verdict(end, 'higher')}. What happens once the KL term is at full strength? From the "
@@ -148,34 +149,28 @@ def read_warmup(study: Study, warm: Family, cold: Family) -> str:
 
 
 def read_latent_dimension(study: Study, family: Family) -> str:
-    """Say how many units are active at each number of latent dimensions."""
+    """Say up to which size a model keeps all its dimensions, and what the largest step adds."""
     parameters = family.parameters
     sizes = study.levels("n_z", **parameters)
-    counts = {
-        n: mean_interval(by_seed(study, "active_units", {**parameters, "n_z": n})) for n in sizes
-    }
-    listed = "; ".join(f"{n}: {interval.text(1, n=False)}" for n, interval in counts.items())
-    paying = "; ".join(
-        mean_interval(count_paying(study, study.runs(**{**parameters, "n_z": n}), _WORTH)).text(
-            1, n=False
-        )
+    full = [
+        n
         for n in sizes
-    )
-    text = (
-        f"The {family.label} has, by $n_z$, {listed} active units; dimensions for which it pays "
-        f"more than {_WORTH:g} nats are, in the same order, {paying}. "
-    )
-    full = [n for n, interval in counts.items() if interval.mean >= n - 0.5]
+        if by_seed(study, "active_units", {**parameters, "n_z": n}).mean() >= n - 0.5
+    ]
+    text = f"The {family.label} "
     if full:
-        text += f"Up to $n_z = {max(full)}$ it keeps all, to within half a unit on average. "
+        text += f"keeps all of up to {max(full)} dimensions, to within half a unit on average. It "
     before, last = ({**parameters, "n_z": n} for n in sizes[-2:])
+    paying = [count_paying(study, study.runs(**size), WORTH) for size in (last, before)]
     units = difference(study, "active_units", last, before)
     nats = difference(study, "kl", last, before)
     return text + (
-        f"From {sizes[-2]} to {sizes[-1]} dimensions the count "
-        f"{change(units, 'rises by', 'falls by', 'units', 1)}, and the KL "
-        f"{change(nats, 'rises by', 'falls by')}."
-    )
+        f"has, with {sizes[-1]} instead of {sizes[-2]}, "
+        f"{change(units, 'more active units, by', 'fewer active units, by', '', 1)}; of those that "
+        f"cost over {WORTH:g} nats, "
+        f"{change(paired_difference(*paying), 'more by', 'fewer by', '', 1)}; and "
+        f"{change(nats, 'a KL that is higher by', 'a KL that is lower by')}."
+    ).replace("  ", " ")
 
 
 def read_ten(study: Study) -> str:

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from vaestudy.config import ModelParameters
-from vaestudy.figures.activity_data import MARGIN, Family, at_the_end, fates
+from vaestudy.figures.activity_data import (
+    MARGIN,
+    Family,
+    at_the_end,
+    count_paying,
+    fates,
+    find_family,
+)
 from vaestudy.figures.families import label_of, order_of
 from vaestudy.stats import Interval, mean_interval, number
 from vaestudy.study import Study
@@ -190,4 +197,25 @@ def fate_table(study: Study, families: Sequence[Family]) -> pd.DataFrame:
         told = fates(study, family.runs)
         cells = {title: plus_minus(mean_interval(told[name]), 1) for title, name in columns.items()}
         rows.append({"Model": family.label, "n": str(len(told)), **cells})
+    return pd.DataFrame(rows)
+
+
+def size_table(study: Study, families: Sequence[Family], nats: float) -> pd.DataFrame:
+    """Return, by number of latent dimensions, units that are active and units that cost ``nats``."""
+    sizes = sorted({n for f in families for n in study.levels("n_z", **f.parameters)})
+    rows = []
+    for n_z in sizes:
+        cells = {"$n_z$": str(n_z)}
+        for family in families:
+            sized = find_family(study, **{**family.parameters, "n_z": n_z})
+            active = f"{family.label}, active"
+            costly = f"{family.label}, over {nats:g} nats"
+            if sized is None:
+                cells |= {active: "–", costly: "–"}
+                continue
+            counts = fates(study, sized.runs)["active"]
+            paying = count_paying(study, sized.runs, nats)
+            cells[active] = plus_minus(mean_interval(counts), 1)
+            cells[costly] = plus_minus(mean_interval(paying), 1)
+        rows.append(cells)
     return pd.DataFrame(rows)

@@ -23,9 +23,10 @@ from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
 from vaestudy.study import Study
 
 #: A scatter plot of more points than these is a blot: the first ones are drawn.
-MAX_POINTS = 3000
+MAX_POINTS = 2000
 #: Small multiples of n_z that fit side by side.
 MAX_COLUMNS = 4
+_BOTH = ("pc_1", "pc_2", "z_a", "z_b")
 
 
 def principal_components(means: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -63,7 +64,7 @@ def latent_projections(study: Study) -> Drawing:
     pick = np.unique(np.linspace(0, len(levels) - 1, MAX_COLUMNS).round().astype(int))
     levels = [levels[i] for i in pick]
     wide = TEXT_WIDTH if len(levels) > 1 else TEXT_WIDTH / 2
-    figure = Figure(figsize=(wide, 2.12 * wide / max(len(levels), 2) + 0.7))
+    figure = Figure(figsize=(wide, 1.92 * wide / max(len(levels), 2) + 0.7))
     grid = figure.subplots(2, len(levels), squeeze=False)
     data, runs = [], []
     for n_z, (top, bottom) in zip(levels, grid.T, strict=True):
@@ -78,9 +79,8 @@ def latent_projections(study: Study) -> Drawing:
         pair = code.means[:, [a, b]]
         _panel(bottom, pair, study, (_unit(code, a), _unit(code, b)))
         top.set_title(f"$n_z = {n_z}$")
-        for name, values in (("principal components", projected), ("most active", pair)):
-            points = _points(run_id, values, labels(study))
-            data.append(points.assign(n_z=n_z, projection=name))
+        points = _points(run_id, np.hstack([projected, pair]), labels(study), _BOTH)
+        data.append(points.assign(n_z=n_z, unit_a=a, unit_b=b))
     class_legend(figure, labels(study))
     return Drawing(figure, pd.concat(data), tuple(runs))
 
@@ -89,7 +89,7 @@ def latent_cloud(study: Study) -> Drawing:
     """Draw the base model's means along their first three principal components."""
     code, space, share = cloud_of(study)
     figure = placed_figure(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.52)
-    axes: Any = figure.add_axes((-0.09, 0.03, 0.98, 0.99), projection="3d")
+    axes: Any = figure.add_axes((-0.04, 0.03, 0.94, 0.99), projection="3d")
     shown, classes = space[:MAX_POINTS], labels(study)[:MAX_POINTS]
     colors = np.array(CLASS_COLORS)[classes]
     axes.scatter(*shown.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
@@ -187,11 +187,17 @@ def _haloed(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
     axes.text(x, y, text, ha="center", va="center", path_effects=halo, **style)
 
 
-def _points(run_id: str, values: NDArray[Any], classes: NDArray[Any]) -> pd.DataFrame:
-    names = ["x", "y", "z"][: values.shape[1]]
-    frame = pd.DataFrame(values, columns=names).astype(float).round(5)
+def _points(
+    run_id: str,
+    values: NDArray[Any],
+    classes: NDArray[Any],
+    names: Sequence[str] = ("x", "y", "z"),
+) -> pd.DataFrame:
+    shown = values[:MAX_POINTS].astype(float).round(3)
+    frame = pd.DataFrame(shown, columns=list(names)[: values.shape[1]])
     frame.insert(0, "run_id", run_id)
-    return frame.assign(digit=classes).head(MAX_POINTS).rename_axis("test_image").reset_index()
+    frame.insert(1, "test_image", np.arange(len(frame)))
+    return frame.assign(digit=classes[:MAX_POINTS])
 
 
 FIGURES: dict[str, Callable[[Study], Drawing]] = {

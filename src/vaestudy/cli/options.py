@@ -1,0 +1,90 @@
+"""What commands share: their options, how they start, and how they end when something is amiss."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+
+import typer
+
+from vaestudy.config import Run, RunConfig, StudyConfig, expand_grid, load_config, parse_run
+from vaestudy.config_errors import ConfigError
+from vaestudy.devices import claim_gpu
+
+if TYPE_CHECKING:
+    import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="The study's configuration.")]
+LogFile = Annotated[Path | None, typer.Option("--log", help="Log file; the terminal if none.")]
+Device = Annotated[
+    str,
+    typer.Option(envvar="VAESTUDY_DEVICE", help="auto (a GPU where there is one), cpu or cuda."),
+]
+CheckpointEvery = Annotated[
+    int, typer.Option(min=1, envvar="VAESTUDY_CHECKPOINT_EVERY", help="Epochs between checkpoints.")
+]
+Prepared = Annotated[Path, typer.Option("--data", help="A file made by `vaestudy data`.")]
+DataDirectory = Annotated[
+    str | None, typer.Option("--root", help="Data directory; VAESTUDY_DATA takes precedence.")
+]
+Threads = Annotated[int, typer.Option(min=1, help="Cores to compute with.")]
+Runs = Annotated[str, typer.Option("--runs", help="The runs' parameters: a JSON list.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their files.")]
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    from vaestudy.checkpoint import CheckpointError
+    from vaestudy.data import DataError
+    from vaestudy.jobs import BusyError, DeviceError, MissingResultError
+
+    return ConfigError, DataError, CheckpointError, BusyError, DeviceError, MissingResultError
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Print what a user can mend as one message, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except Exception as error:
+            if not isinstance(error, _expected_errors()):
+                raise
+            typer.secho(f"error: {error}", err=True, fg="red")
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def start_job(device: str, threads: int) -> torch.device:
+    """Settle what decides the last bit of a result, and return the device."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if device != "cpu":
+        claim_gpu()
+    import torch
+
+    from vaestudy.jobs import select_device
+
+    torch.set_num_threads(threads)
+    chosen = select_device(device)
+    if chosen.type == "cuda":  # the CPU's are all deterministic, and the switch costs a second
+        torch.use_deterministic_algorithms(True)
+    return chosen
+
+
+def parse_runs(text: str) -> list[RunConfig]:
+    """Read the argument of ``--runs``."""
+    return [parse_run(values, "--runs") for values in json.loads(text)]
+
+
+def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:
+    """Read a study and the runs it declares."""
+    study = load_config(config)
+    return study, expand_grid(study, str(config))

@@ -1,0 +1,132 @@
+"""Commands for people: look at a study, train one model by hand, draw one figure."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from vaestudy.cli.options import (
+    ConfigFile,
+    DataDirectory,
+    Device,
+    Threads,
+    plain_errors,
+    read_grid,
+    start_job,
+)
+from vaestudy.config import RunConfig, StudyConfig, group_runs, load_config, parse_run
+from vaestudy.config_errors import ConfigError
+
+_PARAMETERS = ", ".join(RunConfig.model_fields)
+
+
+@plain_errors
+def train(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the run.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PARAMETER=VALUE",
+            help=f"As under `base` in config.yaml; may be repeated. Parameters: {_PARAMETERS}.",
+        ),
+    ] = None,
+    root: DataDirectory = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+) -> None:
+    """Train one model by hand, with a live bar.
+
+    vaestudy train -o my-models --set n_z=10 --set objective=iwae --set k=5 --set epochs=50
+    """
+    from vaestudy import jobs, progress
+    from vaestudy.data import data_root, load_dataset
+
+    run = parse_run({"dataset": "mnist-5k", **_assignments(set_ or [])}, "--set")
+    chosen = start_job(device, threads)
+    dataset = load_dataset(run.dataset, data_root(root))
+    progress.log_to(output / run.run_id / "train.log")
+    with progress.bar_reporter(run.epochs) as on_epoch:
+        jobs.train_group(
+            [run], dataset, output, device=chosen, checkpoint_every=10, on_epoch=on_epoch
+        )
+    typer.echo(output / run.run_id)
+
+
+def _assignments(items: list[str]) -> dict[str, Any]:
+    values = {}
+    for item in items:
+        name, separator, text = item.partition("=")
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            separator = ""
+        if not separator:
+            raise ConfigError(
+                f"--set got {item!r}; expected parameter=value, such as n_z=10, objective=iwae or "
+                f"'hidden=[200, 200]'"
+            )
+    return values
+
+
+@plain_errors
+def runs(config: ConfigFile = Path("config.yaml")) -> None:
+    """List a study's runs and their experiments."""
+    study, grid = read_grid(config)
+    for run in grid:
+        typer.echo(f"{run.config.run_id}\t{','.join(run.experiments)}")
+    groups = group_runs([run.config for run in grid], study.max_members)
+    typer.echo(f"{len(grid)} runs in {len(groups)} training jobs, study {study.study!r}", err=True)
+
+
+@plain_errors
+def figure(
+    name: Annotated[str, typer.Argument(help="A figure's name; --list prints them.")] = "",
+    config: ConfigFile = Path("config.yaml"),
+    output: Annotated[
+        Path | None, typer.Option(help="File: .pdf, .png, .svg, or .csv for its data.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Print every figure's name.")] = False,
+) -> None:
+    """Draw one figure of a finished study."""
+    from vaestudy.figures import FIGURES, save_figure
+
+    if list_:
+        typer.echo("\n".join(FIGURES))
+        return
+    if name not in FIGURES or output is None:
+        raise ConfigError(
+            f"figure {name!r} with --output {output}: expected one of the figures "
+            f"{', '.join(FIGURES)}, and a file to write"
+        )
+    from vaestudy.study import Study
+
+    save_figure(FIGURES[name](Study.load(config)), output)
+
+
+@plain_errors
+def schema(
+    output: Annotated[Path | None, typer.Option(help="File; the terminal if none.")] = None,
+) -> None:
+    """Print the JSON schema of config.yaml."""
+    text = yaml.safe_dump(StudyConfig.model_json_schema(), sort_keys=False, width=100)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@plain_errors
+def where(config: ConfigFile = Path("config.yaml")) -> None:
+    """Print where a study's report is."""
+    directory = load_config(config).directory.resolve()
+    for name in ("report.html", "report.pdf"):
+        path = directory / name
+        typer.echo(path if path.exists() else f"{path} (not made yet)")
+
+
+COMMANDS = (train, runs, figure, schema, where)

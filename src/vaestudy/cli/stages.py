@@ -1,0 +1,197 @@
+"""The stages of the workflow: files in, files out. Snakemake calls these; they work by hand too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from vaestudy.cli.options import (
+    CheckpointEvery,
+    ConfigFile,
+    DataDirectory,
+    Device,
+    LogFile,
+    Prepared,
+    Runs,
+    RunsDir,
+    Threads,
+    parse_runs,
+    plain_errors,
+    read_grid,
+    start_job,
+)
+from vaestudy.config import group_runs, parse_config
+
+
+@plain_errors
+def data(
+    name: Annotated[str, typer.Argument(help="mnist-5k, mnist or fashion-mnist.")],
+    output: Annotated[Path, typer.Option(help="File to write.")],
+    root: DataDirectory = None,
+) -> None:
+    """Get and verify a data set.
+
+    It is downloaded if need be, and written as one file.
+    """
+    from vaestudy.data import data_root, load_dataset, save_prepared
+
+    dataset = load_dataset(name, data_root(root))
+    save_prepared(dataset, output)
+    typer.echo(f"{name}: {len(dataset.train):,} train, {len(dataset.test):,} test -> {output}")
+
+
+@plain_errors
+def train_group(
+    runs: Runs,
+    data: Prepared,
+    runs_dir: RunsDir,
+    output: Annotated[Path, typer.Option(help="Written when all runs are trained.")],
+    device: Device = "auto",
+    threads: Threads = 1,
+    checkpoint_every: CheckpointEvery = 10,
+    log: LogFile = None,
+) -> None:
+    """Train a group of runs.
+
+    They differ in seed and warm-up only and train together; what was interrupted resumes.
+    """
+    from vaestudy import jobs, progress
+    from vaestudy.data import load_prepared
+    from vaestudy.files import write_json
+
+    progress.log_to(log)
+    members = parse_runs(runs)
+    records = jobs.train_group(
+        members,
+        load_prepared(data),
+        runs_dir,
+        device=start_job(device, threads),
+        checkpoint_every=checkpoint_every,
+        on_epoch=progress.line_reporter(output.parent.name),
+    )
+    write_json(output, {"runs": [_reproducible(record) for record in records]})
+
+
+def _reproducible(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("run_id", "status", "engine", "data_sha256")}
+
+
+@plain_errors
+def evaluate_group(
+    runs: Runs,
+    data: Prepared,
+    runs_dir: RunsDir,
+    output: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
+    n_samples: Annotated[int, typer.Option(min=1, help="Importance samples an image.")] = 5000,
+    threshold: Annotated[float, typer.Option(help="Activity of an active unit.")] = 0.01,
+    device: Device = "auto",
+    threads: Threads = 1,
+    log: LogFile = None,
+) -> None:
+    """Measure trained runs on the test set.
+
+    Log-likelihood, bounds, active units and more, as one table.
+    """
+    from vaestudy import measure, progress
+    from vaestudy.data import load_prepared
+    from vaestudy.files import write_parquet
+
+    progress.log_to(log)
+    table = measure.measure_group(
+        parse_runs(runs),
+        load_prepared(data),
+        runs_dir,
+        device=start_job(device, threads),
+        n_samples=n_samples,
+        threshold=threshold,
+    )
+    write_parquet(output, table)
+
+
+@plain_errors
+def aggregate(
+    config: ConfigFile = Path("config.yaml"),
+    output: Annotated[
+        Path | None, typer.Option(help="Directory of tables; the study's if none.")
+    ] = None,
+    log: LogFile = None,
+) -> None:
+    """Put all runs' files into the study's tables."""
+    from vaestudy import progress
+    from vaestudy.data import load_prepared
+    from vaestudy.tables import build_tables, write_tables
+
+    progress.log_to(log)
+    study, runs = read_grid(config)
+    names = dict.fromkeys(run.config.dataset for run in runs)
+    datasets = [load_prepared(study.directory / "data" / f"{n}.safetensors") for n in names]
+    groups = group_runs([run.config for run in runs], study.max_members)
+    write_tables(
+        build_tables(runs, groups, datasets, study.directory), output or study.directory / "tables"
+    )
+
+
+@plain_errors
+def resolve(
+    values: Annotated[str, typer.Argument(help="The configuration as JSON.")],
+    output: Annotated[Path, typer.Option(help="File to write.")],
+) -> None:
+    """Write a configuration after overrides."""
+    from vaestudy.files import atomic_path
+
+    parse_config(parsed := json.loads(values))
+    with atomic_path(output) as temporary:
+        temporary.write_text(yaml.safe_dump(parsed, sort_keys=False), encoding="utf-8")
+
+
+@plain_errors
+def extract(
+    evaluations: Annotated[list[Path], typer.Argument(help="Tables that evaluate-group wrote.")],
+    output: Annotated[Path, typer.Option(help="CSV to write.")],
+    run: Annotated[str | None, typer.Option(help="Only this run's rows.")] = None,
+) -> None:
+    """Put some runs' measurements into one CSV."""
+    import pandas as pd
+
+    from vaestudy.files import write_csv
+
+    table = pd.concat([pd.read_parquet(path) for path in evaluations], ignore_index=True)
+    write_csv(output, table if run is None else table[table["run_id"] == run])
+
+
+@plain_errors
+def chapter(
+    notebook: Annotated[Path, typer.Argument(help="A chapter: notebooks/<chapter>.py.")],
+    output: Annotated[Path, typer.Option(help="Executed notebook to write.")],
+    log_notebook: Annotated[Path, typer.Option(help="Where a failed run can be read.")],
+    config: ConfigFile = Path("config.yaml"),
+) -> None:
+    """Execute a chapter's notebook on a finished study."""
+    from vaestudy.report.chapters import execute
+
+    execute(notebook, output, log_notebook, {"config": str(config.resolve())})
+
+
+@plain_errors
+def report(
+    notebooks: Annotated[list[Path], typer.Argument(help="Executed chapters, in order.")],
+    html: Annotated[Path, typer.Option(help="HTML to write.")],
+    pdf: Annotated[Path, typer.Option(help="PDF to write.")],
+    config: ConfigFile = Path("config.yaml"),
+    resources: Annotated[
+        Path, typer.Option(help="Folder with references.bib and meta.yaml.")
+    ] = Path("report"),
+) -> None:
+    """Make one HTML and one PDF of the chapters."""
+    from vaestudy.report.build import build_report
+    from vaestudy.report.front import front_page
+    from vaestudy.study import Study
+
+    build_report(notebooks, front_page(Study.load(config), resources), html, pdf, resources)
+
+
+COMMANDS = (data, train_group, evaluate_group, aggregate, resolve, extract, chapter, report)
