@@ -206,7 +206,7 @@ present.figure(
     label="fig:importance-weighting",
     caption=f"VAE and IWAE with $K = {k}$. Left: the bound that each is trained on, training (solid) and test "
     "(dashed), mean and range over seeds; the two are different bounds. Right: test NLL by @eq:nll, the "
-    "same estimator for both; points are seeds, bars 95 % intervals.",
+    "same estimator for both; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
     alt="Left, two pairs of rising curves, IWAE above VAE. Right, final test NLL of each seed.",
 )
 present.prose(f"""
@@ -240,7 +240,7 @@ present.figure(
     FIGURES["batch-norm"](study),
     label="fig:batch-norm",
     caption="The effect of batch normalization (BN) on the hidden layers. Left: training (solid) and test (dashed) "
-    "bound; VAE and IWAE bounds are of different kinds. Right: test NLL, seeds and 95 % intervals.",
+    "bound; VAE and IWAE bounds are of different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
     alt="Left, bound curves of four models. Right, their final test NLL.",
 )
 
@@ -301,7 +301,7 @@ present.figure(
     label="fig:warmup",
     caption=f"The effect of a warm-up (WU) over the first {length} epochs. Left: training (solid) and test (dashed) "
     "bound, drawn at $\\beta = 1$ even while less is trained on; VAE and IWAE bounds are of "
-    "different kinds. Right: test NLL, seeds and 95 % intervals.",
+    "different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
     alt="Left, bound curves with and without warm-up; with warm-up the full bound falls behind at first "
     "and catches up as the weight reaches one. Right, final test NLL of each.",
 )
@@ -309,7 +309,7 @@ present.figure(
     FIGURES["warmup-sweep"](study),
     label="fig:warmup-sweep",
     caption="Lengths of the warm-up for the VAE: the schedule of the KL weight, the test bound at $\\beta = 1$, "
-    "and the test NLL at the end.",
+    "and the test NLL at the end, as in @fig:warmup. Darker is longer.",
     alt="Three panels: linear ramps of beta, test bound curves, and final NLL by length of warm-up.",
 )
 present.prose(f"""
@@ -420,7 +420,7 @@ present.figure(
     label="fig:literal-variants",
     caption="The base VAE and variants that take the draft by its letter: Adam with $\\beta_2 = 0.9$; encoder heads "
     "through a sigmoid and a $\\tanh$; batch normalization on the heads as well as on the hidden layers, "
-    "beside that on the hidden layers alone. Left: training (solid) and test (dashed) bound. Right: test NLL.",
+    "beside that on the hidden layers alone. Left: training (solid) and test (dashed) bound. Right: test NLL, as before.",
     alt="Bound curves and final test NLL of the base model and of the variants.",
 )
 variants = {

@@ -21,13 +21,22 @@ from vaestudy.figures.activity_data import (
     find_family,
     follow,
 )
-from vaestudy.figures.activity_prose import read_returns, read_threshold, read_warmup
+from vaestudy.figures.activity_prose import (
+    read_addition,
+    read_latent_dimension,
+    read_plateau,
+    read_returns,
+    read_ten,
+    read_threshold,
+    read_warmup,
+)
 from vaestudy.figures.activity_table import (
     combinations,
     fate_table,
     find_valley,
     plateau,
     shares,
+    size_table,
 )
 from vaestudy.figures.families import color_of, label_of, line_of, order_of
 from vaestudy.study import EmptySelectionError, Study
@@ -224,6 +233,11 @@ def test_sentences_follow_the_data(study: Study) -> None:
     assert "is higher by 2.0 units" in text
     assert "as an estimate from 3 seeds and not a verdict" in text
     assert "two modes" in read_threshold(study)
+    assert "raises the lowest count by 2.0 units" in read_addition(study, warm, base, "warm-up")
+    assert "keeps all of up to 2 dimensions" in read_latent_dimension(study, base)
+    assert "within one with the threshold" in read_plateau(study, [base])
+    assert "more than ten" in read_ten(study)
+    assert size_table(study, [base], 0.1)["VAE, over 0.1 nats"].tolist() == ["2.0 ± 0.0"] * 2
     assert fate_table(study, [base])["returned"].tolist() == ["1.0 ± 0.0"]
 
 

@@ -14,7 +14,7 @@ from checkout import MINI, TABLES, Checkout, checksum
 
 REPRODUCIBLE = ("runs", "history", "units", "evaluation", "datasets")
 ONE_RUN: dict[str, Any] = {
-    "base": {**MINI["base"], "n_z": 2, "epochs": 150},
+    "base": {**MINI["base"], "n_z": 2, "epochs": 60},
     "experiments": {"only": {"title": "Only"}},
     "checkpoint_every": 5,
 }

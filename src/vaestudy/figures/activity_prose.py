@@ -161,14 +161,17 @@ def read_latent_dimension(study: Study, family: Family) -> str:
     if full:
         text += f"keeps all of up to {max(full)} dimensions, to within half a unit on average. It "
     before, last = ({**parameters, "n_z": n} for n in sizes[-2:])
-    paying = [count_paying(study, study.runs(**size), WORTH) for size in (last, before)]
+    paying = paired_difference(
+        count_paying(study, study.runs(**last), WORTH),
+        count_paying(study, study.runs(**before), WORTH),
+    )
     units = difference(study, "active_units", last, before)
     nats = difference(study, "kl", last, before)
     return text + (
         f"has, with {sizes[-1]} instead of {sizes[-2]}, "
         f"{change(units, 'more active units, by', 'fewer active units, by', '', 1)}; of those that "
         f"cost over {WORTH:g} nats, "
-        f"{change(paired_difference(*paying), 'more by', 'fewer by', '', 1)}; and "
+        f"{change(paying, 'more by', 'fewer by', '', 1)}; and "
         f"{change(nats, 'a KL that is higher by', 'a KL that is lower by')}."
     ).replace("  ", " ")
 

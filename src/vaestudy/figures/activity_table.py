@@ -201,7 +201,7 @@ def fate_table(study: Study, families: Sequence[Family]) -> pd.DataFrame:
 
 
 def size_table(study: Study, families: Sequence[Family], nats: float) -> pd.DataFrame:
-    """Return, by number of latent dimensions, units that are active and units that cost ``nats``."""
+    """Return, by number of latent dimensions, units active and units that cost over ``nats``."""
     sizes = sorted({n for f in families for n in study.levels("n_z", **f.parameters)})
     rows = []
     for n_z in sizes:

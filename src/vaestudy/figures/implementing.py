@@ -32,36 +32,45 @@ def _families(study: Study, *selections: dict[str, Any]) -> list[Curve]:
 def draw_final(
     axes: Axes, study: Study, curves: Sequence[Curve], metric: str = "nll"
 ) -> pd.DataFrame:
-    """Draw every seed's final value and the mean with its 95 % interval; return them."""
+    """Draw every seed's final value and the mean with its 95 % interval; return the values.
+
+    Models stand below one another, their names in the colours of their curves, so that the names
+    can be read and serve the curves beside them as a legend.
+    """
     rows = []
     for position, curve in enumerate(curves):
         values = study.final(curve.runs, metric)["value"]
         interval = mean_interval(values)
-        axes.scatter([position] * len(values), values, s=9, color=curve.color, alpha=0.55, lw=0)
-        axes.errorbar(
-            position + 0.18,
-            interval.mean,
-            yerr=interval.high - interval.mean,
-            fmt="o",
-            ms=4,
-            color=curve.color,
-            capsize=2.5,
-            lw=1,
-        )
+        axes.plot([interval.low, interval.high], [position] * 2, color=curve.color, lw=1, alpha=0.7)
+        axes.plot(interval.mean, position, "|", color=curve.color, ms=11, mew=1.6)
+        axes.scatter(values, [position] * len(values), s=12, color=curve.color, lw=0, zorder=3)
         rows += [(curve.label, metric, value) for value in values]
-    axes.set_xticks(range(len(curves)), [c.label for c in curves], rotation=20, ha="right")
-    axes.set_xlim(-0.5, len(curves) - 0.3)
-    return pd.DataFrame(rows, columns=["curve", "metric", "value"])
+    axes.set_yticks(range(len(curves)), [c.label for c in curves])
+    for label, curve in zip(axes.get_yticklabels(), curves, strict=True):
+        label.set_color(curve.color)
+    axes.set_ylim(len(curves) - 0.5, -0.5)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    data = pd.DataFrame(rows, columns=["curve", "metric", "value"])
+    _frame(axes.set_xlim, data["value"])
+    return data
+
+
+def _frame(set_limits: Callable[[float, float], object], values: pd.Series) -> None:
+    """Fit an axis to the values: the interval of two seeds can be twenty times as wide."""
+    low, high = values.min(), values.max()
+    margin = 0.3 * (high - low) or 1.0
+    set_limits(low - margin, high + margin)
 
 
 def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
     """Draw the bound through training, and the test NLL that decides, side by side."""
-    figure = Figure(figsize=(TEXT_WIDTH, 2.75))
-    left, right = figure.subplots(1, 2, width_ratios=[1.9, 1])
+    figure = Figure(figsize=(TEXT_WIDTH, 2.6))
+    left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     data = draw_curves(left, study, curves)
-    legend(left, curves)
+    legend(left, [])
     final = draw_final(right, study, curves)
-    right.set(ylabel="test NLL (nats)", title="lower is better")
+    right.set(xlabel="test NLL (nats)", title="lower is better")
     left.set_title("higher is better")
     return Drawing(figure, pd.concat([data, final]), run_ids(curves))
 
@@ -109,28 +118,27 @@ def warmup(study: Study) -> Drawing:
 def warmup_sweep(study: Study) -> Drawing:
     """Draw lengths of the warm-up: schedule, bound, and the NLL each ends at."""
     lengths = study.levels("warmup")
-    colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
+    colors = [SEQUENTIAL(0.4 + 0.6 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
     curves = [
         _curve(study, f"{n} epochs" if n else "none", color, warmup=n)
         for n, color in zip(lengths, colors, strict=True)
     ]
     figure = Figure(figsize=(TEXT_WIDTH, 2.5))
-    schedule, bounds, final = figure.subplots(1, 3, width_ratios=[1, 1.4, 0.9])
+    schedule, bounds, final = figure.subplots(1, 3, width_ratios=[0.9, 1.3, 1])
     epochs = range(1, study.config.base.epochs + 1)
     for n, curve in zip(lengths, curves, strict=True):
         schedule.plot(epochs, [warmup_beta(e, n) for e in epochs], color=curve.color)
     schedule.set(xlabel="epoch", ylabel=r"KL weight $\beta$", ylim=(-0.03, 1.06))
     data = draw_curves(bounds, study, curves, splits=("test",))
     bounds.set_ylabel("test bound (nats)")
-    legend(bounds, curves, splits=False)
     ends = draw_final(final, study, curves)
-    final.set(ylabel="test NLL (nats)")
+    final.set(xlabel="test NLL (nats)")
     return Drawing(figure, pd.concat([data, ends]), run_ids(curves))
 
 
 def _by_dimension(study: Study, objective: dict[str, Any]) -> list[Curve]:
     levels = study.levels("n_z", **objective)
-    colors = [SEQUENTIAL(0.3 + 0.7 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
+    colors = [SEQUENTIAL(0.4 + 0.6 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
     return [
         _curve(study, f"$n_z = {n_z}$", color, n_z=n_z, **objective)
         for n_z, color in zip(levels, colors, strict=True)
@@ -166,16 +174,9 @@ def latent_dimension(study: Study) -> Drawing:
     right.set(xlabel="latent dimensions", ylabel="test NLL (nats)", xscale="log")
     right.set_xticks(levels, [str(n) for n in levels])
     right.minorticks_off()
-    _frame_means(right, pd.concat(parts[1:]))
+    _frame(right.set_ylim, pd.concat(parts[1:])["mean"])
     right.legend()
     return Drawing(figure, pd.concat(parts), tuple(dict.fromkeys(runs)))
-
-
-def _frame_means(axes: Axes, rows: pd.DataFrame) -> None:
-    """Fit the vertical range to the means: an interval of two seeds can be twenty times wider."""
-    low, high = rows["mean"].min(), rows["mean"].max()
-    margin = 0.25 * (high - low) or 1.0
-    axes.set_ylim(low - margin, high + margin)
 
 
 def nll_by_dimension(study: Study, objective: dict[str, Any]) -> pd.DataFrame:

@@ -78,7 +78,7 @@ def placed_figure(width: float, height: float) -> Figure:
 def show(axes: Axes, mosaic: Mosaic, **options: Any) -> None:
     """Draw a mosaic on ``axes``, resampled smoothly to the resolution of the page."""
     # Resampled as data, so that no more greys than PAPER has come out.
-    smooth = {"interpolation": "auto", "interpolation_stage": "data"}
+    smooth: dict[str, Any] = {"interpolation": "auto", "interpolation_stage": "data"}
     axes.imshow(mosaic.pixels, cmap=PAPER, vmin=0, vmax=1, **smooth, **options)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
