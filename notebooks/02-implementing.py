@@ -45,7 +45,7 @@ $(0, 1)$ in the mean or have a standard deviation below $e^{{-1/2}} \\approx 0.6
 tried in @sec:variants.
 
 Training is by Adam [@kingma2015adam] with step size {base.learning_rate:g},
-$\\beta_1 = {base.adam_beta1:g}$, $\\beta_2 = {base.adam_beta2:g}$ and $\\epsilon = 10^{{-4}}$, in
+$\\beta_1 = {base.adam_beta1:g}$, $\\beta_2 = {base.adam_beta2:g}$ and $\\epsilon = {base.adam_eps:g}$, in
 batches of {base.batch_size}, for {base.epochs} epochs. The draft prints $\\beta_2 = 0.9$, most
 likely a slip; that, too, is in @sec:variants.
 """)

@@ -238,7 +238,8 @@ present.figure(
     FIGURES["kl-heatmaps"](study),
     label="fig:kl-heatmaps",
     caption="KL of every latent dimension at every epoch, for the models and in the order of rows "
-    "of @fig:activity-heatmaps. The colour scale is logarithmic.",
+    "of @fig:activity-heatmaps. The colour scale is logarithmic and ends with the largest KL of any "
+    "dimension after the last epoch; what is higher earlier is drawn like it.",
     alt="Heat maps of dimension by epoch, one a model; darker cells have a larger KL.",
 )
 present.figure(

@@ -226,7 +226,7 @@ present.table(
     "test digits whose class is that of the majority of the five nearest others (Euclidean "
     "distance of means, each digit left out of its own vote), and the number of active units. "
     f"Means over {seeds} seeds with 95 % intervals. The same vote on the "
-    f"{study.dataset.test.shape[1]} grey pixels is right for {number(100 * pixels, 1)} %.",
+    f"{study.dataset.test.shape[1]} tested pixels is right for {number(100 * pixels, 1)} %.",
     runs=near["run_id"].tolist(),
     data=near,
 )

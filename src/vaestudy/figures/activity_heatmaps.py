@@ -41,7 +41,8 @@ def shown_seed(family: Family) -> int:
 def _draw(study: Study, value: str) -> Drawing:
     families = figure_four(study)
     maps = [_map(study, family, value) for family in families]
-    norm = LogNorm(_FLOORS[value], max(max(map_.to_numpy().max() for map_ in maps), 1.0))
+    # The scale ends with what trained models reach: what is above is the first epochs alone.
+    norm = LogNorm(_FLOORS[value], max(1.0, *(float(m.to_numpy()[:, -1].max()) for m in maps)))
     threshold = study.config.evaluation.activity_threshold
     cmap = _two_sided(norm, threshold) if value == "activity" else SEQUENTIAL
     rows = -(-len(families) // 2)
@@ -133,7 +134,7 @@ def _draw_bar(
     figure: Figure, axes: list[Axes], norm: LogNorm, cmap: Any, value: str, threshold: float
 ) -> None:
     bar = figure.colorbar(
-        ScalarMappable(norm, cmap), ax=axes, extend="min", fraction=0.045, aspect=34, pad=0.015
+        ScalarMappable(norm, cmap), ax=axes, extend="both", fraction=0.045, aspect=34, pad=0.015
     )
     bar.set_label(_LABELS[value])
     bar.outline.set_linewidth(0.6)

@@ -18,6 +18,8 @@ from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
 #: Digits are ink on paper, in as many greys as the eye tells apart: the file is half the size.
 PAPER = LinearSegmentedColormap.from_list("paper", ["#ffffff", INK], N=24)
 
+#: Height in inches that leaves room for a caption on the page.
+TALLEST = 6.7
 #: Width of a letter of 8 points, on average.
 INCHES_A_LETTER = 0.058
 _UNSEEN = str.maketrans("", "", "$\\_")
@@ -97,31 +99,26 @@ def labelled_rows(
 
     Parameters
     ----------
-    images
-        ``[R, C, H, W]``, intensities in [0, 1].
+    images, breaks
+        See :func:`tile`.
     names, notes
         What stands before and after each row.
-    breaks
-        Rows above which there is a wider gap.
-    head
-        What stands above the notes.
-    right
-        Inches kept for the notes.
+    head, right
+        What stands above the notes, and inches kept for them.
     """
     mosaic = tile(trim(images), breaks=breaks)
     height, width = mosaic.pixels.shape
     left = 0.12 + INCHES_A_LETTER * max(len(name.translate(_UNSEEN)) for name in names)
-    inner = TEXT_WIDTH - left - right
+    inner = min(TEXT_WIDTH - left - right, TALLEST * width / height)
     tall, top = inner * height / width, 0.22 if head else 0.03
-    total = tall + top + 0.03
-    figure = placed_figure(TEXT_WIDTH, total)
-    place = (left / TEXT_WIDTH, 0.03 / total, inner / TEXT_WIDTH, tall / total)
-    show(axes := figure.add_axes(place), mosaic, aspect="auto")
+    across, total = left + inner + right, tall + top + 0.03
+    figure = placed_figure(across, total)
+    axes = figure.add_axes((left / across, 0.03 / total, inner / across, tall / total))
+    show(axes, mosaic, aspect="auto")
     axes.set_xticks([])
     axes.set_yticks(mosaic.rows - 0.5, names, fontsize=8)
     for y, note in zip(mosaic.rows, notes, strict=True):
-        figure.text(
-            1, 1 - (top + tall * y / height) / total, note, ha="right", va="center", fontsize=8
-        )
+        level = 1 - (top + tall * y / height) / total
+        figure.text(1, level, note, ha="right", va="center", fontsize=8)
     figure.text(1, 1 - 0.02 / total, head, ha="right", va="top", fontsize=8, color=MUTED)
     return figure

@@ -49,6 +49,8 @@ def change(interval: Interval, more: str, less: str, unit: str = "nats", digits:
     str
         e.g. ``lowers the NLL by 1.20 nats [0.80, 1.60] (n = 5)``, or that it cannot be told.
     """
+    if interval.mean == 0:
+        return f"makes no difference ({interval.text(digits)})"
     size = _absolute(interval).text(digits)
     value, rest = size.split(" ", 1)
     if interval.sign == "higher":
