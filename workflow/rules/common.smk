@@ -45,9 +45,6 @@ shell.prefix(
 )
 
 RESULTS = STUDY.directory.as_posix()
-# What tables, chapters and figures take from the configuration: all but the report's title, so that
-# another title reruns the report alone. They read the file too, which is `ancient()` to them.
-GRID = STUDY.model_dump_json(exclude={"report", "checkpoint_every", "device"})
 RUNS = {run.config.run_id: run for run in expand_grid(STUDY)}
 GROUPS = {
     group.group_id: group

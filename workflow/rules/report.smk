@@ -17,7 +17,7 @@ CHAPTER_FILES += [
 rule chapter:
     input:
         notebook="notebooks/{chapter}.py",
-        config=ancient(f"{RESULTS}/config.yaml"),
+        config=rules.resolved_grid.output,
         tables=rules.tables.output,
         code=package("figures") + sources(*CHAPTER_FILES),
     output:
@@ -27,8 +27,6 @@ rule chapter:
         text=f"{RESULTS}/logs/notebooks/{{chapter}}.log",
     conda:
         "../../envs/vaestudy.yaml"
-    params:
-        study=GRID,
     shell:
         "python -m vaestudy chapter {input.notebook} --config {input.config} --output {output} "
         "--log-notebook {log.notebook} > {log.text} 2>&1"
@@ -37,7 +35,7 @@ rule chapter:
 # Any figure alone, as PDF, PNG or SVG, with its data beside it.
 rule figure:
     input:
-        config=ancient(f"{RESULTS}/config.yaml"),
+        config=rules.resolved_grid.output,
         tables=figure_inputs,
         code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
     output:
@@ -48,8 +46,6 @@ rule figure:
         format="pdf|png|svg|csv",
     conda:
         "../../envs/vaestudy.yaml"
-    params:
-        study=GRID,
     shell:
         "python -m vaestudy figure {wildcards.figure} --config {input.config} --output {output} 2> {log}"
 
@@ -57,7 +53,7 @@ rule figure:
 rule report:
     input:
         notebooks=expand(rules.chapter.output, chapter=CHAPTERS),
-        config=f"{RESULTS}/config.yaml",
+        config=rules.resolved_config.output,
         resources=[
             path.as_posix()
             for path in sorted(Path("report").rglob("*"))

@@ -1,0 +1,85 @@
+"""Intervals, and the wording that they decide."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from vaestudy.report.phrases import change, seconds_text, verdict
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
+
+
+def test_interval_is_student_t() -> None:
+    values = [1.0, 2.5, 0.5, 3.0, 2.0]
+    found = mean_interval(values)
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert (found.mean, found.low, found.high, found.n) == pytest.approx((1.8, low, high, 5))
+
+
+def test_interval_covers_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for sample in rng.normal(3.0, 2.0, size=(2000, 5)):
+        interval = mean_interval(sample)
+        hits += interval.low <= 3.0 <= interval.high
+    assert 0.935 < hits / 2000 < 0.965
+
+
+def test_one_value_has_no_interval_and_none_is_an_error() -> None:
+    assert math.isnan(mean_interval([4.0]).low)
+    assert mean_interval([4.0]).text() == "4.00 (n = 1, no interval)"
+    with pytest.raises(ValueError, match="no values to average"):
+        mean_interval([])
+
+
+def test_difference_is_taken_seed_by_seed() -> None:
+    a = pd.Series({0: 101.0, 1: 90.0, 2: 110.0})
+    b = pd.Series({2: 109.0, 0: 100.0, 1: 89.0, 7: 5.0})
+    found = paired_difference(a, b)
+    # Seeds differ by twenty nats, the pairs by none: only pairing sees that a is 1 higher.
+    assert (found.mean, found.low, found.high, found.n) == pytest.approx((1.0, 1.0, 1.0, 3))
+
+
+def test_numbers_have_real_minus_signs() -> None:
+    assert number(-1234.5, 1) == "\N{MINUS SIGN}1,234.5"
+    assert number(0.5, 1, signed=True) == "+0.5"
+    assert number(float("nan")) == "–"
+    assert Interval(-1, -2, 0.5, 5).text(1) == "−1.0 [−2.0, 0.5] (n = 5)"
+
+
+@pytest.mark.parametrize(
+    ("interval", "start"),
+    [
+        (Interval(1, 0.5, 1.5, 5), "rises by 1.00 nats [0.50, 1.50]"),
+        (Interval(-1, -1.5, -0.5, 5), "falls by 1.00 nats [0.50, 1.50]"),
+        (Interval(1, -0.5, 2.5, 5), "rises by 1.00 nats on average, which 5 seeds cannot tell"),
+        (Interval(-1, -2.5, 0.5, 2), "falls by 1.00 nats on average, which 2 seeds cannot tell"),
+        (Interval(0, 0, 0, 5), "makes no difference"),
+    ],
+)
+def test_change_is_worded_by_its_interval(interval: Interval, start: str) -> None:
+    assert change(interval, "rises by", "falls by").startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected", "words"),
+    [
+        (Interval(1, 0.5, 1.5, 5), "higher", "supports the statement"),
+        (Interval(1, 0.5, 1.5, 5), "lower", "contradicts the statement"),
+        (Interval(1, -0.5, 1.5, 5), "lower", "leaves the statement undecided"),
+    ],
+)
+def test_verdicts_need_an_interval_and_five_seeds(
+    interval: Interval, expected: str, words: str
+) -> None:
+    assert verdict(interval, expected) == words
+    few = Interval(interval.mean, interval.low, interval.high, 2)
+    assert verdict(few, expected) == f"{words}, as an estimate from 2 seeds and not a verdict"
+
+
+def test_durations() -> None:
+    assert [seconds_text(s) for s in (5, 300, 7200)] == ["5 s", "5 min", "2.0 h"]
