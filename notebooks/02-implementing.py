@@ -128,12 +128,12 @@ gaussian_bound = mean_interval(study.final(study.runs(likelihood="gaussian"), "b
 present.prose(
     f"""
 The draft reports that the Bernoulli decoder reaches the better bound, and sees in it that Bernoulli suits binary
-data better. @Fig:likelihood repeats the comparison, and it cannot carry that conclusion: one curve is the log of a
+data better. @fig:likelihood repeats the comparison, and it cannot carry that conclusion: one curve is the log of a
 probability mass, the other of a density. Moreover, with $\\log\\sigma^2 \\ge -1$ the density of a pixel never
 exceeds $e^{{1/2}}/\\sqrt{{2\\pi}}$, so that on 784 pixels no Gaussian model of this form can have an NLL under
 {floor:.1f} nats, however perfect its means. The VAE with the Gaussian decoder ends at a test bound of
 {gaussian_bound.text()} nats, {-gaussian_bound.mean - floor:.0f} nats above that floor.
-""".replace("@Fig:", "@fig:")
+"""
 )
 
 # %% [markdown]

@@ -71,7 +71,7 @@ families = errors["family"].unique().tolist()
 vae, *weighted = [family.label for family in objectives(study)]
 base = by_seed(errors, "squared_error", family=vae)
 present.prose(
-    "@Fig:reconstructions gives the same ten digits, the first of each class in the test set, to "
+    "@fig:reconstructions gives the same ten digits, the first of each class in the test set, to "
     f"{len(families)} model families. The models see the second row: pixels drawn from the grey "
     "values of the first, the fixed draw that every model of the study is tested on. As a "
     r"measure we take the squared error $\lVert x - \mathbb{E}[x \mid z = \mu(x)] \rVert^2$, "

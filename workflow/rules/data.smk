@@ -7,7 +7,7 @@ localrules:
 
 rule dataset:
     input:
-        sources("data.py"),
+        sources("data.py", "dataset.py", "idx.py"),
     output:
         f"{RESULTS}/data/{{dataset}}.safetensors",
     log:

@@ -43,8 +43,10 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
     from vaestudy.data import DataError
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
+    from vaestudy.report.errors import ReportError
 
-    return ConfigError, DataError, CheckpointError, BusyError, DeviceError, MissingResultError
+    jobs = (BusyError, DeviceError, MissingResultError)
+    return ConfigError, DataError, CheckpointError, ReportError, *jobs
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
