@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+
 Verdict = Literal["higher", "lower", "undecided"]
 
 
@@ -38,12 +40,15 @@ class Interval:
         return "lower" if self.high < 0 else "undecided"
 
     def text(self, digits: int = 2, *, signed: bool = False, n: bool = True) -> str:
-        """Return ``mean [low, high] (n = …)`` with real minus signs, for prose and tables."""
+        """Return ``mean [low, high] (n = …)`` with real minus signs, for prose and tables.
+
+        The spaces around = do not break, so that no line starts with the number.
+        """
         mean = number(self.mean, digits, signed=signed)
         if math.isnan(self.low):
-            return f"{mean} (n = {self.n}, no interval)" if n else mean
+            return f"{mean} (n{EQUALS}{self.n}, no interval)" if n else mean
         low, high = (number(end, digits, signed=signed) for end in (self.low, self.high))
-        return f"{mean} [{low}, {high}]" + (f" (n = {self.n})" if n else "")
+        return f"{mean} [{low}, {high}]" + (f" (n{EQUALS}{self.n})" if n else "")
 
 
 def number(value: float, digits: int = 2, *, signed: bool = False) -> str:

@@ -98,7 +98,7 @@ def _draw_steps(axis: Axes, study: Study, families: list[Family]) -> pd.DataFram
         axis.plot(grid, mean, color=family.color, ls=family.line, label=family.label)
         parts.append(pd.DataFrame({"threshold": grid, "mean": mean, "model": family.label}))
     axis.set_ylim(0)
-    axis.legend(loc="upper right" if len(families) < 2 else "best")
+    axis.legend(loc="upper right")
     return pd.concat(parts, ignore_index=True)
 
 

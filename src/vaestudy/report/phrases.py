@@ -57,11 +57,9 @@ def change(interval: Interval, more: str, less: str, unit: str = "nats", digits:
         return f"{more} {value} {unit} {rest}"
     if interval.sign == "lower":
         return f"{less} {value} {unit} {rest}"
-    lean = more if interval.mean > 0 else less
-    return (
-        f"{lean} {value} {unit} on average, which {interval.n} seeds cannot tell from none "
-        f"({interval.text(digits, signed=True)})"
-    )
+    lean, ends = more if interval.mean > 0 else less, rest.split(" (")[0]
+    seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}"
+    return f"{lean} {value} {unit} {ends} on average, which {seeds} cannot tell from none"
 
 
 def _absolute(interval: Interval) -> Interval:
@@ -73,13 +71,12 @@ def _absolute(interval: Interval) -> Interval:
 def verdict(interval: Interval, expected: str) -> str:
     """Say what an interval means for a statement that expects ``higher`` or ``lower``.
 
-    With fewer than five seeds it is called an estimate, whatever the interval.
+    With fewer than five seeds what speaks for or against it is called an estimate.
     """
     if interval.sign == "undecided":
-        word = "leaves the statement undecided"
-    else:
-        verb = "supports" if interval.sign == expected else "contradicts"
-        word = f"{verb} the statement"
+        return "leaves the statement undecided"
+    verb = "supports" if interval.sign == expected else "contradicts"
+    word = f"{verb} the statement"
     if interval.n < SEEDS_FOR_A_VERDICT:
         return f"{word}, as an estimate from {interval.n} seeds and not a verdict"
     return word
