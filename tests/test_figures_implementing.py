@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import pytest
-
 from tests.builders import tiny_dataset
+
 from vaestudy.config import expand_grid, parse_config
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.dataset import Dataset

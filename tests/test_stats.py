@@ -56,8 +56,14 @@ def test_numbers_have_real_minus_signs() -> None:
     [
         (Interval(1, 0.5, 1.5, 5), "rises by 1.00 nats [0.50, 1.50]"),
         (Interval(-1, -1.5, -0.5, 5), "falls by 1.00 nats [0.50, 1.50]"),
-        (Interval(1, -0.5, 2.5, 5), "rises by 1.00 nats [−0.50, 2.50] on average, which 5 seeds can"),
-        (Interval(-1, -2.5, 0.5, 2), "falls by 1.00 nats [−0.50, 2.50] on average, which 2 seeds can"),
+        (
+            Interval(1, -0.5, 2.5, 5),
+            "rises by 1.00 nats [−0.50, 2.50] on average, which 5 s",
+        ),
+        (
+            Interval(-1, -2.5, 0.5, 2),
+            "falls by 1.00 nats [−0.50, 2.50] on average, which 2 s",
+        ),
         (Interval(0, 0, 0, 5), "makes no difference"),
     ],
 )

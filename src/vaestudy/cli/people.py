@@ -103,8 +103,10 @@ def figure(
             f"figure {name!r} with --output {output}: expected one of the figures "
             f"{', '.join(FIGURES)}, and a file to write"
         )
+    from vaestudy.figures.style import style
     from vaestudy.study import Study
 
+    style()
     save_figure(FIGURES[name](Study.load(config)), output)
 
 
