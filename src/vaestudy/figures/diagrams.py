@@ -126,7 +126,7 @@ def _signal(width: int, gain: float, depth: int = 10) -> pd.DataFrame:
         x.retain_grad()
         layers.append(x)
     direction = torch.randn(500, width, generator=generator)
-    (x * direction).sum().backward()  # type: ignore[no-untyped-call]
+    (x * direction).sum().backward()
     rows = [
         (gain, i + 1, h.std().item(), h.grad.std().item())
         for i, h in enumerate(layers)
