@@ -52,7 +52,7 @@ def verdict(interval, higher, lower, undecided):
 # %% [markdown]
 # # Latent space visualization {#sec:visualization}
 #
-# Chapter 3 counted the dimensions that a model uses. This one looks at what they hold. Its three
+# @sec:activity counted the dimensions that a model uses; this one looks at what they hold. Its three
 # sections are bare headings in the draft that we follow [@bettencourt2016]; the questions and the
 # pictures are therefore ours. We ask what comes back when a digit is encoded and decoded
 # (@sec:reconstruction), where the encoder puts the digits (@sec:transformation), and what the
