@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from vaestudy.figures.style import MUTED
 from vaestudy.study import Study
@@ -56,6 +57,7 @@ def draw_curves(
             )
     axes.set(xlabel="epoch", ylabel="bound (nats)")
     axes.set_xlim(0, summary["epoch"].max())
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     focus(axes, summary)
     return summary
 
