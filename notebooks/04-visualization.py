@@ -486,6 +486,5 @@ present.prose(
     + f". Samples are decidedly greyer in {len(greyer)} of {len(gaps)} families and decidedly "
     f"clearer in {len(clearer)}; the largest gap, that of {most}, is "
     f"{gaps[most].text(1, signed=True)}. Greyness sees hesitation only: a confident stroke that "
-    "is no digit passes, and how many samples a classifier can read is a question for "
-    "@sec:implementing."
+    "is no digit passes."
 )

@@ -24,7 +24,7 @@ runs, timing = study.table("runs"), study.table("timing")
 everything = runs.merge(timing, on="run_id", suffixes=("", "_timing"))
 
 # %% [markdown]
-# # Appendix: every run {#sec:appendix}
+# # Appendix: every run {#sec:appendix .appendix}
 #
 # ## How it was made {#sec:provenance}
 
