@@ -4,9 +4,10 @@ r"""Adam (Kingma & Ba 2015) over the parameters of all members.
     m \leftarrow \beta_1 m + (1-\beta_1) g,\quad v \leftarrow \beta_2 v + (1-\beta_2) g^2,\quad
     \theta \leftarrow \theta - \eta\,\hat m / (\sqrt{\hat v} + \epsilon)
 
-Elementwise, so members stay independent. The update is PyTorch's fused kernel through its
-functional interface: the ``Optimizer`` class would import the compiler (1.4 s) at the start of
-every job, and the moments lie here by name, as checkpoints want them.
+Elementwise, so members stay independent. The update is the fused kernel that
+``torch.optim.Adam(fused=True)`` calls. The ``Optimizer`` class around it would import the compiler
+(1.4 s) at the start of every job and count steps tensor by tensor (0.2 ms a step, of 6); here the
+moments lie by name, as checkpoints want them. A test holds the two against each other.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam
 
 
 class Adam:
@@ -42,13 +42,14 @@ class Adam:
         self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
         self.exp_avg = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
         self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
-        # The kernel wants one step count a tensor, on its device.
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters.values()]
+        first = next(iter(self.parameters.values()))
+        # One count for all tensors, where the kernel wants it: on their device.
+        self.count = torch.zeros((), device=first.device)
 
     @property
     def step_count(self) -> int:
         """Steps taken."""
-        return int(self.steps[0])
+        return int(self.count)
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -58,19 +59,19 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its gradient."""
-        parameters: list[Tensor] = list(self.parameters.values())
-        adam(
+        parameters = list(self.parameters.values())
+        self.count += 1
+        torch._fused_adam_(
             parameters,
-            [p.grad for p in parameters if p.grad is not None],
+            [p.grad for p in parameters],
             list(self.exp_avg.values()),
             list(self.exp_avg_sq.values()),
             [],
-            self.steps,
-            fused=True,
+            [self.count] * len(parameters),
             amsgrad=False,
+            lr=self.learning_rate,
             beta1=self.beta1,
             beta2=self.beta2,
-            lr=self.learning_rate,
             weight_decay=0.0,
             eps=self.eps,
             maximize=False,
@@ -87,5 +88,4 @@ class Adam:
         """Go on from the moments of :meth:`moments` after ``step_count`` steps."""
         for name, value in self.moments().items():
             value.copy_(moments[name])
-        for step in self.steps:
-            step.fill_(step_count)
+        self.count.fill_(step_count)

@@ -66,12 +66,11 @@ class MemberLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "M *rows n_in"]) -> Float[Tensor, "M *rows n_out"]:
         """Apply member m's map to ``x[m]``."""
-        rows = x.reshape(x.shape[0], -1, x.shape[-1])
+        if x.dim() != 3:
+            return self(x.flatten(1, -2)).unflatten(1, x.shape[1:-1])  # type: ignore[no-any-return]
         if self.bias is None:
-            y = torch.bmm(rows, self.weight)
-        else:
-            y = torch.baddbmm(self.bias, rows, self.weight)
-        return y.view(*x.shape[:-1], y.shape[-1])
+            return torch.bmm(x, self.weight)
+        return torch.baddbmm(self.bias, x, self.weight)
 
 
 class MemberBatchNorm(nn.Module):
@@ -96,7 +95,7 @@ class MemberBatchNorm(nn.Module):
 
     def forward(self, a: Float[Tensor, "M *rows n"]) -> Float[Tensor, "M *rows n"]:
         """Normalise ``a`` and apply the learned scale and shift."""
-        rows = a.reshape(a.shape[0], -1, a.shape[-1])
+        rows = a if a.dim() == 3 else a.flatten(1, -2)
         if self.training:
             var, mean = torch.var_mean(rows, dim=1, correction=0, keepdim=True)
             self._track(mean, var, rows.shape[1])
