@@ -59,11 +59,11 @@ class Adam:
     @torch.no_grad()
     def step(self) -> None:
         """Update every parameter from its gradient."""
-        parameters = list(self.parameters.values())
+        parameters: list[Tensor] = list(self.parameters.values())
         self.count += 1
         torch._fused_adam_(
             parameters,
-            [p.grad for p in parameters],
+            [p.grad for p in parameters if p.grad is not None],
             list(self.exp_avg.values()),
             list(self.exp_avg_sq.values()),
             [],

@@ -124,7 +124,7 @@ class VAE(nn.Module):
         """Return the likelihood's parameters at ``z``."""
         # Rows throughout: a view in and out of every layer would cost as much as its nonlinearity.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
-        return params.unflatten(1, z.shape[1:-1])
+        return params.view(*z.shape[:-1], -1)
 
     def forward(self, x: Float[Tensor, "M B D"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
         """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
