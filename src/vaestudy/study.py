@@ -98,8 +98,9 @@ class Study:
 
     @cached_property
     def warmup(self) -> dict[str, Any]:
-        """The study's standard warm-up, the longest of its sweep, as parameters."""
-        return {"warmup": max(self.levels("warmup"))}
+        """The study's standard warm-up, the longest that both objectives have, as parameters."""
+        both = set(self.levels("warmup")) & set(self.levels("warmup", **self.iwae))
+        return {"warmup": max(both)}
 
     def curves(
         self, runs: pd.DataFrame, metrics: Sequence[str], splits: Sequence[str] = ("train", "test")
