@@ -130,7 +130,10 @@ class Result:
 def environment() -> dict[str, str]:
     """The present one, but for what pytest and other schedulers put there."""
     drop = ("PYTHONPATH", "VAESTUDY_DATA", "SLURM_JOB_ID")
-    return {name: value for name, value in os.environ.items() if name not in drop}
+    kept = {name: value for name, value in os.environ.items() if name not in drop}
+    # As in an activated environment, also where pytest is called by its path.
+    kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
+    return kept
 
 
 def checksum(path: Path) -> str:
