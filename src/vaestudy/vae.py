@@ -122,7 +122,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Float[Tensor, "M *samples Z"]) -> Float[Tensor, "M *samples P"]:
         """Return the likelihood's parameters at ``z``."""
-        # Rows throughout: a view in and out of every layer would cost as much as its nonlinearity.
+        # Rows throughout, so that no layer needs a view in and one out.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
         return params.view(*z.shape[:-1], -1)
 
