@@ -22,7 +22,6 @@ from builders import (
     splits,
     tiny_dataset,
 )
-from vaestudy import train as train_module
 from vaestudy.checkpoint import save_state, stack_states
 from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset
@@ -171,7 +170,7 @@ def test_the_bound_rises_on_real_digits(tmp_path: Path) -> None:
     assert bounds[1:] == sorted(bounds[1:])
 
 
-def presented(run: RunConfig, data: Splits, monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+def presented(run: RunConfig, data: Splits) -> list[Tensor]:
     """The batches [B, D] that the member sees, all epochs in a row."""
     seen: list[Tensor] = []
 
@@ -180,8 +179,7 @@ def presented(run: RunConfig, data: Splits, monkeypatch: pytest.MonkeyPatch) -> 
         seen.append(x[0].clone())
         return torch.zeros(len(SCALARS), 1)
 
-    monkeypatch.setattr(train_module, "train_step", record)
-    train(fresh(run), data)
+    train(fresh(run), data, step=record)
     return seen
 
 
@@ -191,11 +189,9 @@ def distinct_images(n: int = 90) -> Splits:
     return Splits(grey, torch.zeros(3, 16))
 
 
-def test_each_epoch_presents_images_once_and_drops_the_last_part_batch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_each_epoch_presents_images_once_and_drops_the_last_part_batch() -> None:
     run = run_config(binarization="none")
-    batches = presented(run, distinct_images(), monkeypatch)
+    batches = presented(run, distinct_images())
     assert [len(x) for x in batches] == 2 * 4 * [20]
     first, second = torch.cat(batches[:4])[:, 0], torch.cat(batches[4:])[:, 0]
     assert len(first.unique()) == len(second.unique()) == 80
@@ -203,21 +199,19 @@ def test_each_epoch_presents_images_once_and_drops_the_last_part_batch(
     torch.testing.assert_close((first * 255).round() / 255, first)
 
 
-def test_a_batch_larger_than_the_set_is_the_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    batches = presented(
-        run_config(binarization="none", batch_size=1000), distinct_images(), monkeypatch
-    )
+def test_a_batch_larger_than_the_set_is_the_set() -> None:
+    batches = presented(run_config(binarization="none", batch_size=1000), distinct_images())
     assert [len(x) for x in batches] == [90, 90]
     assert len(torch.cat(batches[:1])[:, 0].unique()) == 90
 
 
 @pytest.mark.parametrize("binarization", ["dynamic", "static", "threshold", "none"])
-def test_binarizations(binarization: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_binarizations(binarization: str) -> None:
     dataset = tiny_dataset()
     # In one batch of the whole set, so that sorting rows undoes the order of presentation.
     run = run_config(binarization=binarization, batch_size=90)
     data = load_splits(dataset, binarization, CPU)
-    first, second = presented(run, data, monkeypatch)
+    first, second = presented(run, data)
     ordered = [torch.tensor(sorted(x.tolist())) for x in (first, second)]
     grey = dataset.train / 255
     assert torch.equal(*ordered) == (binarization != "dynamic")

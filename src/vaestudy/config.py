@@ -26,6 +26,7 @@ from vaestudy.parameters import (
 )
 
 __all__ = [
+    "CompilePolicy",
     "ConfigError",
     "Group",
     "ModelParameters",
@@ -38,6 +39,10 @@ __all__ = [
     "parse_config",
     "parse_run",
 ]
+
+
+#: Whether training steps are compiled.
+CompilePolicy = Literal["auto", "always", "never"]
 
 
 class Experiment(Strict):
@@ -98,6 +103,12 @@ class StudyConfig(Strict):
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a GPU where there is one, else the CPU."
+    )
+    compile: CompilePolicy = Field(
+        "auto",
+        description="Whether training steps are compiled, on CPU cores. auto: where a run is long "
+        "enough to win back what it costs (some 20 s a kind of model, kept for later runs), and "
+        "a C++ compiler is there. It is part of no run's identity: results agree to rounding.",
     )
     report: Report = Field(default_factory=Report)
 

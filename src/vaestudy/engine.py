@@ -10,12 +10,15 @@ from pathlib import Path
 ENGINE_FILES = (
     "adam.py",
     "binarization.py",
+    "compiled.py",
     "history.py",
     "kernels.py",
     "layers.py",
     "likelihoods.py",
+    "lowering.py",
     "objectives.py",
     "rng.py",
+    "tracing.py",
     "train.py",
     "vae.py",
 )

@@ -20,13 +20,14 @@ import torch
 
 from vaestudy import checkpoint
 from vaestudy.binarization import as_float, fixed_binarization
-from vaestudy.config import RunConfig
+from vaestudy.compiled import choose_step
+from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.rng import stream_seed
-from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train
+from vaestudy.train import EpochReport, Splits, StepFunction, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +144,7 @@ def train_group(
     *,
     device: torch.device,
     checkpoint_every: int,
+    compile_policy: CompilePolicy = "auto",
     on_epoch: OnEpoch | None = None,
 ) -> list[dict[str, Any]]:
     """Train what is not yet trained of ``runs``; return every run's record.
@@ -157,7 +159,8 @@ def train_group(
         for part in _partition(runs, files, dataset, device):
             splits = load_splits(dataset, part[0].binarization, device)
             state = _resume_or_start(part, files, dataset, device)
-            _train_part(state, splits, files, dataset, checkpoint_every, on_epoch)
+            step = choose_step(state, len(splits.train), compile_policy)
+            _train_part(state, step, splits, files, dataset, checkpoint_every, on_epoch)
     return [read_record(files[run]) for run in runs]
 
 
@@ -210,6 +213,7 @@ def _resume_or_start(
 
 def _train_part(
     state: TrainState,
+    step: StepFunction,
     splits: Splits,
     files: dict[RunConfig, RunFiles],
     dataset: Dataset,
@@ -227,7 +231,7 @@ def _train_part(
         if state.epoch % checkpoint_every == 0 and state.epoch < report.epochs:
             checkpoint.save_state(state, paths, dataset.sha256)
 
-    train(state, splits, after_epoch)
+    train(state, splits, after_epoch, step)
     seconds = time.perf_counter() - start
     _write_results(state, files, dataset, seconds, state.epoch - first)
 

@@ -123,6 +123,10 @@ def initial_state(runs: tuple[RunConfig, ...], n_features: int, device: torch.de
     return TrainState(model, optimizer, runs)
 
 
+#: Takes one step of training; :func:`train_step`, or its compiled equal.
+StepFunction = Callable[[TrainState, Tensor, Tensor, Tensor], Tensor]
+
+
 def train_step(
     state: TrainState,
     x: Float[Tensor, "M B D"],
@@ -140,7 +144,9 @@ def train_step(
     return batch_metrics(terms, bound, beta, objective)
 
 
-def train_epoch(state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
+def train_epoch(
+    state: TrainState, data: Splits, step: StepFunction = train_step
+) -> Float[Tensor, "S M"]:
     """Pass over the training set once; return the epoch's mean of each metric."""
     run, epoch = state.runs[0], state.epoch + 1
     rng = MemberRNG(_seeds(state.runs), state.device)
@@ -152,7 +158,7 @@ def train_epoch(state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)
         eps = normal(noise, (run.k, x.shape[1], run.n_z), state.device)
-        totals += train_step(state, x, eps, beta)
+        totals += step(state, x, eps, beta)
         n_steps += 1
     return totals / n_steps
 
@@ -161,6 +167,7 @@ def train(
     state: TrainState,
     data: Splits,
     on_epoch: Callable[[TrainState, EpochReport], None] | None = None,
+    step: StepFunction = train_step,
 ) -> TrainState:
     """Train until the runs' last epoch, from wherever ``state`` stands.
 
@@ -172,13 +179,15 @@ def train(
         On the state's device.
     on_epoch
         Called after each epoch: to report, to save.
+    step
+        :func:`train_step`, or a function that does the same.
     """
     epochs = state.runs[0].epochs
     if state.epoch == 0:
         state.history.append(0, None, *evaluate_epoch(state.model, data.test, state.runs, 0))
     while state.epoch < epochs and len(state.failed) < len(state.runs):
         start = time.perf_counter()
-        train_metrics = train_epoch(state, data)
+        train_metrics = train_epoch(state, data, step)
         seconds = time.perf_counter() - start
         state.epoch += 1
         test_metrics, units = evaluate_epoch(state.model, data.test, state.runs, state.epoch)

@@ -17,7 +17,7 @@ rule resolved_grid:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=STUDY.model_dump_json(exclude={"checkpoint_every", "device", "report"}),
+        values=STUDY.model_dump_json(exclude={"checkpoint_every", "compile", "device", "report"}),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 
@@ -30,7 +30,7 @@ rule resolved_config:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=STUDY.model_dump_json(exclude={"checkpoint_every", "device"}),
+        values=STUDY.model_dump_json(exclude={"checkpoint_every", "compile", "device"}),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 

@@ -37,6 +37,7 @@ SETTINGS = {
     ),
     "VAESTUDY_DEVICE": STUDY.device,
     "VAESTUDY_CHECKPOINT_EVERY": STUDY.checkpoint_every,
+    "VAESTUDY_COMPILE": STUDY.compile,
 }
 shell.prefix(
     "set -euo pipefail; export "

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
-from vaestudy.config import Run, RunConfig, StudyConfig, expand_grid, load_config, parse_run
+from vaestudy.config import (
+    CompilePolicy,
+    Run,
+    RunConfig,
+    StudyConfig,
+    expand_grid,
+    load_config,
+    parse_run,
+)
 from vaestudy.config_errors import ConfigError
 from vaestudy.devices import claim_gpu
 
@@ -30,6 +38,12 @@ Device = Annotated[
 CheckpointEvery = Annotated[
     int, typer.Option(min=1, envvar="VAESTUDY_CHECKPOINT_EVERY", help="Epochs between checkpoints.")
 ]
+Compile = Annotated[
+    CompilePolicy,
+    typer.Option(
+        "--compile", envvar="VAESTUDY_COMPILE", help="Compile training steps: where it pays."
+    ),
+]
 Prepared = Annotated[Path, typer.Option("--data", help="A file made by `vaestudy data`.")]
 DataDirectory = Annotated[
     str | None, typer.Option("--root", help="Data directory; VAESTUDY_DATA takes precedence.")
@@ -41,11 +55,12 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
+    from vaestudy.compiled import CompileError
     from vaestudy.data import DataError
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
     from vaestudy.report.errors import ReportError
 
-    jobs = (BusyError, DeviceError, MissingResultError)
+    jobs = (BusyError, CompileError, DeviceError, MissingResultError)
     return ConfigError, DataError, CheckpointError, ReportError, *jobs
 
 

@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from vaestudy.cli.options import (
+    Compile,
     ConfigFile,
     DataDirectory,
     Device,
@@ -38,6 +39,7 @@ def train(
     root: DataDirectory = None,
     device: Device = "auto",
     threads: Threads = 1,
+    compile_: Compile = "auto",
 ) -> None:
     """Train one model by hand, with a live bar.
 
@@ -52,7 +54,13 @@ def train(
     progress.log_to(output / run.run_id / "train.log")
     with progress.bar_reporter(run.epochs) as on_epoch:
         jobs.train_group(
-            [run], dataset, output, device=chosen, checkpoint_every=10, on_epoch=on_epoch
+            [run],
+            dataset,
+            output,
+            device=chosen,
+            checkpoint_every=10,
+            compile_policy=compile_,
+            on_epoch=on_epoch,
         )
     typer.echo(output / run.run_id)
 

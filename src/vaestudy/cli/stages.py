@@ -11,6 +11,7 @@ import yaml
 
 from vaestudy.cli.options import (
     CheckpointEvery,
+    Compile,
     ConfigFile,
     DataDirectory,
     Device,
@@ -53,6 +54,7 @@ def train_group(
     device: Device = "auto",
     threads: Threads = 1,
     checkpoint_every: CheckpointEvery = 10,
+    compile_: Compile = "auto",
     log: LogFile = None,
 ) -> None:
     """Train a group of runs.
@@ -71,6 +73,7 @@ def train_group(
         runs_dir,
         device=start_job(device, threads),
         checkpoint_every=checkpoint_every,
+        compile_policy=compile_,
         on_epoch=progress.line_reporter(output.parent.name),
     )
     write_json(output, {"runs": [_reproducible(record) for record in records]})

@@ -1,0 +1,228 @@
+"""The compiled step against the plain one; its lowerings against the plain formulas; its cache."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from builders import (
+    CPU,
+    assert_same_member,
+    double_state,
+    folder_bytes,
+    fresh,
+    randn,
+    run_config,
+    splits,
+    tiny_dataset,
+)
+from vaestudy import lowering
+from vaestudy.adam import Adam, adam_update
+from vaestudy.compiled import CompileError, choose_step, compiled_step
+from vaestudy.history import SCALARS
+from vaestudy.jobs import train_group
+from vaestudy.tracing import state_tensors, trace
+from vaestudy.train import StepFunction, TrainState, initial_state, train, train_step
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
+EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
+
+VARIANTS = [
+    {"objective": "elbo"},
+    {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
+    {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
+    {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
+    {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """A cache of this file's own, so that compiling is tested and not remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAESTUDY_CACHE", str(folder := tmp_path_factory.mktemp("cache")))
+        yield folder
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("lowered", "plain"),
+    [(lowering.softplus, lambda a: F.softplus(a, threshold=40)), (lowering.sigmoid, torch.sigmoid)],
+)
+def test_lowered_functions_are_the_plain_ones(
+    lowered: object, plain: object, dtype: torch.dtype
+) -> None:
+    a = torch.cat([EDGES.double(), 10 * randn(2000)]).to(dtype)
+    # 1e-38: float32 may flush what is smaller to 0.
+    torch.testing.assert_close(lowered(a), plain(a), rtol=4 * torch.finfo(dtype).eps, atol=1e-38)
+
+
+def test_the_polynomial_is_the_logarithm_on_its_interval() -> None:
+    e = torch.linspace(0, 1, 100_001)
+    torch.testing.assert_close(
+        lowering.log1p_unit(e), torch.log1p(e.double()).float(), rtol=3e-7, atol=0
+    )
+
+
+def test_softplus_of_another_slope_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="beta 2"):
+        lowering.softplus(torch.zeros(1), 2)
+
+
+def test_a_single_members_product_is_a_plain_one() -> None:
+    a, b = randn(1, 4, 3), randn(1, 3, 5, seed=1)
+    torch.testing.assert_close(lowering.bmm(a, b), torch.bmm(a, b))
+    assert lowering.bmm(a.expand(2, 4, 3), b.expand(2, 3, 5)) is NotImplemented
+
+
+def test_the_plain_update_is_adams() -> None:
+    parameter = torch.nn.Parameter(randn(3, 4))
+    plain, moments = parameter.detach().clone(), (torch.zeros(3, 4).double() for _ in range(2))
+    exp_avg, exp_avg_sq = moments
+    rates = {"beta1": 0.8, "beta2": 0.99, "eps": 1e-4}
+    adam = Adam([("w", parameter)], learning_rate=0.1, **rates)
+    for step in range(20):
+        parameter.grad = randn(3, 4, seed=step)
+        adam.step()
+        corrections = torch.tensor(adam.corrections(step + 1), dtype=torch.float64)
+        adam_update(plain, parameter.grad, exp_avg, exp_avg_sq, corrections, **rates)
+    torch.testing.assert_close(plain, parameter.detach())
+    torch.testing.assert_close(exp_avg_sq, adam.exp_avg_sq["w"])
+
+
+def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
+    run, members = state.runs[0], len(state.runs)
+    x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
+    eps = randn(members, run.k, size, run.n_z, seed=seed + 100).to(x)
+    return x, eps, torch.linspace(0.3, 1, members).to(x)
+
+
+def assert_same_steps(a: TrainState, b: TrainState, step: StepFunction, rtol: float) -> None:
+    """Twenty plain steps on ``a``, twenty of ``step`` on ``b``."""
+    a.model.train()
+    b.model.train()
+    for i in range(20):
+        metrics = train_step(a, *batch(a, i))
+        torch.testing.assert_close(step(b, *batch(b, i)), metrics, rtol=rtol, atol=rtol)
+    for first, second in zip(state_tensors(a), state_tensors(b), strict=True):
+        torch.testing.assert_close(second, first, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_graph_is_the_plain_step(variant: dict[str, object], members: int) -> None:
+    """In float64, so that nothing but rounding is forgiven; run as it is, not compiled."""
+    runs = tuple(run_config(seed=s, **variant) for s in range(members))
+    a, b = double_state(*runs), double_state(*runs)
+    graph = trace(b, batch_size=20).module()
+
+    def step(state: TrainState, x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+        state.optimizer.count += 1
+        corrections = state.optimizer.corrections(state.optimizer.step_count)
+        return graph(*state_tensors(state), torch.tensor(corrections, dtype=x.dtype), x, eps, beta)
+
+    assert_same_steps(a, b, step, rtol=1e-9)
+
+
+@needs_compiler
+def test_the_compiled_step_is_the_plain_step_and_is_compiled_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = run_config(objective="iwae", k=3, batch_norm="hidden")
+    a, b = fresh(run), fresh(run)
+    caplog.set_level(logging.INFO)
+    assert_same_steps(a, b, compiled_step(b, 20), rtol=2e-5)
+    assert "compiling" in caplog.text
+    assert b.optimizer.step_count == 20
+    caplog.clear()
+    # Of the same kind: another seed, warm-up and learning rate.
+    other = fresh(run.model_copy(update={"seed": 3, "warmup": 5, "learning_rate": 0.003}))
+    twin = fresh(other.runs[0])
+    assert_same_steps(twin, other, compiled_step(other, 20), rtol=2e-5)
+    assert "compiled before" in caplog.text
+
+
+@needs_compiler
+def test_a_killed_compiled_run_resumes_bit_by_bit(tmp_path: Path) -> None:
+    run = run_config(objective="iwae", k=3, batch_norm="hidden", epochs=4)
+
+    def training(folder: Path, crash_after: int | None) -> None:
+        def on_epoch(_: object, report: object) -> None:
+            if report.epoch == crash_after:  # type: ignore[attr-defined]
+                raise KeyboardInterrupt
+
+        train_group(
+            [run],
+            tiny_dataset(),
+            folder,
+            device=CPU,
+            checkpoint_every=1,
+            compile_policy="always",
+            on_epoch=on_epoch,
+        )
+
+    training(tmp_path / "whole", None)
+    with pytest.raises(KeyboardInterrupt):
+        training(tmp_path / "killed", 3)
+    training(tmp_path / "killed", None)
+    whole, killed = (folder_bytes(tmp_path / name / run.run_id) for name in ("whole", "killed"))
+    for name in ("model.safetensors", "history.parquet", "units.parquet"):
+        assert whole[name] == killed[name], name
+
+
+@needs_compiler
+def test_training_twice_gives_the_same_bits() -> None:
+    run = run_config(objective="iwae", k=3, batch_norm="hidden")
+    first, second = fresh(run), fresh(run)
+    for state in (first, second):
+        train(state, splits(), step=compiled_step(state, 20))
+    assert_same_member(first, 0, second, 0)
+
+
+def test_short_runs_and_gpu_runs_are_not_compiled() -> None:
+    short = fresh(run_config(epochs=2))
+    assert choose_step(short, 90, "auto") is train_step
+    long = fresh(run_config(epochs=10**6))
+    assert choose_step(long, 90, "never") is train_step
+    if torch.cuda.is_available():
+        on_gpu = initial_state((run_config(epochs=10**6),), 16, torch.device("cuda"))
+        assert choose_step(on_gpu, 90, "auto") is train_step
+
+
+def test_the_choice_looks_at_all_planned_steps_not_at_those_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """90 images in batches of 20 are 4 steps an epoch; 20,000 steps are 5,000 epochs."""
+    monkeypatch.setattr("vaestudy.compiled.compiled_step", lambda state, size: "compiled")
+    state = fresh(run_config(epochs=5000))
+    state.epoch = 4999
+    assert choose_step(state, 90, "auto") == "compiled"
+    assert choose_step(fresh(run_config(epochs=4999)), 90, "auto") is train_step
+
+
+def test_without_a_compiler_training_goes_on_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    state = fresh(run_config(epochs=10**6, hidden=(3,)))
+    assert choose_step(state, 90, "auto") is train_step
+    assert "no-such-compiler is not on the PATH" in caplog.text
+    with pytest.raises(CompileError, match="install one, or set compile: never"):
+        choose_step(state, 90, "always")
+
+
+def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "false")
+    with pytest.raises(CompileError, match="compiling the step failed; set compile: never"):
+        compiled_step(fresh(run_config(hidden=(3,))), 20)
+
+
+def test_metrics_have_their_shape() -> None:
+    state = fresh(run_config(), run_config(seed=1))
+    assert train_step(state, *batch(state, 0)).shape == (len(SCALARS), 2)
