@@ -1,12 +1,19 @@
 """How fast one core trains, as a share of what it can multiply, and what memory that takes.
 
-    python benchmarks/throughput.py [--json FILE] [--only NAME …] [--repeats N]
+    python benchmarks/throughput.py [--json FILE] [--only NAME …] [--peers] [--repeats N]
 
-Each row trains through the real `train`, with its history, on one thread; after every epoch the
-same process measures, for about as long, its rate of 2048³ single-precision matrix products.
-What is compared is the share of that rate which the model's own matrix products reach, so that a
-noisy or slow machine gives the same answer: both rates are means over neighbouring moments.
+Each row trains through the real `train`, with its history, in a process pinned to one core; after
+every epoch the same process measures, for about as long, its rate of 2048³ single-precision matrix
+products. What is compared is the share of that rate which the model's own matrix products reach, so
+that a noisy or slow machine gives the same answer: both rates are means over neighbouring moments.
 Medians of repeats that take turns between rows.
+
+`all in` is the rate with everything that a study's run does each epoch: the test set's bounds and
+activities (one test image to six training images, as MNIST has) and a checkpoint every tenth epoch.
+
+With --peers, others train the same model beside: JAX and Keras in an environment that the first
+such call makes (benchmarks/.peers), and the loop of PyTorch's example. Theirs is measured between
+two measurements of the matrix products.
 """
 
 from __future__ import annotations
@@ -14,35 +21,70 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing as mp
+import os
 import resource
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from dataclasses import asdict, dataclass
+import venv
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
+HERE = Path(__file__).parent
+PEERS = HERE / ".peers"
 N_IMAGES = 6_000
 #: Three matrices of 2048² floats are the benchmark's own.
 SGEMM_MB = 3 * 2048**2 * 4 / 1e6
-EPOCHS = 8
+EPOCHS = 10
+
+Sample = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: what is trained."""
+    """One row: what is trained, and by what."""
 
     name: str
-    parameters: dict[str, object]
+    parameters: dict[str, object] = field(default_factory=dict)
+    stack: str = "vaestudy"
+
+    @property
+    def k(self) -> int:
+        """Samples an image."""
+        return int(self.parameters.get("k", 1))  # type: ignore[call-overload]
 
 
-CASES = (
-    Case("VAE, K=1", {}),
-    Case("IWAE, K=5", {"objective": "iwae", "k": 5}),
+K5: dict[str, object] = {"objective": "iwae", "k": 5}
+
+OURS = (
+    Case("VAE, K=1"),
+    Case("IWAE, K=5", K5),
+    Case("VAE, K=1, plain", stack="vaestudy, not compiled"),
+    Case("IWAE, K=5, plain", K5, stack="vaestudy, not compiled"),
     Case("VAE + BN", {"batch_norm": "hidden"}),
-    Case("IWAE + BN, K=5", {"objective": "iwae", "k": 5, "batch_norm": "hidden"}),
+    Case("IWAE + BN, K=5", {**K5, "batch_norm": "hidden"}),
     Case("VAE, Gaussian", {"likelihood": "gaussian"}),
     Case("VAE, n_z=2", {"n_z": 2}),
     Case("VAE, n_z=100", {"n_z": 100}),
+    Case("VAE, 512-384-256", {"hidden": (512, 384, 256)}),
+)
+
+#: Stack: the file under peers/, and whose environment it runs in.
+PEER_SCRIPTS = {
+    "JAX, epoch in a scan": ("jax_scan.py", True),
+    "Keras 3, JAX": ("keras_jax.py", True),
+    "PyTorch example": ("torch_example.py", False),
+}
+OTHERS = tuple(
+    Case(f"{stack}, K={k}", {"k": k, "objective": "iwae" if k > 1 else "elbo"}, stack)
+    for stack in PEER_SCRIPTS
+    for k in (1, 5)
 )
 
 
@@ -63,39 +105,67 @@ def flops_per_image(parameters: dict[str, object], n_features: int = 784) -> flo
     return 3 * sum(once) - once[0] + 3 * run.k * sum(k_times)
 
 
-def measure(case: Case, results: mp.Queue) -> None:
+def made_up_pixels() -> np.ndarray:
+    """Return grey images; what stands in them does not matter here."""
+    return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 784), dtype=np.uint8)
+
+
+def measure_ours(case: Case, results: mp.Queue) -> None:
     """Train in a fresh process, so that memory and start-up are this case's alone."""
     import torch
 
     torch.set_num_threads(1)
     torch_mb = _peak_rss_mb()
     start = time.perf_counter()
+    from vaestudy import checkpoint
+    from vaestudy.compiled import choose_step
     from vaestudy.config import RunConfig
     from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train
 
     run = RunConfig.model_validate({**case.parameters, "epochs": EPOCHS})
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (N_IMAGES, 784), dtype=torch.uint8, generator=generator)
-    data = Splits(pixels, (pixels[:500] > 127).float())
-    rates: list[tuple[float, float]] = []
-    first: list[float] = []
+    pixels = torch.from_numpy(made_up_pixels())
+    data = Splits(pixels, (pixels[: N_IMAGES // 6] > 127).float())
+    rates: list[tuple[float, float, float]] = []
+    ready: list[float] = []
 
-    def after_epoch(_: TrainState, report: EpochReport) -> None:
-        first.append(time.perf_counter() - start - report.seconds)
-        rates.append((report.images_per_second, _sgemm_gflops()))
+    def after_epoch(state: TrainState, report: EpochReport) -> None:
+        nonlocal epoch_start
+        if state.epoch % 10 == 0:
+            checkpoint.save_state(state, [folder / "checkpoint"], "made up")
+        seconds = time.perf_counter() - epoch_start
+        ready.append(epoch_start + seconds - report.seconds - start)
+        rates.append((report.images_per_second, N_IMAGES / seconds, _sgemm_gflops()))
+        epoch_start = time.perf_counter()
 
-    state = initial_state((run,), 784, torch.device("cpu"))
-    train(state, data, after_epoch)
-    flops = flops_per_image(case.parameters)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        state = initial_state((run,), 784, torch.device("cpu"))
+        compiled = case.stack == "vaestudy"
+        step = choose_step(state, N_IMAGES, "always" if compiled else "never")
+        epoch_start = time.perf_counter()
+        train(state, data, after_epoch, step)
+    rates = rates[1:]
+    flops = flops_per_image(case.parameters) / 1e9
     results.put(
         {
-            "images_per_s": statistics.median(speed for speed, _ in rates),
-            "sgemm_gflops": statistics.median(gflops for _, gflops in rates),
-            "fraction_of_peak": statistics.median(v * flops / 1e9 / g for v, g in rates),
+            "images_per_s": statistics.median(speed for speed, _, _ in rates),
+            "all_in_images_per_s": statistics.median(speed for _, speed, _ in rates),
+            "sgemm_gflops": statistics.median(gflops for _, _, gflops in rates),
+            "fraction_of_peak": statistics.median(v * flops / g for v, _, g in rates),
             "rss_mb": _peak_rss_mb() - torch_mb - SGEMM_MB,
-            "start_s": first[0],
+            "start_s": ready[0],
         }
     )
+
+
+def _in_fresh_process(target: Callable[..., None], *arguments: object) -> Sample:
+    context = mp.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=target, args=(*arguments, results))
+    process.start()
+    sample: Sample = results.get()
+    process.join()
+    return sample
 
 
 def _sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
@@ -109,20 +179,50 @@ def _sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
     return products * 2 * n**3 / (time.perf_counter() - start) / 1e9
 
 
+def measure_sgemm(results: mp.Queue) -> None:
+    """Measure the matrix products alone, in a fresh process."""
+    import torch
+
+    torch.set_num_threads(1)
+    _sgemm_gflops(seconds=0.1)
+    results.put({"sgemm_gflops": _sgemm_gflops(seconds=2)})
+
+
 def _peak_rss_mb() -> float:
     # Not vaestudy.machine's: this is called before anything but torch is imported.
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
-def run_case(case: Case) -> dict[str, float]:
-    """Measure a case in a fresh process."""
-    context = mp.get_context("spawn")
-    results = context.Queue()
-    process = context.Process(target=measure, args=(case, results))
-    process.start()
-    row = results.get()
-    process.join()
-    return row
+def peers_python() -> Path:
+    """Return the interpreter of the peers' environment, made if it is not there."""
+    python = PEERS / "bin" / "python"
+    if not python.exists():
+        venv.create(PEERS, with_pip=True)
+        requirements = HERE / "peers" / "requirements.txt"
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", requirements], check=True)
+    return python
+
+
+def measure_peer(case: Case, pixels: Path) -> Sample:
+    """Train a peer in a fresh process, between two measurements of the matrix products."""
+    script, own_environment = PEER_SCRIPTS[case.stack]
+    python = peers_python() if own_environment else Path(sys.executable)
+    one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": one_thread}
+    before = _in_fresh_process(measure_sgemm)["sgemm_gflops"]
+    command = [python, HERE / "peers" / script, str(case.k), str(EPOCHS), pixels]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    gflops = (before + _in_fresh_process(measure_sgemm)["sgemm_gflops"]) / 2
+    printed = json.loads(result.stdout.splitlines()[-1])
+    rate = statistics.median(printed["images_per_s"])
+    return {
+        "images_per_s": rate,
+        "all_in_images_per_s": float("nan"),
+        "sgemm_gflops": gflops,
+        "fraction_of_peak": rate * flops_per_image(case.parameters) / 1e9 / gflops,
+        "rss_mb": float("nan"),
+        "start_s": printed["start_s"],
+    }
 
 
 @dataclass(frozen=True)
@@ -134,16 +234,42 @@ class Row:
     k: int
     precision: str
     images_per_s: float
+    all_in_images_per_s: float
     sgemm_gflops: float
     fraction_of_peak: float
     rss_mb: float
     start_s: float
 
 
-def summarize(case: Case, repeats: list[dict[str, float]]) -> Row:
+def summarize(case: Case, repeats: list[Sample]) -> Row:
     """Return the medians of a case's repeats."""
     medians = {key: statistics.median(r[key] for r in repeats) for key in repeats[0]}
-    return Row("vaestudy", case.name, int(case.parameters.get("k", 1)), "fp32", **medians)  # type: ignore[call-overload]
+    return Row(case.stack, case.name, case.k, "fp32", **medians)
+
+
+def print_table(rows: list[Row]) -> None:
+    """Print what was measured."""
+    print(
+        f"{'':26}{'images/s':>10}{'all in':>10}{'sgemm GF/s':>12}{'of peak':>9}"
+        f"{'RSS + MB':>10}{'start s':>9}"
+    )
+    for row in rows:
+        print(
+            f"{row.name:26}{row.images_per_s:10,.0f}{row.all_in_images_per_s:10,.0f}"
+            f"{row.sgemm_gflops:12.0f}{row.fraction_of_peak:9.0%}{row.rss_mb:10.0f}"
+            f"{row.start_s:9.1f}"
+        )
+
+
+def print_ratios(rows: list[Row]) -> None:
+    """Print ours against the fastest peer, by share of the peak, K by K."""
+    for k in sorted({row.k for row in rows}):
+        peers = [row for row in rows if row.stack in PEER_SCRIPTS and row.k == k]
+        ours = [row for row in rows if row.stack == "vaestudy" and row.k == k]
+        if peers and ours:
+            best = max(peers, key=lambda row: row.fraction_of_peak)
+            ratio = ours[0].fraction_of_peak / best.fraction_of_peak
+            print(f"{ours[0].name}: {ratio:.2f} × the fastest peer, {best.stack}")
 
 
 def main() -> None:
@@ -151,20 +277,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", type=Path, help="file to write, an object a row")
     parser.add_argument("--only", nargs="*", help="names (or parts of them) of rows to run")
+    parser.add_argument("--peers", action="store_true", help="JAX, Keras and PyTorch beside")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    cases = [c for c in CASES if not options.only or any(o in c.name for o in options.only)]
-    measured: dict[str, list[dict[str, float]]] = {case.name: [] for case in cases}
-    for _ in range(options.repeats):
-        for case in cases:
-            measured[case.name].append(run_case(case))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    cases = (*OURS, *OTHERS) if options.peers else OURS
+    cases = tuple(c for c in cases if not options.only or any(o in c.name for o in options.only))
+    measured: dict[str, list[Sample]] = {case.name: [] for case in cases}
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(pixels := Path(folder) / "pixels.npy", made_up_pixels())
+        for _ in range(options.repeats):
+            for case in cases:
+                peer = case.stack in PEER_SCRIPTS
+                sample = (
+                    measure_peer(case, pixels) if peer else _in_fresh_process(measure_ours, case)
+                )
+                measured[case.name].append(sample)
     rows = [summarize(case, measured[case.name]) for case in cases]
-    print(f"{'':18}{'images/s':>10}{'sgemm GF/s':>12}{'of peak':>9}{'RSS + MB':>10}{'start s':>9}")
-    for row in rows:
-        print(
-            f"{row.name:18}{row.images_per_s:10,.0f}{row.sgemm_gflops:12.0f}"
-            f"{row.fraction_of_peak:9.0%}{row.rss_mb:10.0f}{row.start_s:9.1f}"
-        )
+    print_table(rows)
+    print_ratios(rows)
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 

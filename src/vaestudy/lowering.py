@@ -69,7 +69,7 @@ def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Return a single member's product as a plain one; leave several members' as they are."""
     if a.shape[0] != 1:
         # What tracing takes for "no, record the operation itself".
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     product: Tensor = aten.mm(a[0], b[0])
     return product[None]
 
