@@ -1,52 +1,51 @@
-"""The whole training step as one compiled graph: forward, gradient, Adam, metrics.
+"""The whole training step, and the importance weights of evaluation, as compiled libraries.
 
-What is compiled is what :func:`vaestudy.train.train_step` computes; :mod:`vaestudy.tracing` makes
-the graph of it. The graph is compiled ahead of time to a library, which lies in a cache that all
-processes of a machine share: the first job of a kind pays (about 20 s), later ones load it in
-milliseconds and never import the compiler.
+What is compiled is what :func:`vaestudy.train.train_step` and
+:func:`vaestudy.evaluate.plain_log_weights` compute; :mod:`vaestudy.tracing` makes the graphs of
+them, :mod:`vaestudy.libraries` keeps what is made. The first job of a kind pays some 20 s, later
+ones load a library in milliseconds and never import the compiler.
 
-Its results agree with the plain step's to rounding, not bit by bit, so which of the two a run takes
+Results agree with the plain functions' to rounding, not bit by bit, so which of the two a job takes
 depends on its configuration and its machine alone, never on what is cached.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import logging
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.config import CompilePolicy
-from vaestudy.engine import engine_fingerprint
+from vaestudy.config import CompilePolicy, RunConfig
+from vaestudy.evaluate import LogWeights, plain_log_weights
+from vaestudy.libraries import CompileError, load_library
 from vaestudy.train import StepFunction, TrainState, train_step
+from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
 
-#: What a compiled step takes as a tensor, or does not depend on: not part of its identity.
-_FREE_PARAMETERS = ("seed", "warmup", "epochs", "dataset", "binarization", "learning_rate")
-
-_CACHE_VARIABLE = "VAESTUDY_CACHE"
-
-
-class CompileError(RuntimeError):
-    """The step could not be compiled; the message says why and what to do."""
-
+#: What a compiled step takes as a tensor or does not depend on, at a value for all.
+_ANY_RUN = {
+    "dataset": "mnist",
+    "binarization": "dynamic",
+    "seed": 0,
+    "warmup": 0,
+    "epochs": 1,
+    "learning_rate": 0.001,
+}
 
 #: A compiled step saves 1.5 ms or more and costs some 20 s, shared by all runs of its kind.
 WORTH_IT_FROM_STEPS = 20_000
+#: Compiled weights save 10 microseconds a sample or more.
+WORTH_IT_FROM_SAMPLES = 5_000_000
+#: Samples of one datum at a time: their logits stay near the core.
+SAMPLES_AT_ONCE = 500
+
+T = TypeVar("T")
 
 
 def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:
@@ -63,18 +62,41 @@ def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> Step
     run = state.runs[0]
     batch_size = min(run.batch_size, n_images)
     planned = run.epochs * (n_images // batch_size)
-    if state.device.type != "cpu" or policy == "never":
+    pays = planned >= WORTH_IT_FROM_STEPS
+    if not _wanted(state.device, policy, pays, f"{planned:,} steps"):
         return train_step
-    if policy == "auto" and planned < WORTH_IT_FROM_STEPS:
-        log.info("step: not compiled, as %d steps do not win back what that costs", planned)
-        return train_step
+    return _or_plain(lambda: compiled_step(state, batch_size), train_step, policy)
+
+
+def choose_log_weights(
+    model: VAE, measure: str, n_samples: int, n_data: int, policy: CompilePolicy
+) -> LogWeights:
+    """Return what computes the importance weights of ``n_data`` data; see :func:`choose_step`."""
+    planned = n_samples * n_data * model.members
+    pays = planned >= WORTH_IT_FROM_SAMPLES and n_samples >= SAMPLES_AT_ONCE
+    plain = plain_log_weights(model, measure)
+    if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
+        return plain
+    return _or_plain(lambda: compiled_log_weights(model, measure), plain, policy)
+
+
+def _wanted(device: torch.device, policy: CompilePolicy, pays: bool, planned: str) -> bool:
+    if device.type != "cpu" or policy == "never":
+        return False
+    if policy == "auto" and not pays:
+        log.info("not compiled: %s do not win back what that costs", planned)
+        return False
+    return True
+
+
+def _or_plain(compiled: Callable[[], T], plain: T, policy: CompilePolicy) -> T:
     try:
-        return compiled_step(state, batch_size)
+        return compiled()
     except CompileError as error:
         if policy == "always":
             raise
-        log.warning("step: not compiled: %s", error)
-        return train_step
+        log.warning("not compiled: %s", error)
+        return plain
 
 
 def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
@@ -92,8 +114,7 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     CompileError
         If there is no C++ compiler, or it fails.
     """
-    library = _cached(state, batch_size)
-    loader = torch._C._aoti.AOTIModelPackageLoader(str(library), "model", False, 1, -1)
+    library = load_library(step_request(state, batch_size))
     tensors = state_tensors(state)
     step = state.optimizer.step_count
 
@@ -106,54 +127,23 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
         nonlocal step
         step += 1
         corrections = torch.tensor(state.optimizer.corrections(step))
-        (metrics,) = loader.boxed_run([*tensors, corrections, x, eps, beta])
+        (metrics,) = library(*tensors, corrections, x, eps, beta)
         state.optimizer.count.fill_(step)
         return metrics
 
     return run
 
 
-def cache_directory() -> Path:
-    """Return where compiled steps are kept: ``$VAESTUDY_CACHE``, or the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get(_CACHE_VARIABLE) or Path(base) / "vaestudy")
-
-
-def _cached(state: TrainState, batch_size: int) -> Path:
-    """Return the library of this kind of step, compiling it if this machine has none yet."""
-    directory = cache_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{_identity(state, batch_size)}.pt2"
-    with _locked(path.with_suffix(".lock")):
-        if path.exists():
-            log.info("step: compiled before (%s)", path)
-        else:
-            _compile(state, batch_size, path)
-    return path
-
-
-def _identity(state: TrainState, batch_size: int) -> str:
-    """Return a hash of all that the library depends on."""
-    parameters = state.runs[0].model_dump(mode="json", exclude=set(_FREE_PARAMETERS))
-    facts = {
-        "parameters": parameters,
-        "shapes": [list(tensor.shape) for tensor in state_tensors(state)],
+def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
+    """Return what describes a state's step: the same for all runs that may share a library."""
+    run = RunConfig.model_validate({**state.runs[0].model_dump(), **_ANY_RUN})
+    return {
+        "kind": "step",
+        "run": run.model_dump(mode="json"),
+        "members": len(state.runs),
+        "n_features": state.model.architecture.n_features,
         "batch_size": batch_size,
-        "threads": torch.get_num_threads(),
-        "engine": engine_fingerprint(),
-        "torch": torch.__version__,
-        # Compiled for this very processor: a cluster's nodes may differ, and share a home.
-        "processor": _processor_flags(),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def _processor_flags() -> str:
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    lines = info.read_text(encoding="utf-8").splitlines()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def state_tensors(state: TrainState) -> list[Tensor]:
@@ -167,33 +157,36 @@ def state_tensors(state: TrainState) -> list[Tensor]:
     ]
 
 
-def _compile(state: TrainState, batch_size: int, path: Path) -> None:
-    """Compile in a process of its own, so that this one stays small."""
-    compiler = os.environ.get("CXX", "g++")
-    if shutil.which(compiler) is None:
-        raise CompileError(
-            f"the C++ compiler {compiler} is not on the PATH; install one, or set compile: never"
-        )
-    log.info("step: compiling, once for all runs of this kind on this machine")
-    start = time.perf_counter()
+def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
+    """Return what :func:`vaestudy.evaluate.plain_log_weights` returns, compiled.
+
+    Only chunks of one datum and ``SAMPLES_AT_ONCE`` samples take the compiled way.
+
+    Raises
+    ------
+    CompileError
+        If there is no C++ compiler, or it fails.
+    """
     request = {
-        "runs": [run.model_dump(mode="json") for run in state.runs],
-        "n_features": state.model.architecture.n_features,
-        "batch_size": batch_size,
-        "threads": torch.get_num_threads(),
-        "path": str(path),
+        "kind": "weights",
+        "architecture": asdict(model.architecture),
+        "members": model.members,
+        "measure": measure,
+        "samples": SAMPLES_AT_ONCE,
     }
-    command = [sys.executable, "-m", "vaestudy.tracing", json.dumps(request)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0 or not path.exists():
-        last = "\n".join(result.stderr.strip().splitlines()[-5:])
-        raise CompileError(f"compiling the step failed; set compile: never, or mend this: {last}")
-    log.info("step: compiled in %.0f s", time.perf_counter() - start)
+    library = load_library(request)
+    tensors = model_tensors(model)
+    plain = plain_log_weights(model, measure)
+
+    def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
+        if eps.shape[1:3] != (SAMPLES_AT_ONCE, 1):
+            return plain(x, mu, logvar, eps)
+        (result,) = library(*tensors, x.contiguous(), mu, logvar, eps)
+        return result
+
+    return log_weights
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process at a time compile a step; the others wait and find it."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def model_tensors(model: VAE) -> list[Tensor]:
+    """Return a model's parameters and buffers."""
+    return [*(parameter.detach() for parameter in model.parameters()), *model.buffers()]

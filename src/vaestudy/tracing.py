@@ -1,11 +1,10 @@
-"""The graph of a training step, and the library that is compiled from it.
+"""The graphs of a training step and of evaluation, and the libraries compiled from them.
 
-    python -m vaestudy.tracing '{"runs": […], "n_features": 784, "batch_size": 100, "threads": 1,
-                                 "path": "…"}'
+    python -m vaestudy.tracing '{"kind": "step", …}' FILE
 
-The graph is traced from the model, objective, metrics and Adam's rule as they are written; the
+A graph is traced from the model, objective, metrics and Adam's rule as they are written; the
 gradient's operations stand in it beside the value's. :mod:`vaestudy.lowering` says what a few of
-them become. :mod:`vaestudy.compiled` calls this in a process of its own, for the compiler takes
+them become. :mod:`vaestudy.libraries` calls this in a process of its own, for the compiler takes
 half a gigabyte that a training job should not hold.
 """
 
@@ -14,20 +13,39 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vaestudy.adam import adam_update
-from vaestudy.compiled import state_tensors
+from vaestudy.compiled import model_tensors, state_tensors
 from vaestudy.config import parse_run
+from vaestudy.evaluate import plain_log_weights
 from vaestudy.files import atomic_path
 from vaestudy.history import batch_metrics
+from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.train import TrainState, initial_state
+from vaestudy.vae import VAE, Architecture
+
+CPU = torch.device("cpu")
+
+
+def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
+    """Return a step's graph, with its in-place updates of ``compiled.state_tensors``."""
+    run, members = state.runs[0], len(state.runs)
+    inputs = [
+        torch.ones(2),
+        torch.zeros(members, batch_size, state.model.architecture.n_features),
+        torch.zeros(members, run.k, batch_size, run.n_z),
+        torch.ones(members),
+    ]
+    changed = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
+    state.model.train()
+    return _trace(pure_step(state), [*changed, *(tensor.to(changed[0]) for tensor in inputs)])
 
 
 def pure_step(state: TrainState) -> Callable[..., Tensor]:
@@ -49,13 +67,46 @@ def pure_step(state: TrainState) -> Callable[..., Tensor]:
         gradients = torch.autograd.grad(-bound.mean(1).sum(), leaves)
         metrics = batch_metrics(terms, bound.detach(), beta, objective).detach()
         with torch.no_grad():
-            for tensors_of_one in zip(parameters, gradients, exp_avg, exp_avg_sq, strict=True):
-                adam_update(
-                    *tensors_of_one, corrections, beta1=adam.beta1, beta2=adam.beta2, eps=adam.eps
-                )
+            for of_one in zip(parameters, gradients, exp_avg, exp_avg_sq, strict=True):
+                adam_update(*of_one, corrections, beta1=adam.beta1, beta2=adam.beta2, eps=adam.eps)
         return metrics
 
     return step
+
+
+def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.ExportedProgram:
+    """Return the graph of one datum's importance weights."""
+    a, members = model.architecture, model.members
+    model.eval()
+    names = [name for name, _ in (*model.named_parameters(), *model.named_buffers())]
+    tensors = model_tensors(model)
+
+    class Weights(torch.nn.Module):
+        """What functional_call needs: a module whose call is the function."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *data: Tensor) -> Tensor:
+            return plain_log_weights(self.model, measure)(*data)
+
+    weights = Weights()
+
+    @torch.no_grad()
+    def log_weights(*inputs: Tensor) -> Tensor:
+        *values, x, mu, logvar, eps = inputs
+        named = {f"model.{name}": value for name, value in zip(names, values, strict=True)}
+        result: Tensor = torch.func.functional_call(weights, named, (x, mu, logvar, eps))
+        return result
+
+    data = [
+        torch.zeros(members, 1, a.n_features),
+        torch.zeros(members, 1, a.n_z),
+        torch.zeros(members, 1, a.n_z),
+        torch.zeros(members, samples, 1, a.n_z),
+    ]
+    return _trace(log_weights, [*tensors, *(tensor.to(tensors[0]) for tensor in data)])
 
 
 class _Graph(torch.nn.Module):
@@ -67,46 +118,45 @@ class _Graph(torch.nn.Module):
         return self.graph(*tensors)  # type: ignore[no-any-return]
 
 
-def trace(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
-    """Return the step's graph, with the in-place updates of what :func:`state_tensors` lists."""
+def _trace(
+    function: Callable[..., Tensor], example: Sequence[Tensor]
+) -> torch.export.ExportedProgram:
     from torch._functorch.compile_utils import fx_graph_cse
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    run, architecture = state.runs[0], state.model.architecture
-    members = len(state.runs)
-    inputs = [
-        torch.ones(2),
-        torch.zeros(members, batch_size, architecture.n_features),
-        torch.zeros(members, run.k, batch_size, run.n_z),
-        torch.ones(members),
-    ]
-    example = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
-    example += [tensor.to(example[0]) for tensor in inputs]
-    state.model.train()
-    graph = make_fx(pure_step(state), LOWERINGS, tracing_mode="fake")(*example)
+    graph = make_fx(function, LOWERINGS, tracing_mode="fake")(*example)
     # The gradient asks again for what the value computed: e^-|a| is made once.
     graph = torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
     return torch.export.export(_Graph(graph), tuple(example))
 
 
-def compile_to(path: Path, program: torch.export.ExportedProgram) -> None:
-    """Compile a graph ahead of time; ``path`` appears when it is whole."""
+def _step_of(request: Request) -> torch.export.ExportedProgram:
+    run = parse_run(request["run"])
+    runs = tuple(run.model_copy(update={"seed": seed}) for seed in range(request["members"]))
+    return trace_step(initial_state(runs, request["n_features"], CPU), request["batch_size"])
+
+
+def _weights_of(request: Request) -> torch.export.ExportedProgram:
+    values = {**request["architecture"], "hidden": tuple(request["architecture"]["hidden"])}
+    model = VAE(Architecture(**values), request["members"])
+    return trace_log_weights(model, request["measure"], request["samples"])
+
+
+_GRAPHS = {"step": _step_of, "weights": _weights_of}
+
+
+def main(request_json: str, file: str) -> None:
+    """Compile what a request describes; ``file`` appears when it is whole."""
     import torch._inductor as inductor
 
-    with atomic_path(path) as temporary:
+    request = json.loads(request_json)
+    torch.set_num_threads(request["threads"])
+    program = _GRAPHS[request["kind"]](request)
+    with atomic_path(Path(file)) as temporary:
         # The compiler insists on this suffix.
         package = temporary.with_name(f"{temporary.name}.pt2")
         os.replace(inductor.aoti_compile_and_package(program, package_path=str(package)), temporary)
 
 
-def main(request: str) -> None:
-    """Compile the step that ``request`` describes, as JSON."""
-    wanted = json.loads(request)
-    torch.set_num_threads(wanted["threads"])
-    runs = tuple(parse_run(values) for values in wanted["runs"])
-    state = initial_state(runs, wanted["n_features"], torch.device("cpu"))
-    compile_to(Path(wanted["path"]), trace(state, wanted["batch_size"]))
-
-
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
