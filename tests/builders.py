@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.distributions import (
+    Bernoulli,
+    ContinuousBernoulli,
+    Distribution,
+    Independent,
+    Normal,
+    kl_divergence,
+)
 
 from vaestudy.adam import Adam
 from vaestudy.binarization import fixed_binarization
@@ -146,6 +153,18 @@ def _plain_hidden(widths: Sequence[int], activation: str, batch_norm: bool) -> n
     return nn.Sequential(*layers)
 
 
+def _gaussian(params: Tensor) -> Distribution:
+    mean, logvar = params.chunk(2, dim=-1)
+    return Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2))
+
+
+LIKELIHOODS = {
+    "bernoulli": lambda params: Bernoulli(logits=params, validate_args=False),
+    "gaussian": _gaussian,
+    "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
+}
+
+
 class PlainVAE(nn.Module):
     """One VAE as a textbook writes it, of stock layers and ``torch.distributions``: the oracle."""
 
@@ -170,10 +189,7 @@ class PlainVAE(nn.Module):
     def likelihood(self, z: Tensor) -> Independent:
         rows = self.output(self.decoder(z.reshape(-1, self.a.n_z)))
         params = rows.reshape(*z.shape[:-1], -1)
-        if self.a.likelihood == "bernoulli":
-            return Independent(Bernoulli(logits=params, validate_args=False), 1)
-        mean, logvar = params[..., : self.a.n_features], params[..., self.a.n_features :]
-        return Independent(Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2)), 1)
+        return Independent(LIKELIHOODS[self.a.likelihood](params), 1)
 
     def terms(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
         """The fields of `LatentTerms` for x [B, D] and eps [K, B, Z]."""

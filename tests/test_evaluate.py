@@ -130,10 +130,12 @@ def test_there_must_be_a_sample() -> None:
         estimate_log_px(wrong_q().model, torch.zeros(1, 6).double(), 0, generators(0))
 
 
-def test_restricted_gaussian_is_normalised_on_binary_images() -> None:
-    model = perturbed(VAE(architecture(n_features=3, likelihood="gaussian")))
+@pytest.mark.parametrize("likelihood", ["gaussian", "continuous-bernoulli"])
+def test_restricted_densities_are_normalised_on_binary_images(likelihood: str) -> None:
+    model = perturbed(VAE(architecture(n_features=3, likelihood=likelihood)))
     images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3)
-    params = (2 * randn(1, 1, 1, 6)).expand(1, 1, 8, 6)
+    n_params = model.likelihood.param_features(3)
+    params = (2 * randn(1, 1, 1, n_params)).expand(1, 1, 8, n_params)
     restricted = log_prob_restricted(model)(images[None, None], params)
     assert torch.logsumexp(restricted, -1).item() == pytest.approx(0, abs=1e-12)
     own = model.likelihood.log_prob(images[None, None], params)

@@ -24,6 +24,7 @@ M, K, B, D, Z = 3, 4, 6, 12, 3
 VARIANTS = [
     {},
     {"likelihood": "gaussian"},
+    {"likelihood": "continuous-bernoulli"},
     {"batch_norm": "hidden"},
     {"batch_norm": "all", "likelihood": "gaussian"},
     {"encoder_heads": "bounded", "activation": "tanh"},

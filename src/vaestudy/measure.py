@@ -1,7 +1,7 @@
 """A finished run measured on its test set: one tidy row a metric.
 
 Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
-Bernoulli models, a density for Gaussian ones, so the two do not compare. On binary pixels these do:
+Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean.
 """
@@ -76,7 +76,7 @@ def measure_run(
 
 def _log_probs(model: VAE, run: RunConfig) -> dict[str, LogProb | None]:
     own: dict[str, LogProb | None] = {"nll": None}
-    if run.likelihood != "gaussian":
+    if run.likelihood == "bernoulli":
         return own
     return {
         **own,
