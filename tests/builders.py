@@ -23,6 +23,7 @@ from vaestudy.binarization import fixed_binarization
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.likelihoods import Likelihood
+from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import normal
 from vaestudy.train import Splits, TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
@@ -63,6 +64,26 @@ def run_config(**changes: object) -> RunConfig:
         "learning_rate": 0.01,
     }
     return RunConfig(**{**small, **changes})
+
+
+#: Every objective with parameters that set it apart from all others, for K = 4 and Z = 2.
+OWN_PARAMETERS: dict[str, dict[str, object]] = {
+    "elbo": {},
+    "elbo-sampled": {},
+    "iwae": {},
+    "free-bits": {"free_bits": 0.2},
+    "stl": {},
+    "iwae-stl": {},
+    "dreg": {},
+    "miwae": {"k_groups": 2},
+    "piwae": {"k_groups": 2},
+    "ciwae": {"elbo_share": 0.3},
+}
+
+
+def objective_of(name: str) -> Objective:
+    """The objective as a run with the parameters above makes it."""
+    return make_objective(run_config(objective=name, k=4, n_z=2, **OWN_PARAMETERS[name]))
 
 
 def tiny_dataset(n_train: int = 90, n_test: int = 33, side: int = 4) -> Dataset:
