@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.distributions import (
+    Bernoulli,
+    ContinuousBernoulli,
+    Distribution,
+    Independent,
+    Normal,
+    kl_divergence,
+)
 
 from vaestudy.adam import Adam
 from vaestudy.binarization import fixed_binarization
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.likelihoods import Likelihood
+from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import normal
 from vaestudy.train import Splits, TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
@@ -56,6 +64,26 @@ def run_config(**changes: object) -> RunConfig:
         "learning_rate": 0.01,
     }
     return RunConfig(**{**small, **changes})
+
+
+#: Every objective with parameters that set it apart from all others, for K = 4 and Z = 2.
+OWN_PARAMETERS: dict[str, dict[str, object]] = {
+    "elbo": {},
+    "elbo-sampled": {},
+    "iwae": {},
+    "free-bits": {"free_bits": 0.2},
+    "stl": {},
+    "iwae-stl": {},
+    "dreg": {},
+    "miwae": {"k_groups": 2},
+    "piwae": {"k_groups": 2},
+    "ciwae": {"elbo_share": 0.3},
+}
+
+
+def objective_of(name: str) -> Objective:
+    """The objective as a run with the parameters above makes it."""
+    return make_objective(run_config(objective=name, k=4, n_z=2, **OWN_PARAMETERS[name]))
 
 
 def tiny_dataset(n_train: int = 90, n_test: int = 33, side: int = 4) -> Dataset:
@@ -146,6 +174,18 @@ def _plain_hidden(widths: Sequence[int], activation: str, batch_norm: bool) -> n
     return nn.Sequential(*layers)
 
 
+def _gaussian(params: Tensor) -> Distribution:
+    mean, logvar = params.chunk(2, dim=-1)
+    return Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2))
+
+
+LIKELIHOODS = {
+    "bernoulli": lambda params: Bernoulli(logits=params, validate_args=False),
+    "gaussian": _gaussian,
+    "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
+}
+
+
 class PlainVAE(nn.Module):
     """One VAE as a textbook writes it, of stock layers and ``torch.distributions``: the oracle."""
 
@@ -170,10 +210,7 @@ class PlainVAE(nn.Module):
     def likelihood(self, z: Tensor) -> Independent:
         rows = self.output(self.decoder(z.reshape(-1, self.a.n_z)))
         params = rows.reshape(*z.shape[:-1], -1)
-        if self.a.likelihood == "bernoulli":
-            return Independent(Bernoulli(logits=params, validate_args=False), 1)
-        mean, logvar = params[..., : self.a.n_features], params[..., self.a.n_features :]
-        return Independent(Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2)), 1)
+        return Independent(LIKELIHOODS[self.a.likelihood](params), 1)
 
     def terms(self, x: Tensor, eps: Tensor) -> dict[str, Tensor]:
         """The fields of `LatentTerms` for x [B, D] and eps [K, B, Z]."""

@@ -18,6 +18,7 @@ MATHS = (
     "adam",
     "checkpoint",
     "evaluate",
+    "gradients",
     "history",
     "kernels",
     "layers",

@@ -13,10 +13,13 @@ from torch.nn import functional as F
 
 from builders import (
     CPU,
+    architecture,
     assert_same_member,
     double_state,
     folder_bytes,
     fresh,
+    generators,
+    perturbed,
     randn,
     run_config,
     splits,
@@ -24,17 +27,29 @@ from builders import (
 )
 from vaestudy import lowering
 from vaestudy.adam import Adam, adam_update
-from vaestudy.compiled import CompileError, choose_step, compiled_step
+from vaestudy.compiled import (
+    SAMPLES_AT_ONCE,
+    choose_log_weights,
+    choose_step,
+    compiled_log_weights,
+    compiled_step,
+    state_tensors,
+)
+from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
-from vaestudy.tracing import state_tensors, trace
+from vaestudy.libraries import CompileError
+from vaestudy.tracing import trace_step
 from vaestudy.train import StepFunction, TrainState, initial_state, train, train_step
+from vaestudy.vae import VAE
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
 
 VARIANTS = [
     {"objective": "elbo"},
+    {"objective": "dreg", "k": 3},
+    {"objective": "free-bits", "free_bits": 0.1, "likelihood": "continuous-bernoulli"},
     {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
@@ -61,6 +76,16 @@ def test_lowered_functions_are_the_plain_ones(
     a = torch.cat([EDGES.double(), 10 * randn(2000)]).to(dtype)
     # 1e-38: float32 may flush what is smaller to 0.
     torch.testing.assert_close(lowered(a), plain(a), rtol=4 * torch.finfo(dtype).eps, atol=1e-38)
+
+
+def test_the_exponential_is_the_librarys() -> None:
+    x = torch.linspace(-87.3, 88.3, 100_001)
+    torch.testing.assert_close(lowering.exp(x), torch.exp(x), rtol=3e-7, atol=0)
+    edges = torch.tensor([-torch.inf, -200.0, 0.0, 89.0, torch.inf, torch.nan])
+    want = torch.tensor([0.0, 0.0, 1.0, torch.inf, torch.inf, torch.nan])
+    torch.testing.assert_close(lowering.exp(edges), want, rtol=0, atol=0, equal_nan=True)
+    # Other precisions keep the library's.
+    assert lowering.exp(x.double()) is NotImplemented
 
 
 def test_the_polynomial_is_the_logarithm_on_its_interval() -> None:
@@ -120,7 +145,7 @@ def test_the_graph_is_the_plain_step(variant: dict[str, object], members: int) -
     """In float64, so that nothing but rounding is forgiven; run as it is, not compiled."""
     runs = tuple(run_config(seed=s, **variant) for s in range(members))
     a, b = double_state(*runs), double_state(*runs)
-    graph = trace(b, batch_size=20).module()
+    graph = trace_step(b, batch_size=20).module()
 
     def step(state: TrainState, x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
         state.optimizer.count += 1
@@ -219,8 +244,35 @@ def test_without_a_compiler_training_goes_on_and_says_so(
 
 def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "false")
-    with pytest.raises(CompileError, match="compiling the step failed; set compile: never"):
+    with pytest.raises(CompileError, match="compiling failed; set compile: never"):
         compiled_step(fresh(run_config(hidden=(3,))), 20)
+
+
+@needs_compiler
+@pytest.mark.parametrize("measure", ["nll", "nll_restricted"])
+def test_compiled_weights_are_the_plain_ones(measure: str) -> None:
+    model = perturbed(VAE(architecture(likelihood="gaussian"), members=2)).float().eval()
+    x = (randn(3, 12) > 0).float()
+    # A last chunk that is no whole one takes the plain way.
+    n_samples = 2 * SAMPLES_AT_ONCE + 100
+    plain, compiled = (
+        estimate_log_px(model, x, n_samples, generators(0, 1), log_weights=log_weights)
+        for log_weights in (plain_log_weights(model, measure), compiled_log_weights(model, measure))
+    )
+    torch.testing.assert_close(compiled.log_px, plain.log_px, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(compiled.standard_error, plain.standard_error, rtol=1e-3, atol=1e-5)
+
+
+def test_few_samples_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_: "compiled")
+    model = VAE(architecture())
+    assert choose_log_weights(model, "nll", 5000, 1000, "auto") == "compiled"
+    for n_samples, n_data, policy in (
+        (5000, 999, "auto"),
+        (100, 10**6, "auto"),
+        (5000, 1000, "never"),
+    ):
+        assert choose_log_weights(model, "nll", n_samples, n_data, policy) != "compiled"
 
 
 def test_metrics_have_their_shape() -> None:

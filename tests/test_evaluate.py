@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from builders import LinearGaussian, architecture, generators, perturbed, randn
 from vaestudy.evaluate import (
+    MEASURES,
     _StreamingWeights,
     active_units,
     estimate_log_px,
-    log_prob_of_mean,
-    log_prob_restricted,
+    plain_log_weights,
     reconstruction_squared_error,
 )
 from vaestudy.kernels import bernoulli_log_prob
@@ -130,11 +130,13 @@ def test_there_must_be_a_sample() -> None:
         estimate_log_px(wrong_q().model, torch.zeros(1, 6).double(), 0, generators(0))
 
 
-def test_restricted_gaussian_is_normalised_on_binary_images() -> None:
-    model = perturbed(VAE(architecture(n_features=3, likelihood="gaussian")))
+@pytest.mark.parametrize("likelihood", ["gaussian", "continuous-bernoulli"])
+def test_restricted_densities_are_normalised_on_binary_images(likelihood: str) -> None:
+    model = perturbed(VAE(architecture(n_features=3, likelihood=likelihood)))
     images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * 3)
-    params = (2 * randn(1, 1, 1, 6)).expand(1, 1, 8, 6)
-    restricted = log_prob_restricted(model)(images[None, None], params)
+    n_params = model.likelihood.param_features(3)
+    params = (2 * randn(1, 1, 1, n_params)).expand(1, 1, 8, n_params)
+    restricted = MEASURES["nll_restricted"](model.likelihood, images[None, None], params)
     assert torch.logsumexp(restricted, -1).item() == pytest.approx(0, abs=1e-12)
     own = model.likelihood.log_prob(images[None, None], params)
     torch.testing.assert_close(restricted, own - torch.logsumexp(own, -1, keepdim=True))
@@ -144,15 +146,15 @@ def test_log_prob_of_mean_is_a_bernoulli_with_the_mean() -> None:
     model = perturbed(VAE(architecture(likelihood="gaussian")))
     x, params = (randn(1, 1, 4, 12) > 0).double(), randn(1, 2, 4, 24)
     want = bernoulli_log_prob(x, torch.logit(model.likelihood.mean(params)))
-    torch.testing.assert_close(log_prob_of_mean(model)(x, params), want)
+    torch.testing.assert_close(MEASURES["nll_mean"](model.likelihood, x, params), want)
 
 
 def test_for_bernoulli_models_all_measures_agree() -> None:
     model = perturbed(VAE(architecture())).eval()
     x = (randn(4, 12) > 0).double()
     nlls = [
-        estimate_log_px(model, x, 5, generators(0), log_prob=f).nll()
-        for f in (None, log_prob_restricted(model), log_prob_of_mean(model))
+        estimate_log_px(model, x, 5, generators(0), log_weights=plain_log_weights(model, m)).nll()
+        for m in MEASURES
     ]
     assert torch.equal(nlls[0], nlls[1])
     assert torch.equal(nlls[0], nlls[2])

@@ -39,6 +39,8 @@ from vaestudy.figures.activity_table import (
     size_table,
 )
 from vaestudy.figures.families import color_of, label_of, line_of, order_of
+from vaestudy.likelihoods import LIKELIHOODS
+from vaestudy.objectives import OBJECTIVES
 from vaestudy.study import EmptySelectionError, Study
 
 mpl.use("Agg")
@@ -115,10 +117,22 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         ({"batch_norm": "all"}, "VAE + BN (heads too)"),
         ({"likelihood": "gaussian", "warmup": 1}, "VAE + WU, Gaussian"),
         ({"encoder_heads": "bounded"}, "VAE, bounded heads"),
+        ({"beta": 4.0, "likelihood": "continuous-bernoulli"}, "VAE (β=4), continuous Bernoulli"),
+        ({"objective": "free-bits", "free_bits": 0.25}, "VAE, free bits (λ=0.25)"),
+        ({"objective": "miwae", "k": 64, "k_groups": 8}, "MIWAE (K=64, G=8)"),
+        ({"objective": "dreg", "k": 5, "warmup": 20, "warmup_cycles": 4},
+         "IWAE, DReG (K=5) + cyclical WU"),
     ],
 )  # fmt: skip
 def test_families_have_names(row: Mapping[str, Any], label: str) -> None:
     assert label_of(row) == label
+
+
+def test_every_objective_and_likelihood_has_a_name() -> None:
+    names = {label_of({"objective": name}) for name in OBJECTIVES}
+    assert len(names | {label_of({"likelihood": name}) for name in LIKELIHOODS}) == (
+        len(OBJECTIVES) + len(LIKELIHOODS) - 1
+    )
 
 
 def test_families_are_told_apart() -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli
 
 from builders import randn
-from vaestudy.kernels import bernoulli_log_prob, softplus
+from vaestudy.kernels import (
+    bernoulli_log_prob,
+    continuous_bernoulli_log_prob,
+    log_sinhc,
+    log_sinhc_slope,
+    softplus,
+)
 
 DTYPES = [torch.float32, torch.float64]
 EDGES = [-100.0, -40.1, -39.9, -20.0, -1e-8, 0.0, 1e-8, 20.0, 39.9, 40.1, 100.0]
@@ -89,3 +98,43 @@ def test_bernoulli_at_the_extremes_is_finite(logit: float, pixel: float) -> None
     assert value.item() == pytest.approx(0.0 if likely else -100.0)
     assert logits.grad is not None
     assert logits.grad.item() == pytest.approx(0.0 if likely else 2 * pixel - 1)
+
+
+def exact_log_sinhc(logit: float) -> tuple[float, float]:
+    """A(l) and A'(l) with 100 digits."""
+    with localcontext() as context:
+        context.prec = 100
+        a = Decimal(logit)
+        if not a:
+            return 0.0, 0.0
+        slope = (a.exp() + 1) / (a.exp() - 1) / 2 - 1 / a
+        return float(((a.exp() - 1) / a).ln() - a / 2), float(slope)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_continuous_bernoullis_normaliser_is_exact_everywhere(dtype: torch.dtype) -> None:
+    sizes = [0, 1e-20, 1e-8, 1e-4, 0.01, 0.3, 0.4999, 0.5, 0.5001, 0.7, 1, 2, 9, 40, 88, 89, 100]
+    logits = torch.tensor([*sizes, *(-size for size in sizes)], dtype=dtype)
+    want = torch.tensor([exact_log_sinhc(v) for v in logits.tolist()], dtype=torch.float64)
+    eps = torch.finfo(dtype).eps
+    for f, exact in ((log_sinhc, want[:, 0]), (log_sinhc_slope, want[:, 1])):
+        torch.testing.assert_close(f(logits).double(), exact, rtol=eps, atol=4 * eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_continuous_bernoulli_gradient_is_data_minus_mean(dtype: torch.dtype) -> None:
+    logits = torch.tensor([[[[*EDGES, 0.3, -0.3, 0.5, -0.5, 3.0]]]], dtype=dtype)
+    x = torch.linspace(0, 1, logits.shape[-1], dtype=dtype).view(1, 1, 1, -1)
+    upstream = torch.full((1, 1, 1), 0.7, dtype=dtype)
+    _, got = value_and_gradient(partial(continuous_bernoulli_log_prob, x), logits, upstream)
+    slopes = [exact_log_sinhc(v)[1] for v in logits.flatten().tolist()]
+    want = 0.7 * (x.double() - 0.5 - torch.tensor(slopes, dtype=torch.float64))
+    atol = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(got.double(), want, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+def test_continuous_bernoulli_gradcheck(scale: float) -> None:
+    x, logits = torch.sigmoid(randn(1, 1, 3, 4, seed=1)), scale * randn(1, 2, 3, 4)
+    log_prob = partial(continuous_bernoulli_log_prob, x)
+    assert torch.autograd.gradcheck(log_prob, logits.requires_grad_())

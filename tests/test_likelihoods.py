@@ -11,17 +11,21 @@ from scipy.integrate import quad
 from torch import Tensor
 from torch import distributions as td
 
+from builders import LIKELIHOODS as ORACLES
 from builders import randn
-from vaestudy.likelihoods import LIKELIHOODS, Bernoulli, Gaussian, Likelihood
+from vaestudy.likelihoods import (
+    LIKELIHOODS,
+    Bernoulli,
+    ContinuousBernoulli,
+    Gaussian,
+    Likelihood,
+)
 
 D = 5
 
 
 def oracle(name: str, params: Tensor) -> td.Distribution:
-    if name == "bernoulli":
-        return td.Independent(td.Bernoulli(logits=params, validate_args=False), 1)
-    a, b = params[..., :D], params[..., D:]
-    return td.Independent(td.Normal(torch.sigmoid(a), torch.exp(torch.tanh(b)).sqrt()), 1)
+    return td.Independent(ORACLES[name](params), 1)
 
 
 @pytest.fixture(params=sorted(LIKELIHOODS))
@@ -95,6 +99,41 @@ def test_gaussian_is_normalised_over_several_features() -> None:
     density = Gaussian().log_prob(x, params).exp()
     total = density.sum() * (grid[1] - grid[0]) ** 2
     assert total.item() == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("logit", [-30.0, -1.0, -0.499, 0.0, 1e-5, 0.5, 6.0, 100.0])
+def test_continuous_bernoulli_integrates_to_one(logit: float) -> None:
+    params = torch.full((1, 1, 1, 1), logit, dtype=torch.float64)
+
+    def density(x: float) -> float:
+        data = torch.tensor(x, dtype=torch.float64).view(1, 1, 1, 1)
+        return ContinuousBernoulli().log_prob(data, params).exp().item()
+
+    assert quad(density, 0, 1)[0] == pytest.approx(1, abs=1e-10)
+    mean = quad(lambda x: x * density(x), 0, 1)[0]
+    assert ContinuousBernoulli().mean(params).item() == pytest.approx(mean, rel=1e-10)
+
+
+def test_continuous_bernoulli_at_one_half_is_uniform() -> None:
+    params, x = torch.zeros(1, 1, 1, 3), torch.tensor([0.0, 0.3, 1.0]).view(1, 1, 1, 3)
+    assert ContinuousBernoulli().log_prob(x, params).item() == 0
+    assert torch.equal(ContinuousBernoulli().mean(params), torch.full((1, 1, 1, 3), 0.5))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("logit", [-100.0, -20.0, -1.0, -1e-6, 0.0, 1e-6, 0.3, 3.0, 100.0])
+def test_continuous_bernoulli_samples_have_its_distribution(
+    dtype: torch.dtype, logit: float, generator: torch.Generator
+) -> None:
+    n = 20_000
+    x = ContinuousBernoulli().sample(torch.full((n, 1), logit, dtype=dtype), generator)
+    assert x.min() >= 0
+    assert x.max() <= 1
+    grid = np.linspace(0, 1, 21) if abs(logit) < 10 else np.linspace(0, 5 / abs(logit), 21)
+    grid = 1 - grid[::-1] if logit > 10 else grid
+    want = grid if logit == 0 else np.expm1(logit * grid) / np.expm1(logit)
+    got = (x.double().numpy() <= grid).mean(0)
+    assert np.abs(got - want).max() < 2 / n**0.5  # Kolmogorov-Smirnov, p about 1e-3
 
 
 def test_binary_logits_are_the_log_odds(likelihood: Likelihood) -> None:

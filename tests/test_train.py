@@ -11,6 +11,7 @@ from torch import Tensor
 
 from builders import (
     CPU,
+    OWN_PARAMETERS,
     as_plain,
     assert_same_member,
     double_state,
@@ -37,6 +38,7 @@ VARIANTS = [
     {"objective": "elbo-sampled", "likelihood": "gaussian", "binarization": "none"},
     {"objective": "iwae", "k": 5, "likelihood": "gaussian", "batch_norm": "all", "warmup": 2},
     {"encoder_heads": "bounded", "activation": "tanh", "binarization": "static", "k": 2},
+    {"likelihood": "continuous-bernoulli", "binarization": "none", "beta": 0.5},
 ]
 
 
@@ -153,6 +155,17 @@ def test_a_divergence_in_the_very_last_step_is_seen() -> None:
 def test_runs_of_different_groups_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot be trained together"):
         fresh(run_config(), run_config(n_z=4))
+
+
+@pytest.mark.parametrize("name", sorted(OWN_PARAMETERS))
+def test_every_objective_trains(name: str) -> None:
+    parameters = {"objective": name, "k": 4, "n_z": 2, "warmup": 2, "epochs": 3, "beta": 1.5}
+    state = train(fresh(run_config(**parameters, **OWN_PARAMETERS[name])), splits())
+    bounds = [values[BOUND, 0] for values in state.history.test]
+    assert bounds == sorted(bounds)
+    assert not state.failed
+    betas = [values[SCALARS.index("beta"), 0] for values in state.history.train[1:]]
+    assert betas == [0, 0.75, 1.5]
 
 
 def test_members_may_differ_in_warmup() -> None:

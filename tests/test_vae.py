@@ -24,6 +24,7 @@ M, K, B, D, Z = 3, 4, 6, 12, 3
 VARIANTS = [
     {},
     {"likelihood": "gaussian"},
+    {"likelihood": "continuous-bernoulli"},
     {"batch_norm": "hidden"},
     {"batch_norm": "all", "likelihood": "gaussian"},
     {"encoder_heads": "bounded", "activation": "tanh"},
@@ -43,7 +44,7 @@ def batch(model: VAE) -> tuple[torch.Tensor, torch.Tensor]:
     return (randn(M, B, D) > 0).double(), randn(M, K, B, model.architecture.n_z, seed=1)
 
 
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("objective", ["elbo", "elbo-sampled", "iwae"])
 def test_members_are_plain_vaes_in_values_and_gradients(
     model: VAE, batch: tuple[torch.Tensor, torch.Tensor], objective: str
 ) -> None:

@@ -34,6 +34,8 @@ _ANY_RUN = {
     "binarization": "dynamic",
     "seed": 0,
     "warmup": 0,
+    "warmup_cycles": 1,
+    "warmup_rise": 1.0,
     "epochs": 1,
     "learning_rate": 0.001,
 }
@@ -46,6 +48,7 @@ WORTH_IT_FROM_SAMPLES = 5_000_000
 SAMPLES_AT_ONCE = 500
 
 T = TypeVar("T")
+_PLAIN_STEP: StepFunction = train_step
 
 
 def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:
@@ -64,8 +67,8 @@ def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> Step
     planned = run.epochs * (n_images // batch_size)
     pays = planned >= WORTH_IT_FROM_STEPS
     if not _wanted(state.device, policy, pays, f"{planned:,} steps"):
-        return train_step
-    return _or_plain(lambda: compiled_step(state, batch_size), train_step, policy)
+        return _PLAIN_STEP
+    return _or_plain(lambda: compiled_step(state, batch_size), _PLAIN_STEP, policy)
 
 
 def choose_log_weights(
@@ -181,7 +184,9 @@ def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
         if eps.shape[1:3] != (SAMPLES_AT_ONCE, 1):
             return plain(x, mu, logvar, eps)
-        (result,) = library(*tensors, x.contiguous(), mu, logvar, eps)
+        # mu and logvar are halves of one tensor; a library takes its inputs' layout for granted.
+        data = (tensor.contiguous() for tensor in (x, mu, logvar, eps))
+        (result,) = library(*tensors, *data)
         return result
 
     return log_weights

@@ -106,9 +106,10 @@ class StudyConfig(Strict):
     )
     compile: CompilePolicy = Field(
         "auto",
-        description="Whether training steps are compiled, on CPU cores. auto: where a run is long "
-        "enough to win back what it costs (some 20 s a kind of model, kept for later runs), and "
-        "a C++ compiler is there. It is part of no run's identity: results agree to rounding.",
+        description="Whether training steps and final estimates are compiled, on CPU cores. auto: "
+        "where they are long enough to win back what it costs (some 20 s a kind of model, kept for "
+        "later runs), and a C++ compiler is there. No part of a run's identity: results agree to "
+        "rounding.",
     )
     report: Report = Field(default_factory=Report)
 

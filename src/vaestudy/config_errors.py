@@ -42,6 +42,8 @@ def _expectation(problem: Any) -> str:
             return f"expected a number greater than {context['gt']}"
         case "greater_than_equal":
             return f"expected a number of at least {context['ge']}"
+        case "less_than_equal":
+            return f"expected a number of at most {context['le']}"
         case "less_than":
             return f"expected a number less than {context['lt']}"
         case "int_type":

@@ -23,7 +23,8 @@ from vaestudy.likelihoods import Likelihood
 from vaestudy.rng import normal
 from vaestudy.vae import VAE, standard_normal_log_prob
 
-#: log w of x [M, B, D] at z = mu + sigma eps, from q's mu and logvar [M, B, Z] and eps [M, S, B, Z].
+#: log w [M, S, B] of x [M, B, D] at z = mu + sigma eps, from mu and logvar [M, B, Z] and eps
+#: [M, S, B, Z].
 LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 #: Decoder rows at a time: 500 rows of 784 floats (1.5 MB) stay near the core.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaestudy.config import RunConfig
-from vaestudy.objectives import OBJECTIVES
+from vaestudy.objectives import make_objective
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.vae import VAE, LatentTerms, kl_per_unit
 
@@ -64,7 +64,7 @@ def evaluate_epoch(
     The bound is the training objective's at beta = 1, with as many samples.
     """
     run, device = runs[0], test.device
-    objective = OBJECTIVES[run.objective]
+    objective = make_objective(run)
     noise = MemberRNG(tuple(r.seed for r in runs), device).generators("test-eps", epoch)
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)

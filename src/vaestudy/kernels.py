@@ -3,6 +3,8 @@
     softplus(a) = ln(1 + e^a) = -ln sigmoid(-a),      d softplus / da = sigmoid(a)
     Bernoulli:    sum_d x_d l_d - softplus(l_d),      d / dl_d = x_d - sigmoid(l_d)
                   where softplus(l) = max(l, 0) + ln(1 + e^-|l|)
+    continuous:   sum_d (x_d - 1/2) l_d - A(l_d),     d / dl_d = x_d - 1/2 - A'(l_d)
+    A(l) = ln(sinh(l/2) / (l/2)) = ln((e^l - 1) / l) - l/2
 
 Autograd keeps and reads more intermediates than these need: each function here computes its
 gradient from one saved tensor. Their plain twins are in the tests.
@@ -10,6 +12,7 @@ gradient from one saved tensor. Their plain twins are in the tests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -76,3 +79,62 @@ def bernoulli_log_prob(
 ) -> Float[Tensor, "M K B"]:
     r"""Return :math:`\sum_d x_d l_d - \mathrm{softplus}(l_d)` in nats; ``x`` gets no gradient."""
     return _BernoulliLogProb.apply(x, logits)  # type: ignore[no-any-return]
+
+
+# B_2n / (2n)!, the coefficients of A'(l) = coth(l/2) / 2 - 1/l in odd powers of l. Both formulas
+# subtract what is large near 0; up to 1/2 the series' remainder is below 1e-17.
+_A_SLOPE = (
+    1 / 12,
+    -1 / 720,
+    1 / 30240,
+    -1 / 1209600,
+    1 / 47900160,
+    -691 / 1307674368000,
+    1 / 74724249600,
+)
+_SERIES_BELOW = 0.5
+
+
+def _polynomial(coefficients: Sequence[float], y: Tensor) -> Tensor:
+    value = torch.full_like(y, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        value = value * y + coefficient
+    return value
+
+
+def log_sinhc(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    r"""Return :math:`A(l) = \ln\frac{\sinh(l/2)}{l/2}`, accurate at every ``l``."""
+    squared = logits.square()
+    coefficients = [slope / (2 * n) for n, slope in enumerate(_A_SLOPE, start=1)]
+    series = squared * _polynomial(coefficients, squared)
+    near = logits.abs() < _SERIES_BELOW
+    a = torch.where(near, 1.0, logits.abs())
+    return torch.where(near, series, 0.5 * a + torch.log(-torch.expm1(-a)) - torch.log(a))
+
+
+def log_sinhc_slope(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    r"""Return :math:`A'(l) = \tfrac12\coth\tfrac l2 - \tfrac1l`, accurate at every ``l``."""
+    series = logits * _polynomial(_A_SLOPE, logits.square())
+    near = logits.abs() < _SERIES_BELOW
+    safe = torch.where(near, 1.0, logits)
+    return torch.where(near, series, 0.5 / torch.tanh(0.5 * safe) - 1 / safe)
+
+
+class _ContinuousBernoulliLogProb(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, logits: Tensor) -> Tensor:
+        ctx.save_for_backward(x, logits)
+        return torch.addcmul(-log_sinhc(logits), x - 0.5, logits).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[None, Tensor]:
+        x, logits = ctx.saved_tensors
+        residual = (x - 0.5) - log_sinhc_slope(logits)
+        return None, residual.mul_(grad_outputs[0].unsqueeze(-1))
+
+
+def continuous_bernoulli_log_prob(
+    x: Float[Tensor, "M 1 B D"], logits: Float[Tensor, "M K B D"]
+) -> Float[Tensor, "M K B"]:
+    r"""Return :math:`\sum_d (x_d - \tfrac12) l_d - A(l_d)` in nats; ``x`` gets no gradient."""
+    return _ContinuousBernoulliLogProb.apply(x, logits)  # type: ignore[no-any-return]

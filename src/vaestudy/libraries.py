@@ -37,7 +37,7 @@ class CompileError(RuntimeError):
 
 
 class Library:
-    """A compiled function of tensors; those that it updates, it updates in place."""
+    """A compiled function of contiguous tensors; those that it updates, it updates in place."""
 
     def __init__(self, path: Path) -> None:
         # Not `torch._inductor.aoti_load_package`: that imports the compiler, a second or more.

@@ -9,6 +9,12 @@ Gaussian with the bounded outputs of Bettencourt & Craddock, :math:`\mu = \sigma
 
 .. math:: \log p(x|z) = -\tfrac12\sum_d \log 2\pi + \log\sigma_d^2 + (x_d-\mu_d)^2/\sigma_d^2
 
+Continuous Bernoulli (Loaiza-Ganem & Cunningham 2019), a density on [0, 1], logits :math:`l`:
+
+.. math::
+    \log p(x|z) = \sum_d x_d l_d - \ln\frac{e^{l_d} - 1}{l_d}
+    = \sum_d (x_d - \tfrac12) l_d - \ln\frac{\sinh(l_d/2)}{l_d/2}
+
 All in nats, summed over the D features. To add one: write a class with these members, put it in
 ``LIKELIHOODS``, and test it against ``torch.distributions``.
 """
@@ -22,7 +28,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.kernels import bernoulli_log_prob
+from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob, log_sinhc_slope
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -126,4 +132,50 @@ class Gaussian(Likelihood):
         return params.chunk(2, dim=-1)[0]
 
 
-LIKELIHOODS: dict[str, Likelihood] = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}
+class ContinuousBernoulli(Likelihood):
+    """Independent features on [0, 1] with density proportional to e^(l x), l the logits."""
+
+    n_heads = 1
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        return continuous_bernoulli_log_prob(x, params)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        smaller = self._smaller_mean(params)
+        return torch.where(params < 0, smaller, 1 - smaller)
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        # The inverse of F(x) = (1 - e^(-a x)) / (1 - e^(-a)), a = |l|; mirrored where l > 0. The
+        # ratio keeps its precision down to the smallest a, where x is uniform.
+        a = params.abs().clamp_min(1e-30)
+        uniform = torch.empty_like(params).uniform_(generator=generator)
+        x = -torch.log1p(uniform * torch.expm1(-a)) / a
+        return torch.where(params > 0, 1 - x, x)
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        smaller = self._smaller_mean(params)
+        size = torch.log1p(-smaller) - torch.log(smaller)
+        return torch.where(params < 0, -size, size)
+
+    @staticmethod
+    def _smaller_mean(logits: Tensor) -> Tensor:
+        """Return the mean at -|l|, at most 1/2: 1/2 - A'(|l|) = 1/|l| - 1/(e^|l| - 1)."""
+        a = logits.abs()
+        far = a.clamp_min(1.0)
+        return torch.where(
+            a < 1, 0.5 - log_sinhc_slope(a), 1 / far + torch.exp(-far) / torch.expm1(-far)
+        )
+
+
+LIKELIHOODS: dict[str, Likelihood] = {
+    "bernoulli": Bernoulli(),
+    "gaussian": Gaussian(),
+    "continuous-bernoulli": ContinuousBernoulli(),
+}

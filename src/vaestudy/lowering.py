@@ -7,13 +7,18 @@ With :math:`e = e^{-|a|} \in (0, 1]`, one exponential gives both
     \sigma(a) = \begin{cases} 1/(1+e) & a \ge 0 \\ e/(1+e) & a < 0 \end{cases}
 
 and the graph computes e once for the value and its gradient. The logarithm of 1 + e is a polynomial
-on [0, 1], a few fused multiply-adds where the library's function takes as long as the exponential.
+on [0, 1], and the exponential itself is one after the usual reduction
+
+.. math:: e^x = 2^n e^r, \qquad n = \mathrm{round}(x / \ln 2), \quad |r| \le \tfrac12\ln 2,
+
+a few fused multiply-adds each, in half the time of the vector library's functions.
 A product of one member is a plain matrix product, and a bias is added where the product is next
 read.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +43,42 @@ _LOG1P_COEFFICIENTS = (
 )
 
 
+# e^r on [-ln 2 / 2, ln 2 / 2], Chebyshev interpolation of degree 6: 6e-9 relative.
+_EXP_COEFFICIENTS = (
+    1.0,
+    1.0000000377162153,
+    0.5000000047117972,
+    0.16666415514649002,
+    0.041666352896198126,
+    0.008375126398416404,
+    0.001394110846934711,
+)
+# ln 2 in two parts: n times the first is exact in float32 for every n that occurs.
+_LN2_HIGH, _LN2_LOW = 0.693359375, -2.1219444005469057e-4
+_EXP_UNDERFLOW, _EXP_OVERFLOW = -87.33, 88.37
+
+
+def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
+    *rest, last = coefficients
+    value = x * last + rest.pop()
+    for coefficient in reversed(rest):
+        value = value * x + coefficient
+    return value
+
+
+def exp(x: Tensor) -> Tensor:
+    """Return e^x in float32, to its precision: 0 below -87.33, infinite above 88.37."""
+    if x.dtype != torch.float32:
+        return NotImplemented  # type: ignore[no-any-return]
+    inside = x.clamp(_EXP_UNDERFLOW, _EXP_OVERFLOW)
+    n = torch.round(inside * (1 / math.log(2)))
+    r = inside - n * _LN2_HIGH - n * _LN2_LOW
+    # The bits of 2^n: its exponent, biased by 127, above 23 bits of mantissa.
+    power = ((n.to(torch.int32) + 127) << 23).view(torch.float32)
+    value = torch.where(x < _EXP_UNDERFLOW, 0.0, _polynomial(r, _EXP_COEFFICIENTS) * power)
+    return torch.where(x > _EXP_OVERFLOW, math.inf, value)
+
+
 def log1p_unit(e: Tensor) -> Tensor:
     """Return ln(1 + e) for e in [0, 1], to float32's precision relative to its value.
 
@@ -45,11 +86,7 @@ def log1p_unit(e: Tensor) -> Tensor:
     """
     if e.dtype == torch.float64:
         return torch.log1p(e)
-    *rest, last = _LOG1P_COEFFICIENTS
-    polynomial = e * last + rest.pop()
-    for coefficient in reversed(rest):
-        polynomial = polynomial * e + coefficient
-    return polynomial * e
+    return _polynomial(e, _LOG1P_COEFFICIENTS) * e
 
 
 def softplus(a: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -81,6 +118,7 @@ def baddbmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 #: For the compiled step's graph, on a CPU.
 LOWERINGS: dict[Any, Callable[..., Tensor]] = {
+    aten.exp.default: exp,
     aten.softplus.default: softplus,
     aten.sigmoid.default: sigmoid,
     aten.bmm.default: bmm,

@@ -1,7 +1,7 @@
 """A finished run measured on its test set: one tidy row a metric.
 
 Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
-Bernoulli models, a density for Gaussian ones, so the two do not compare. On binary pixels these do:
+Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean.
 """
@@ -18,14 +18,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vaestudy.checkpoint import CheckpointError, load_model
-from vaestudy.config import RunConfig
+from vaestudy.compiled import choose_log_weights
+from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import (
-    LogProb,
+    MEASURES,
     active_units,
     estimate_log_px,
-    log_prob_of_mean,
-    log_prob_restricted,
     reconstruction_squared_error,
 )
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
@@ -41,7 +40,12 @@ COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
 
 
 def measure_run(
-    model: VAE, run: RunConfig, test: Float[Tensor, "T D"], n_samples: int, threshold: float
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    n_samples: int,
+    threshold: float,
+    compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
     """Return the final measurements of one run; columns ``COLUMNS``.
 
@@ -57,6 +61,8 @@ def measure_run(
         Importance samples a test image.
     threshold
         Activity above which a latent dimension is active.
+    compile_policy
+        Whether the importance weights are computed by a compiled library.
     """
     # Training uses the noise of epochs up to its last; the next is fresh.
     scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
@@ -64,25 +70,15 @@ def measure_run(
     activity = units[UNITS.index("activity"), 0]
     rows: list[Row] = [(name, bounds[name], None, run.k) for name in BOUNDS]
     rows.append(("active_units", float(active_units(activity, threshold)), None, None))
-    for metric, log_prob in _log_probs(model, run).items():
-        estimate = estimate_log_px(
-            model, test, n_samples, stream_generators([run], test.device), log_prob=log_prob
-        )
-        rows.append((metric, estimate.nll().item(), estimate.nll_error().item(), n_samples))
+    # For a Bernoulli model all measures are its own.
+    for measure in ("nll",) if run.likelihood == "bernoulli" else MEASURES:
+        log_weights = choose_log_weights(model, measure, n_samples, len(test), compile_policy)
+        generators = stream_generators([run], test.device)
+        estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
+        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples))
     rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None))
     table = pd.DataFrame([(run.run_id, *row, len(test)) for row in rows], columns=list(COLUMNS))
     return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
-
-
-def _log_probs(model: VAE, run: RunConfig) -> dict[str, LogProb | None]:
-    own: dict[str, LogProb | None] = {"nll": None}
-    if run.likelihood != "gaussian":
-        return own
-    return {
-        **own,
-        "nll_restricted": log_prob_restricted(model),
-        "nll_mean": log_prob_of_mean(model),
-    }
 
 
 def measure_group(
@@ -93,6 +89,7 @@ def measure_group(
     device: torch.device,
     n_samples: int,
     threshold: float,
+    compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
     """Measure every finished run of a group; a diverged run has no rows."""
     tables = [pd.DataFrame(columns=list(COLUMNS))]
@@ -107,6 +104,6 @@ def measure_group(
                 f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
             )
         test = test_pixels(dataset, run.binarization).to(device)
-        tables.append(measure_run(model, run, test, n_samples, threshold))
+        tables.append(measure_run(model, run, test, n_samples, threshold, compile_policy))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

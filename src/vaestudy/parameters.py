@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -12,7 +13,46 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Own:
+    """Parameters that an objective has for itself.
+
+    Parameters
+    ----------
+    names
+        Fields of :class:`ModelParameters`; the first must be set.
+    otherwise
+        The objective that it is where the first stands at its default.
+    """
+
+    names: tuple[str, ...]
+    otherwise: str
+
+
+OBJECTIVE_PARAMETERS: dict[str, Own] = {
+    "free-bits": Own(("free_bits", "free_bits_group"), otherwise="elbo"),
+    "miwae": Own(("k_groups",), otherwise="iwae"),
+    "piwae": Own(("k_groups",), otherwise="iwae"),
+    "ciwae": Own(("elbo_share",), otherwise="iwae"),
+}
+#: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
+_NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
+#: Younger than the first runs, with their marks in names; left out of ids at their defaults, so
+#: that the old ids stand.
+_LATER = {
+    "k_groups": "g",
+    "elbo_share": "c",
+    "free_bits": "fb",
+    "free_bits_group": "per",
+    "beta": "b",
+    "warmup_cycles": "cycles",
+    "warmup_rise": "rise",
+}
 
 
 class Strict(BaseModel):
@@ -36,15 +76,47 @@ class ModelParameters(Strict):
         description="dynamic: pixels drawn afresh from their intensities at each presentation; "
         "static: drawn once; threshold: intensity > 0.5; none: grey values.",
     )
-    likelihood: Literal["bernoulli", "gaussian"] = Field(
-        "bernoulli", description="The decoder's distribution p(x | z)."
+    likelihood: Literal["bernoulli", "gaussian", "continuous-bernoulli"] = Field(
+        "bernoulli",
+        description="The decoder's distribution p(x | z); continuous-bernoulli: a density on grey "
+        "values in [0, 1], for binarization none.",
     )
-    objective: Literal["elbo", "elbo-sampled", "iwae"] = Field(
+    objective: Literal[
         "elbo",
-        description="elbo: KL in closed form (the VAE); elbo-sampled: KL from the samples; "
-        "iwae: the K-sample importance-weighted bound.",
+        "elbo-sampled",
+        "iwae",
+        "free-bits",
+        "stl",
+        "iwae-stl",
+        "dreg",
+        "miwae",
+        "piwae",
+        "ciwae",
+    ] = Field(
+        "elbo",
+        description="elbo: KL in closed form (the VAE; with beta, the beta-VAE); elbo-sampled: KL "
+        "from the samples; iwae: the K-sample importance-weighted bound; free-bits: elbo whose KL "
+        "costs at least free_bits; stl, iwae-stl: elbo-sampled and iwae without the score "
+        "function's gradient; dreg: iwae with the doubly reparameterised gradient; miwae: mean of "
+        "k_groups importance-weighted bounds; piwae: iwae for the decoder, miwae for the encoder; "
+        "ciwae: elbo_share of elbo-sampled, the rest iwae.",
     )
     k: PositiveInt = Field(1, description="Samples of z per datum in the objective.")
+    k_groups: PositiveInt = Field(
+        1, description="miwae, piwae: groups of equal size into which the k samples are split."
+    )
+    elbo_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="ciwae: weight of elbo-sampled beside iwae."
+    )
+    free_bits: NonNegativeFloat = Field(
+        0.0, description="free-bits: nats of KL a group of latent dimensions that cost the same."
+    )
+    free_bits_group: PositiveInt = Field(
+        1, description="free-bits: latent dimensions that share one minimum; divides n_z."
+    )
+    beta: PositiveFloat = Field(
+        1.0, description="Weight of the KL term once warm-up is over; other than 1: the beta-VAE."
+    )
     n_z: PositiveInt = Field(50, description="Latent dimensions.")
     hidden: tuple[PositiveInt, ...] = Field(
         (200, 200), min_length=1, description="Encoder's hidden widths; the decoder mirrors them."
@@ -62,7 +134,14 @@ class ModelParameters(Strict):
         description="linear; or bounded: mu through a sigmoid, log-variance through tanh.",
     )
     warmup: NonNegativeInt = Field(
-        0, description="Epochs over which the KL weight rises linearly from 0 to 1."
+        0, description="Epochs over which the KL weight is annealed, linearly from 0 to beta."
+    )
+    warmup_cycles: PositiveInt = Field(
+        1,
+        description="How often it starts from 0 within warmup: cyclical annealing if more than 1.",
+    )
+    warmup_rise: Share = Field(
+        1.0, description="Fraction of each cycle in which it rises; for the rest it stays at beta."
     )
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
@@ -78,7 +157,55 @@ class ModelParameters(Strict):
                 f"warmup is {self.warmup} epochs but training lasts {self.epochs}: the KL weight "
                 "would never reach 1; lower warmup or raise epochs"
             )
+        if self.warmup_cycles > max(self.warmup, 1):
+            raise ValueError(
+                f"warmup_cycles is {self.warmup_cycles} but warmup is {self.warmup} epochs: a "
+                "cycle takes at least one; raise warmup (to epochs, to anneal throughout) or lower "
+                "warmup_cycles"
+            )
+        if self.warmup_rise < 1 and not self.warmup:
+            raise ValueError(
+                f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
+                "leave warmup_rise out"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _objective_has_its_parameters(self) -> Self:
+        own = OBJECTIVE_PARAMETERS.get(self.objective)
+        if own is not None and self._is_default(own.names[0]):
+            name = own.names[0]
+            raise ValueError(
+                f"objective is {self.objective!r} with {name} {getattr(self, name)}, which makes "
+                f"it {own.otherwise!r}; set {name}, or write objective: {own.otherwise}"
+            )
+        for owner, other in OBJECTIVE_PARAMETERS.items():
+            for name in other.names:
+                if not (self._is_default(name) or (own is not None and name in own.names)):
+                    raise ValueError(
+                        f"{name} is {getattr(self, name)} but objective is {self.objective!r}, "
+                        f"which has no such parameter; leave it out, or set objective: {owner}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _objective_fits_the_model(self) -> Self:
+        for name, whole in (("k_groups", "k"), ("free_bits_group", "n_z")):
+            if getattr(self, whole) % getattr(self, name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)} but {whole} is {getattr(self, whole)}: "
+                    f"groups are of equal size, so {name} must divide {whole}"
+                )
+        if self.objective in _NEED_INDEPENDENT_ROWS and self.batch_norm != "none":
+            raise ValueError(
+                f"objective is {self.objective!r} with batch_norm {self.batch_norm!r}: its "
+                "gradient needs samples that do not meet in the decoder, and batch statistics mix "
+                "them; set batch_norm to none, or take another objective"
+            )
+        return self
+
+    def _is_default(self, name: str) -> bool:
+        return bool(getattr(self, name) == type(self).model_fields[name].default)
 
 
 class RunConfig(ModelParameters):
@@ -88,8 +215,11 @@ class RunConfig(ModelParameters):
 
     @cached_property
     def canonical(self) -> str:
-        """The parameters as JSON with sorted keys, the text that ids are hashes of."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """The parameters as JSON with sorted keys, the text that ids are hashes of.
+
+        What a later version added is left out at its default: ids of finished runs stand.
+        """
+        return self._canonical_without()
 
     @cached_property
     def run_id(self) -> str:
@@ -107,7 +237,8 @@ class RunConfig(ModelParameters):
         return self._canonical_without("seed", "warmup")
 
     def _canonical_without(self, *names: str) -> str:
-        return json.dumps(self.model_dump(mode="json", exclude=set(names)), sort_keys=True)
+        unsaid = {name for name in _LATER if self._is_default(name)}
+        return json.dumps(self.model_dump(mode="json", exclude={*names, *unsaid}), sort_keys=True)
 
     def _slug(self, warmup: bool = True) -> str:
         objective = self.objective if self.k == 1 else f"{self.objective}{self.k}"
@@ -115,6 +246,11 @@ class RunConfig(ModelParameters):
         parts += [] if self.batch_norm == "none" else [f"bn-{self.batch_norm}"]
         parts += [] if self.encoder_heads == "linear" else [self.encoder_heads]
         parts += [f"wu{self.warmup}"] if warmup and self.warmup else []
+        parts += [
+            mark + f"{getattr(self, name):g}".replace(".", "p").replace("+", "")
+            for name, mark in _LATER.items()
+            if not self._is_default(name)
+        ]
         return "-".join(parts)
 
 

@@ -27,7 +27,7 @@ from vaestudy.files import atomic_path
 from vaestudy.history import batch_metrics
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
-from vaestudy.objectives import OBJECTIVES
+from vaestudy.objectives import make_objective
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
 
@@ -53,7 +53,7 @@ def pure_step(state: TrainState) -> Callable[..., Tensor]:
     model, adam = state.model, state.optimizer
     names = list(adam.parameters)
     buffer_names = [name for name, _ in model.named_buffers()]
-    objective = OBJECTIVES[state.runs[0].objective]
+    objective = make_objective(state.runs[0])
     n = len(names)
 
     def step(*tensors: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
-from vaestudy.objectives import OBJECTIVES, warmup_beta
+from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.vae import VAE, Architecture
 
@@ -135,7 +135,7 @@ def train_step(
 ) -> Float[Tensor, "S M"]:
     """Take one step of Adam; return the batch means of ``history.SCALARS``."""
     terms = state.model(x, eps)
-    objective = OBJECTIVES[state.runs[0].objective]
+    objective = make_objective(state.runs[0])
     bound = objective(terms, beta)
     loss = -bound.mean(1).sum()
     state.optimizer.zero_grad()
@@ -150,7 +150,7 @@ def train_epoch(
     """Pass over the training set once; return the epoch's mean of each metric."""
     run, epoch = state.runs[0], state.epoch + 1
     rng = MemberRNG(_seeds(state.runs), state.device)
-    beta = torch.tensor([warmup_beta(epoch, run.warmup) for run in state.runs], device=state.device)
+    beta = torch.tensor([beta_schedule(run, epoch) for run in state.runs], device=state.device)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
     n_steps = 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -49,23 +50,107 @@ class Architecture:
 
 @dataclass(frozen=True)
 class LatentTerms:
-    """All that an objective may need, for K samples z of q(z | x), in nats.
+    r"""All that an objective may need, for K samples z of q(z | x), in nats.
 
-    ``log_px_z``, ``log_pz``, ``log_qz_x`` are log p(x|z), log p(z) and log q(z|x), each [M, K, B];
-    ``kl`` is KL(q(z|x) || p(z)) in closed form, [M, B].
+    Fields are what the forward pass made; densities are computed at first use, since no objective
+    needs all of them. They carry gradients if the forward pass did, whoever asks first.
+
+    Parameters
+    ----------
+    log_px_z
+        log p(x|z).
+    mu, logvar
+        Mean and log-variance of q(z|x).
+    eps, z
+        Standard normal noise, and :math:`z = \mu + \sigma\epsilon`.
     """
 
     log_px_z: Float[Tensor, "M K B"]
-    log_pz: Float[Tensor, "M K B"]
-    log_qz_x: Float[Tensor, "M K B"]
-    kl: Float[Tensor, "M B"]
+    mu: Float[Tensor, "M B Z"]
+    logvar: Float[Tensor, "M B Z"]
+    eps: Float[Tensor, "M K B Z"]
+    z: Float[Tensor, "M K B Z"]
+
+    @cached_property
+    def log_pz(self) -> Float[Tensor, "M K B"]:
+        """The prior's log-density log p(z)."""
+        with self._as_in_forward():
+            return standard_normal_log_prob(self.z)
+
+    @cached_property
+    def log_qz_x(self) -> Float[Tensor, "M K B"]:
+        r"""The posterior's log-density log q(z|x).
+
+        :math:`\log N(\epsilon; 0, I) - \sum_u \log\sigma_u`: path and score taken together, so that
+        its gradient reaches the encoder through ``logvar`` alone and not through z.
+        """
+        with self._as_in_forward():
+            return standard_normal_log_prob(self.eps) - 0.5 * self.logvar.sum(-1).unsqueeze(1)
+
+    @cached_property
+    def log_qz_x_path(self) -> Float[Tensor, "M K B"]:
+        r"""The same log q(z|x) with :math:`\mu, \sigma` held constant (Roeder et al. 2017).
+
+        Its gradient reaches the encoder through z alone: the path derivative, without the score
+        function, whose expectation is zero.
+        """
+        with self._as_in_forward():
+            mu, logvar = self.mu.detach().unsqueeze(1), self.logvar.detach().unsqueeze(1)
+            standardized = (self.z - mu) * torch.exp(-0.5 * logvar)
+            return standard_normal_log_prob(standardized) - 0.5 * logvar.sum(-1)
+
+    @cached_property
+    def kl_per_unit(self) -> Float[Tensor, "M B Z"]:
+        """KL(q(z_u|x) || p(z_u)) of each latent dimension, in closed form."""
+        with self._as_in_forward():
+            return kl_per_unit(self.mu, self.logvar)
+
+    @cached_property
+    def kl(self) -> Float[Tensor, "M B"]:
+        """KL(q(z|x) || p(z)) in closed form."""
+        with self._as_in_forward():
+            return self.kl_per_unit.sum(-1)
 
     def log_w(self, beta: Float[Tensor, "M"] | None = None) -> Float[Tensor, "M K B"]:
         r"""Return :math:`\log p(x|z) + \beta\,(\log p(z) - \log q(z|x))`; beta 1 by default."""
-        log_ratio = self.log_pz - self.log_qz_x
+        return self._log_w(self.log_qz_x, beta)
+
+    def log_w_path(self, beta: Float[Tensor, "M"] | None = None) -> Float[Tensor, "M K B"]:
+        """Return :meth:`log_w` with the gradient of ``log_qz_x_path``."""
+        return self._log_w(self.log_qz_x_path, beta)
+
+    def scale_encoder_gradient(self, factor: Float[Tensor, "M K B"]) -> None:
+        """Multiply what the backward pass hands from each z to the encoder by ``factor``.
+
+        Each sample's gradient reaches the encoder through its own z, so that one pass through the
+        decoder serves estimators that weigh samples differently for decoder and encoder. This
+        holds where rows of the decoder are independent: not under its batch normalization in
+        training. Without gradients it does nothing.
+
+        Raises
+        ------
+        RuntimeError
+            If these terms are scaled already: the factors would multiply.
+        """
+        if not (torch.is_grad_enabled() and self.z.requires_grad):
+            return
+        if "_is_scaled" in self.__dict__:
+            raise RuntimeError(
+                "these terms' encoder gradients are scaled already, by an earlier call of dreg or "
+                "piwae; expected fresh terms: run the model's forward pass again"
+            )
+        object.__setattr__(self, "_is_scaled", True)
+        self.z.register_hook(lambda gradient: gradient * factor.unsqueeze(-1))
+
+    def _log_w(self, log_qz_x: Tensor, beta: Tensor | None) -> Tensor:
+        log_ratio = self.log_pz - log_qz_x
         if beta is not None:
             log_ratio = log_ratio * beta[:, None, None]
         return self.log_px_z + log_ratio
+
+    def _as_in_forward(self) -> torch.set_grad_enabled:
+        # A value first asked for under no_grad and kept would silently stop later gradients.
+        return torch.set_grad_enabled(self.z.requires_grad)
 
 
 def kl_per_unit(
@@ -130,10 +215,5 @@ class VAE(nn.Module):
         """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
         mu, logvar = self.encode(x)
         z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
-        log_qz_x = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1).unsqueeze(1)
-        return LatentTerms(
-            log_px_z=self.likelihood.log_prob(x.unsqueeze(1), self.decode(z)),
-            log_pz=standard_normal_log_prob(z),
-            log_qz_x=log_qz_x,
-            kl=kl_per_unit(mu, logvar).sum(-1),
-        )
+        log_px_z = self.likelihood.log_prob(x.unsqueeze(1), self.decode(z))
+        return LatentTerms(log_px_z, mu, logvar, eps, z)

@@ -55,9 +55,9 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
-    from vaestudy.compiled import CompileError
     from vaestudy.data import DataError
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
+    from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
 
     jobs = (BusyError, CompileError, DeviceError, MissingResultError)

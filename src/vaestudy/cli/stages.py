@@ -93,6 +93,7 @@ def evaluate_group(
     threshold: Annotated[float, typer.Option(help="Activity of an active unit.")] = 0.01,
     device: Device = "auto",
     threads: Threads = 1,
+    compile_: Compile = "auto",
     log: LogFile = None,
 ) -> None:
     """Measure trained runs on the test set.
@@ -111,6 +112,7 @@ def evaluate_group(
         device=start_job(device, threads),
         n_samples=n_samples,
         threshold=threshold,
+        compile_policy=compile_,
     )
     write_parquet(output, table)
 

@@ -15,7 +15,32 @@ import pandas as pd
 Row = Mapping[Any, Any] | pd.Series
 """A row of the runs table, or any mapping with some of its columns."""
 
-_OBJECTIVES = {"elbo": "VAE", "elbo-sampled": "VAE, sampled KL", "iwae": "IWAE"}
+_OBJECTIVES = {
+    "elbo": "VAE",
+    "elbo-sampled": "VAE, sampled KL",
+    "iwae": "IWAE",
+    "free-bits": "VAE, free bits",
+    "stl": "VAE, STL",
+    "iwae-stl": "IWAE, STL",
+    "dreg": "IWAE, DReG",
+    "miwae": "MIWAE",
+    "piwae": "PIWAE",
+    "ciwae": "CIWAE",
+}
+_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl")  # Bounds that do not weigh samples.
+_LIKELIHOODS = {
+    "bernoulli": "",
+    "gaussian": ", Gaussian",
+    "continuous-bernoulli": ", continuous Bernoulli",
+}
+#: What else tells models of one objective apart: parameter, its value that goes without saying.
+_SYMBOLS = {
+    "k": ("K", 1),
+    "k_groups": ("G", 1),
+    "elbo_share": ("c", 0),
+    "free_bits": ("λ", 0),
+    "beta": ("β", 1),
+}
 _BATCH_NORM = {"none": "", "hidden": " + BN", "all": " + BN (heads too)"}
 
 # (importance weighted, batch normalization, warm-up)
@@ -45,18 +70,22 @@ _MARKERS = {(False, False): "o", (True, False): "s", (False, True): "^", (True, 
 def label_of(row: Row) -> str:
     """Return the family's name, as in ``IWAE (K=5) + BN + WU``; Bernoulli goes without saying."""
     name = _OBJECTIVES[row.get("objective", "elbo")]
-    k = int(row.get("k", 1))
-    name += f" (K={k})" if k > 1 else ""
+    said = [
+        f"{symbol}={row[key]:g}"
+        for key, (symbol, usual) in _SYMBOLS.items()
+        if row.get(key, usual) != usual
+    ]
+    name += f" ({', '.join(said)})" if said else ""
     name += _BATCH_NORM[row.get("batch_norm", "none")]
-    name += " + WU" if row.get("warmup", 0) else ""
+    name += _warmup(row)
     name += ", bounded heads" if row.get("encoder_heads", "linear") == "bounded" else ""
-    return f"{name}, Gaussian" if _gaussian(row) else name
+    return name + _LIKELIHOODS[_likelihood(row)]
 
 
 def color_of(row: Row) -> str:
     """Return the family's colour."""
-    weighted, (norm, warm) = row.get("objective", "elbo") == "iwae", _additions(row)
-    if _gaussian(row) and not (norm or warm):
+    weighted, (norm, warm) = row.get("objective", "elbo") not in _SINGLE, _additions(row)
+    if _likelihood(row) == "gaussian" and not (norm or warm):
         return _GAUSSIAN[weighted]
     return _COLORS[weighted, norm, warm]
 
@@ -76,12 +105,18 @@ def order_of(row: Row) -> tuple[Hashable, ...]:
     norm = ("none", "hidden", "all").index(row.get("batch_norm", "none"))
     objective = tuple(_OBJECTIVES).index(row.get("objective", "elbo"))
     k, warmup, n_z = (int(row.get(name, 0)) for name in ("k", "warmup", "n_z"))
-    return (_gaussian(row), objective, k, norm, warmup, n_z)
+    return (tuple(_LIKELIHOODS).index(_likelihood(row)), objective, k, norm, warmup, n_z)
 
 
 def _additions(row: Row) -> tuple[bool, bool]:
     return row.get("batch_norm", "none") != "none", bool(row.get("warmup", 0))
 
 
-def _gaussian(row: Row) -> bool:
-    return bool(row.get("likelihood", "bernoulli") == "gaussian")
+def _warmup(row: Row) -> str:
+    if not row.get("warmup", 0):
+        return ""
+    return " + cyclical WU" if row.get("warmup_cycles", 1) > 1 else " + WU"
+
+
+def _likelihood(row: Row) -> str:
+    return str(row.get("likelihood", "bernoulli"))

@@ -1,0 +1,65 @@
+r"""Objectives: functions ``(terms, beta [M]) -> [M, B]`` to maximise, in nats per datum.
+
+The value is a bound on log p(x) (at :math:`\beta = 1`), the gradient by autograd is the
+estimator's. ``bounds`` holds those whose gradient is the value's own; ``estimators`` those that
+replace it by another of the same or a nearby expectation and less variance; ``schedule`` the KL
+weight's course.
+
+To add one: write the function, put it in ``OBJECTIVES`` (and its keyword parameters in
+``parameters.OBJECTIVE_PARAMETERS``), and test its gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor
+
+from vaestudy.objectives.bounds import ciwae, elbo, elbo_sampled, free_bits, iwae, miwae
+from vaestudy.objectives.estimators import dreg, iwae_stl, piwae, stl
+from vaestudy.objectives.schedule import beta_schedule, warmup_beta
+from vaestudy.parameters import OBJECTIVE_PARAMETERS, ModelParameters
+from vaestudy.vae import LatentTerms
+
+__all__ = [
+    "OBJECTIVES",
+    "Objective",
+    "beta_schedule",
+    "ciwae",
+    "dreg",
+    "elbo",
+    "elbo_sampled",
+    "free_bits",
+    "iwae",
+    "iwae_stl",
+    "make_objective",
+    "miwae",
+    "piwae",
+    "stl",
+    "warmup_beta",
+]
+
+Objective = Callable[[LatentTerms, Tensor], Tensor]
+
+#: By name; those with parameters of their own stand here with their defaults.
+OBJECTIVES: dict[str, Objective] = {
+    "elbo": elbo,
+    "elbo-sampled": elbo_sampled,
+    "iwae": iwae,
+    "free-bits": free_bits,
+    "stl": stl,
+    "iwae-stl": iwae_stl,
+    "dreg": dreg,
+    "miwae": miwae,
+    "piwae": piwae,
+    "ciwae": ciwae,
+}
+
+
+def make_objective(run: ModelParameters) -> Objective:
+    """Return the run's objective, its parameters (free bits, groups, share) bound to the run's."""
+    objective, own = OBJECTIVES[run.objective], OBJECTIVE_PARAMETERS.get(run.objective)
+    if own is None:
+        return objective
+    return partial(objective, **{name: getattr(run, name) for name in own.names})
