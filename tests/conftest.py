@@ -16,9 +16,13 @@ torch.set_num_threads(1)
 # Not binarization: it checks shapes and types itself, and its tests ask for those errors.
 MATHS = (
     "adam",
+    "ais",
+    "annealing",
+    "bdmc",
     "checkpoint",
     "evaluate",
     "history",
+    "hmc",
     "kernels",
     "layers",
     "likelihoods",
