@@ -29,6 +29,7 @@ MATHS = (
     "layers",
     "likelihoods",
     "objectives",
+    "posteriors",
     "rng",
     "train",
     "vae",
