@@ -183,3 +183,15 @@ def reconstruction_squared_error(
         mean = model.likelihood.mean(model.decode(model.encode(batch)[0]))
         total += (batch - mean).square().sum((1, 2), dtype=torch.float64)
     return total / len(x)
+
+
+def check_evaluating(model: VAE) -> None:
+    """Refuse a model in training mode: batch normalization would use, and move, its statistics.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    if model.training:
+        raise ValueError("the model is in training mode; expected a trained one: call model.eval()")
