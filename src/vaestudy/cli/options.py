@@ -18,6 +18,8 @@ from vaestudy.devices import claim_gpu
 if TYPE_CHECKING:
     import torch
 
+    from vaestudy.study import Study
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -90,3 +92,20 @@ def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:
     """Read a study and the runs it declares."""
     study = load_config(config)
     return study, expand_grid(study, str(config))
+
+
+def open_study(path: Path) -> Study:
+    """Open a study by its configuration, or by the directory that its results lie in."""
+    from vaestudy.study import Study
+
+    if not path.is_dir():
+        return Study.load(path)
+    grid = path / "grid.yaml"
+    if not grid.is_file():
+        raise ConfigError(
+            f"{path} has no grid.yaml, so it is no study's directory of results; give one such as "
+            "results/quick, or a configuration such as configs/quick.yaml"
+        )
+    # The directory may have been moved since it was made.
+    where = {"results_dir": str(path.resolve().parent), "study": path.resolve().name}
+    return Study(load_config(grid).model_copy(update=where))
