@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
@@ -120,9 +122,16 @@ def bootstrap_interval(
         return mean_interval(x, level)
     t = stats.t.ppf(0.5 + level / 2, x.size - 1)
     tail = float(stats.norm.cdf(-math.sqrt(x.size / (x.size - 1)) * t))
-    draws = np.random.default_rng(0).integers(x.size, size=(resamples, x.size))
-    low, high = np.quantile(x[draws].mean(axis=1), [tail, 1 - tail])
+    means = _resamplings(x.size, resamples) @ x / x.size
+    low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(x.mean()), float(low), float(high), x.size)
+
+
+@cache
+def _resamplings(n: int, resamples: int) -> NDArray[np.float64]:
+    """Return how often each of n values stands in each resampling, [resamples, n]."""
+    counts = np.random.default_rng(0).multinomial(n, [1 / n] * n, size=resamples)
+    return counts.astype(np.float64)
 
 
 def two_one_sided_tests(values: Iterable[float], low: float, high: float) -> float:

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from vaestudy.claims.judge import Ruling, judge, judge_all, tabulate
-from vaestudy.claims.ledger import ClaimError, Ledger, load_ledger, parse_ledger
+from vaestudy.claims.kinds import ClaimError
+from vaestudy.claims.ledger import Ledger, load_ledger, parse_ledger
 
 __all__ = [
     "ClaimError",

@@ -19,8 +19,8 @@ from typing import Literal
 
 import pandas as pd
 
-from vaestudy.claims.kinds import Claim, Contrast, Region
-from vaestudy.claims.ledger import ClaimError, Ledger
+from vaestudy.claims.kinds import Claim, ClaimError, Contrast, Region
+from vaestudy.claims.ledger import Ledger
 from vaestudy.claims.metrics import METRICS
 from vaestudy.claims.selection import Sampler
 from vaestudy.stats import (
@@ -93,19 +93,19 @@ def judge(claim: Claim, study: Study) -> Ruling:
     """
     if claim.pending is not None:
         return Ruling(claim, "not run", (f"waits for {claim.pending}",))
-    sampler = Sampler(study, METRICS[claim.statistic.metric], claim.id)
+    sampler = Sampler(study, METRICS[claim.statistic.metric])
     try:
         contrasts = claim.contrasts(sampler)
     except EmptySelectionError as error:
         return Ruling(claim, "not run", (str(error),))
-    except ValueError as error:
+    except ClaimError as error:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):
         return Ruling(claim, "not run", ("no seed is common to the runs compared",))
     _check_measured_alike(claim, study, sampler.runs)
     judged = examine(contrasts, claim.region)
     verdict, decisive = decide(judged, claim.region)
-    notes = _notes(judged, decisive, claim, sampler.n_diverged)
+    notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
     return Ruling(claim, verdict, notes, judged, decisive, tuple(sampler.runs["run_id"]))
 
 
@@ -158,12 +158,12 @@ def _check_measured_alike(claim: Claim, study: Study, runs: pd.DataFrame) -> Non
 
 
 def _notes(
-    judged: Sequence[Judged], decisive: Judged, claim: Claim, n_diverged: int
+    verdict: Verdict, judged: Sequence[Judged], decisive: Judged, claim: Claim, n_diverged: int
 ) -> tuple[str, ...]:
     notes = [QUICK] if min(j.t.n for j in judged) < SEEDS_FOR_A_VERDICT else []
     off = decisive.t.mean - claim.reference
-    sides = {"higher": off > 0, "lower": off < 0, "within": False}
-    if sides[claim.statistic.direction] and abs(off) <= claim.minimum_effect:
+    as_claimed = {"higher": off > 0, "lower": off < 0, "within": False}
+    if verdict == "contradicted" and as_claimed[claim.statistic.direction]:
         notes.append("in the direction claimed, but less than the least effect that counts")
     if len(judged) > 1:
         notes.append(f"{len(judged)} contrasts, the decisive one shown")

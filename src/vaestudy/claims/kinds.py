@@ -23,9 +23,15 @@ from numpy.typing import NDArray
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
 from scipy import stats
 
+from vaestudy.config_errors import ConfigError
 from vaestudy.parameters import Strict
 from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError
+
+
+class ClaimError(ConfigError):
+    """The ledger, or a claim in it, cannot be used; the message says which and what to do."""
+
 
 Scalar = StrictInt | StrictFloat | StrictStr
 
@@ -272,7 +278,9 @@ def _rank_correlation(levels: Sequence[float], row: NDArray[np.float64]) -> floa
 def _only(samples: list[Sample]) -> Sample:
     if len(samples) > 1:
         names = ", ".join(sample.label for sample in samples)
-        raise ValueError(f"one combination is wanted here, but the selector gives {names}")
+        raise ClaimError(
+            f"one combination is wanted here, but the selector gives {names}: name the levels"
+        )
     return samples[0]
 
 

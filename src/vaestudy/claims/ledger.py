@@ -10,16 +10,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
-from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, Selector
+from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, ClaimError, Selector
 from vaestudy.claims.metrics import METRICS
 from vaestudy.claims.selection import STANDARD, WITH_STANDARD
 from vaestudy.config import ModelParameters
-from vaestudy.config_errors import ConfigError, explain
+from vaestudy.config_errors import explain
 from vaestudy.parameters import Strict
-
-
-class ClaimError(ConfigError):
-    """The ledger cannot be used; the message names the claim and the remedy."""
 
 
 class Document(Strict):

@@ -8,19 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.claims.kinds import AtLeast, Sample, Selector
+from vaestudy.claims.kinds import AtLeast, ClaimError, Sample, Selector
 from vaestudy.claims.metrics import SAME_PIXELS, Metric
-from vaestudy.config_errors import ConfigError
 from vaestudy.figures.families import label_of
 from vaestudy.study import EmptySelectionError, Study
 
 #: A level that differs between studies: the K, or the warm-up, that its chapters compare.
 STANDARD = "standard"
 WITH_STANDARD = ("k", "warmup")
-
-
-class UnlikeRunsError(ConfigError):
-    """A claim compares what does not compare."""
 
 
 @dataclass
@@ -33,13 +28,10 @@ class Sampler:
         Where the runs are.
     metric
         What is measured of each.
-    claim
-        Whose runs these are, for messages.
     """
 
     study: Study
     metric: Metric
-    claim: str
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
     n_diverged: int = 0
 
@@ -50,17 +42,17 @@ class Sampler:
         ------
         EmptySelectionError
             If the study has not trained them.
-        UnlikeRunsError
+        ClaimError
             If they do not compare with those drawn before.
         """
-        several = [name for name, value in selector.items() if not _is_single(value)]
+        several = [n for n, value in selector.items() if n == "n_z" or not _is_single(value)]
         samples = []
         for parameters in expand(self.study, selector):
             runs = self.study.runs(**parameters)
             self.n_diverged += len(self.study.declared(**parameters)) - len(runs)
             self._remember(runs)
             values = runs["run_id"].map(self.metric.values(self.study, runs))
-            label = _label(runs.iloc[0], [*several, *(n for n in selector if n == "n_z")])
+            label = _label(runs.iloc[0], several)
             samples.append(Sample(label, parameters, values.set_axis(runs["seed"])))
         return samples
 
@@ -69,8 +61,8 @@ class Sampler:
         for name in (*SAME_PIXELS, *self.metric.same):
             levels = sorted(map(str, both[name].unique()))
             if len(levels) > 1:
-                raise UnlikeRunsError(
-                    f"claim {self.claim}: {name} is {' and '.join(levels)} among its runs; on "
+                raise ClaimError(
+                    f"{name} is {' and '.join(levels)} among its runs; on "
                     f"{self.metric.title} only runs of one {name} compare: narrow its selectors, "
                     "or choose a metric that does not depend on it"
                 )
@@ -108,10 +100,7 @@ def _is_single(value: Any) -> bool:
 
 
 def _label(run: pd.Series, names: list[str]) -> str:
-    """Name a model as everywhere in the report, with the levels in which it is one of several."""
-    told = [
-        f"{name} = {run[name]}"
-        for name in dict.fromkeys(names)
-        if name not in ("objective", "k", "batch_norm", "likelihood", "encoder_heads")
-    ]
+    """Name a model as everywhere in the report, with those of its levels that this leaves out."""
+    in_name = ("objective", "k", "batch_norm", "likelihood", "encoder_heads")
+    told = [f"{name} = {run[name]}" for name in names if name not in in_name]
     return ", ".join([label_of(run), *told])

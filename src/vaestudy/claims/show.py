@@ -23,7 +23,8 @@ def show(table: pd.DataFrame, study: str, console: Console | None = None) -> Non
     """Print the table ``claims``: those decided here with their numbers, then those that wait."""
     console = console or Console()
     ours, waiting = table[table["pending"] == ""], table[table["pending"] != ""]
-    console.print(_decided(ours, study))
+    if len(ours):
+        console.print(_decided(ours, study))
     if len(waiting):
         console.print(_waiting(waiting))
     counts = table["verdict"].value_counts()
@@ -32,21 +33,19 @@ def show(table: pd.DataFrame, study: str, console: Console | None = None) -> Non
 
 
 def _decided(table: pd.DataFrame, study: str) -> Table:
-    out = Table(title=f"Claims decided by study {study!r}", title_justify="left", box=box.SIMPLE)
-    out.add_column("claim, and what decides it", overflow="fold")
-    out.add_column(f"estimate [{LEVEL:.0%}]", justify="right")
-    out.add_column("bootstrap", justify="right")
-    out.add_column("n", justify="right")
-    out.add_column("verdict", min_width=12, no_wrap=True)
+    title = f"Claims decided by study {study!r}"
+    out = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    longest = int(table["claim"].str.len().max())
+    out.add_column("claim, and what decides it", overflow="fold", min_width=longest)
+    out.add_column(f"estimate \\[{LEVEL:.0%}, t]\n[dim]bootstrap[/]", justify="right")
+    out.add_column("verdict\n[dim]seeds[/]", min_width=12, no_wrap=True)
     for _, row in table.iterrows():
         told = row["n"] > 0
-        small = [f"{compared_text(row)} {claimed_text(row)}", *filter(None, [row["notes"]])]
+        small = [f"{compared_text(row)}, {claimed_text(row)}", row["notes"]]
         out.add_row(
-            "\n".join([row["claim"], *(f"[dim]{escape(text)}[/]" for text in small)]),
-            escape(interval_text(row)) if told else "–",
-            escape(bootstrap_text(row)) if told else "–",
-            str(row["n"]) if told else "–",
-            f"[{_STYLES[row['verdict']]}]{row['verdict']}[/]",
+            "\n".join([row["claim"], *(f"[dim]{escape(text)}[/]" for text in small if text)]),
+            f"{escape(interval_text(row))}\n[dim]{escape(bootstrap_text(row))}[/]" if told else "–",
+            f"[{_STYLES[row['verdict']]}]{row['verdict']}[/]\n[dim]n = {row['n']}[/]",
         )
     return out
 

@@ -10,16 +10,15 @@ from vaestudy.stats import Interval, number
 
 
 def claimed_text(row: pd.Series) -> str:
-    """Return where a claim says that its statistic lies, such as ``< −0.1 nats``."""
+    """Return where a claim says that its statistic lies, such as ``below −0.1 nats``."""
     low, high = row["region_low"], row["region_high"]
-    unit = f" {row['unit']}" if row["unit"] else ""
     if low == -high:
-        return f"within ±{_plain(high)}{unit}"
+        return f"within ±{_counted(high, row['unit'])}"
     if math.isinf(low):
-        return f"< {_plain(high)}{unit}"
+        return f"below {_counted(high, row['unit'])}"
     if math.isinf(high):
-        return f"> {_plain(low)}{unit}"
-    return f"{_plain(low)} to {_plain(high)}{unit}"
+        return f"above {_counted(low, row['unit'])}"
+    return f"from {_plain(low)} to {_counted(high, row['unit'])}"
 
 
 def interval_text(row: pd.Series) -> str:
@@ -41,6 +40,11 @@ def bootstrap_text(row: pd.Series) -> str:
 def compared_text(row: pd.Series) -> str:
     """Return the statistic and the runs that it compares."""
     return f"{row['title']}: {row['compared']}" if row["n"] else str(row["title"])
+
+
+def _counted(end: float, unit: str) -> str:
+    singular = unit.removesuffix("s") if abs(end) == 1 else unit
+    return f"{_plain(end)} {singular}".rstrip()
 
 
 def _plain(end: float) -> str:
