@@ -52,7 +52,7 @@ present.prose(f"""
 The draft that this study repeats [@bettencourt2016] and four documents in its vicinity
 [@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
 can decide. The ledger (@tbl:claims) lists those that this study has the experiments for,
-{len(ours)} in number, with what decides them and what came out; @tbl:claims-waiting lists the others.
+{len(ours)} in number, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
 {outcome} Every claim names the figure to look at, and beneath that figure stands the way back.
 """)
 
@@ -121,14 +121,13 @@ present.table(
 # %%
 present.prose(corrections(ours))
 
-# %% [markdown]
-# ## Claims that wait {#sec:claims-waiting}
-
 # %%
-present.table(
-    waiting_table(waiting),
-    label="tbl:claims-waiting",
-    data=waiting,
-    caption="Claims whose experiments this study does not have yet, with the statistic that will "
-    "decide each.",
-)
+if len(waiting):
+    present.prose("## Claims that wait {#sec:claims-waiting}")
+    present.table(
+        waiting_table(waiting),
+        label="tbl:claims-waiting",
+        data=waiting,
+        caption="Claims whose experiments this study does not have yet, with the statistic that will "
+        "decide each.",
+    )

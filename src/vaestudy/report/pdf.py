@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from vaestudy.report import maths, pandoc
-from vaestudy.report.backlinks import PREFIX
 from vaestudy.report.document import Document, replace_math
 from vaestudy.report.errors import ReportError
 from vaestudy.report.item import Item
@@ -89,10 +88,6 @@ def _prepare(blocks: list[Node], document: Document) -> list[Node]:
     def visit(node: Node) -> Node | list[Node] | None:
         if node["t"] == "Header":
             return _header(node)
-        if node["t"] == "Span" and node["c"][0][0].startswith(PREFIX):
-            (label, _, _), inlines = node["c"]
-            # Text can bear no label, but what stands unseen before it can.
-            return [raw_inline("typst", f"#metadata(none)<{label}>"), *inlines]
         if node["t"] != "Div":
             return None
         (label, classes, pairs), inner = node["c"]
