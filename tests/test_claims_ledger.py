@@ -203,3 +203,10 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     assert "has no grid.yaml" in result.output
     result = CliRunner().invoke(app, ["claims", str(tmp_path / "no.yaml")])
     assert "cannot read the configuration" in result.output
+    never = tmp_path / "never.yaml"
+    values = {"study": "never", "results_dir": str(tmp_path), "seeds": [0]}
+    never.write_text(yaml.safe_dump({**values, "experiments": {"only": {"title": "Only"}}}))
+    result = CliRunner().invoke(app, ["claims", str(never), "--ledger", str(SHIPPED)])
+    assert result.exit_code == 1
+    assert "error:" in result.output
+    assert "`snakemake` makes it" in result.output

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from vaestudy.data import Dataset
     from vaestudy.vae import VAE
 
-TABLES = ("runs", "history", "units", "evaluation", "timing", "datasets", "claims")
+TABLES = ("runs", "history", "units", "evaluation", "summary", "timing", "datasets", "claims")
 
 
 class EmptySelectionError(LookupError):
     """No run of the study has the parameters that a figure or a number needs."""
+
+
+class MissingTableError(FileNotFoundError):
+    """The study has not been run as far as the tables."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing; `snakemake` makes it") from None
+        raise MissingTableError(f"{path} is missing; `snakemake` makes it") from None
 
 
 @cache

@@ -62,7 +62,7 @@ def test_pdf_is_whole(study: Checkout) -> None:
 
 
 def test_tables_stand_in_both_formats(study: Checkout) -> None:
-    for name in ("runs", "history", "evaluation", "timing", "datasets", "claims"):
+    for name in ("runs", "history", "evaluation", "summary", "timing", "datasets", "claims"):
         folder = study.path / RESULTS / "tables"
         parquet, csv = (
             pd.read_parquet(folder / f"{name}.parquet"),

@@ -46,8 +46,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.data import DataError
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
     from vaestudy.report.errors import ReportError
+    from vaestudy.study import MissingTableError
 
-    jobs = (BusyError, DeviceError, MissingResultError)
+    jobs = (BusyError, DeviceError, MissingResultError, MissingTableError)
     return ConfigError, DataError, CheckpointError, ReportError, *jobs
 
 

@@ -53,7 +53,7 @@ def _decided(row: pd.Series) -> dict[str, str]:
     notes = f" ({row['notes']})" if row["notes"] else ""
     return {
         "Claim": _claim(row, figure),
-        "Decided by": f"{compared_text(row)}, {claimed_text(row)}",
+        "Decided by": f"{compared_text(row)}, {claimed_text(row)}".replace("n_z", "$n_z$"),
         "Estimate [95 %]": interval_text(row) if ran else "–",
         "$n$": str(row["n"]) if ran else "–",
         "Verdict": f"**{row['verdict']}**{notes}",
