@@ -96,8 +96,8 @@ def judge(claim: Claim, study: Study) -> Ruling:
     sampler = Sampler(study, METRICS[claim.statistic.metric])
     try:
         contrasts = claim.contrasts(sampler)
-    except EmptySelectionError as error:
-        return Ruling(claim, "not run", (str(error),))
+    except EmptySelectionError:
+        return Ruling(claim, "not run", ("this study lacks runs that it compares",))
     except ClaimError as error:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):

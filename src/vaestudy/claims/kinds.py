@@ -231,7 +231,7 @@ class Level(Claim):
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
         sample = _only(draw(self.runs.of))
-        return [Contrast(sample.label, sample.by_seed)]
+        return [Contrast(sample.label, sample.by_seed.dropna())]
 
 
 class _Over(Strict):
