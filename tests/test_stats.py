@@ -10,7 +10,14 @@ import pytest
 from scipy import stats
 
 from vaestudy.report.phrases import change, seconds_text, verdict
-from vaestudy.stats import Interval, mean_interval, number, paired_difference
+from vaestudy.stats import (
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    number,
+    paired_difference,
+    two_one_sided_tests,
+)
 
 
 def test_interval_is_student_t() -> None:
@@ -34,6 +41,51 @@ def test_one_value_has_no_interval_and_none_is_an_error() -> None:
     assert mean_interval([4.0]).text() == "4.00 (n\u00a0=\u00a01, no interval)"
     with pytest.raises(ValueError, match="no values to average"):
         mean_interval([])
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    hits, plain = 0, 0
+    for sample in rng.normal(3.0, 2.0, size=(800, 5)):
+        interval = bootstrap_interval(sample)
+        hits += interval.low <= 3.0 <= interval.high
+        means = sample[rng.integers(5, size=(500, 5))].mean(axis=1)
+        plain += np.quantile(means, 0.025) <= 3.0 <= np.quantile(means, 0.975)
+    assert 0.90 < hits / 800 < 0.97
+    # What the widened percentiles are for: the usual ones miss one time in six.
+    assert plain / 800 < 0.87
+
+
+def test_bootstrap_is_the_same_each_time_and_stays_within_the_values() -> None:
+    values = [1.0, 2.5, 0.5, 3.0, 2.0]
+    found = bootstrap_interval(values)
+    assert found == bootstrap_interval(np.array(values))
+    assert found.mean == pytest.approx(1.8)
+    assert 0.5 <= found.low < 1.8 < found.high <= 3.0
+    assert bootstrap_interval(values, 0.5).high < found.high
+    assert bootstrap_interval([2.0] * 5) == Interval(2, 2, 2, 5)
+    assert math.isnan(bootstrap_interval([2.0]).low)
+
+
+def test_two_one_sided_tests_are_the_worse_of_two_t_tests() -> None:
+    values = [0.1, -0.2, 0.3, 0.05, 0.0]
+    above = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
+    below = stats.ttest_1samp(values, 0.4, alternative="less").pvalue
+    assert two_one_sided_tests(values, -0.5, 0.4) == pytest.approx(max(above, below))
+    assert two_one_sided_tests(values, -math.inf, 0.4) == pytest.approx(below)
+    assert two_one_sided_tests([0.1] * 5, -0.5, 0.5) == 0
+    assert two_one_sided_tests([0.7] * 5, -0.5, 0.5) == 1
+
+
+def test_equivalence_by_two_tests_is_the_interval_within_the_margin() -> None:
+    rng = np.random.default_rng(0)
+    outcomes = set()
+    for sample in rng.normal(0.1, 0.3, size=(300, 5)):
+        interval = mean_interval(sample)
+        within = interval.low > -0.5 and interval.high < 0.5
+        assert (two_one_sided_tests(sample, -0.5, 0.5) < 0.025) == within
+        outcomes.add(within)
+    assert outcomes == {True, False}
 
 
 def test_difference_is_taken_seed_by_seed() -> None:

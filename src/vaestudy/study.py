@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from vaestudy.data import Dataset
     from vaestudy.vae import VAE
 
-TABLES = ("runs", "history", "units", "evaluation", "timing", "datasets")
+TABLES = ("runs", "history", "units", "evaluation", "summary", "timing", "datasets", "claims")
 
 
 class EmptySelectionError(LookupError):
     """No run of the study has the parameters that a figure or a number needs."""
+
+
+class MissingTableError(FileNotFoundError):
+    """The study has not been run as far as the tables."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +71,22 @@ class Study:
         EmptySelectionError
             If there are none.
         """
+        table = self.declared(**parameters)
+        keep = table["status"] == "finished"
+        if not keep.any():
+            raise EmptySelectionError(f"no finished run of {self.config.study!r} has {parameters}")
+        return table[keep].reset_index(drop=True)
+
+    def declared(self, **parameters: Any) -> pd.DataFrame:
+        """Return the runs that :meth:`runs` chooses from, those that diverged included."""
         unknown = set(parameters) - set(ModelParameters.model_fields) - {"seed"}
         if unknown:
             raise KeyError(f"unknown parameters {sorted(unknown)}")
         table = self.table("runs")
-        keep = table["status"] == "finished"
+        keep = pd.Series(True, index=table.index)
         for name, value in {**self.base, **parameters}.items():
             if value is not ...:
                 keep &= table[name].isin(value if isinstance(value, list) else [value])
-        if not keep.any():
-            raise EmptySelectionError(f"no finished run of {self.config.study!r} has {parameters}")
         return table[keep].reset_index(drop=True)
 
     def has(self, **parameters: Any) -> bool:
@@ -138,7 +148,7 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path} is missing; `snakemake` makes it") from None
+        raise MissingTableError(f"{path} is missing; `snakemake` makes it") from None
 
 
 @cache

@@ -16,9 +16,14 @@ from vaestudy.config import Group, Run
 from vaestudy.data import Dataset
 from vaestudy.files import write_csv, write_parquet
 from vaestudy.jobs import RunFiles, read_record
+from vaestudy.stats import bootstrap_interval, mean_interval
 
 #: Five million rows in the full study: its CSV is gzipped.
 _LARGE = ("units",)
+_SUMMARY = (
+    *("combination_id", "metric", "n", "mean", "low", "high"),
+    *("bootstrap_low", "bootstrap_high"),
+)
 _TIMING = (
     "run_id",
     "train_seconds",
@@ -46,11 +51,14 @@ def build_tables(
     """Return every table of a study from the files under ``directory``."""
     files = [RunFiles(directory / "runs" / run.config.run_id) for run in runs]
     records = [read_record(f) for f in files]
+    declared = _runs_table(runs, groups, records)
+    evaluation = _evaluation_table(runs, groups, directory)
     return {
-        "runs": _runs_table(runs, groups, records),
+        "runs": declared,
         "history": pd.concat([pd.read_parquet(f.history) for f in files], ignore_index=True),
         "units": pd.concat([pd.read_parquet(f.units) for f in files], ignore_index=True),
-        "evaluation": _evaluation_table(runs, groups, directory),
+        "evaluation": evaluation,
+        "summary": summarise(declared, evaluation),
         "timing": pd.DataFrame([{k: r.get(k) for k in _TIMING} for r in records]),
         "datasets": pd.DataFrame([_dataset_row(d) for d in datasets]),
     }
@@ -61,6 +69,18 @@ def write_tables(tables: dict[str, pd.DataFrame], directory: Path) -> None:
     for name, table in tables.items():
         write_parquet(directory / f"{name}.parquet", table)
         write_csv(directory / f"{name}.csv{'.gz' if name in _LARGE else ''}", table)
+
+
+def summarise(runs: pd.DataFrame, evaluation: pd.DataFrame) -> pd.DataFrame:
+    """Return each combination's mean over seeds of every metric, with its n and both intervals."""
+    values = evaluation.merge(runs[["run_id", "combination_id"]], on="run_id")
+    rows = []
+    for (combination, metric), seeds in values.groupby(["combination_id", "metric"], sort=False):
+        t, bootstrap = mean_interval(seeds["value"]), bootstrap_interval(seeds["value"])
+        rows.append(
+            (combination, metric, t.n, t.mean, t.low, t.high, bootstrap.low, bootstrap.high)
+        )
+    return pd.DataFrame(rows, columns=list(_SUMMARY))
 
 
 def _runs_table(

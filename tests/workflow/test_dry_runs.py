@@ -118,6 +118,17 @@ def test_an_edited_source_reruns_what_depends_on_it(
     assert set(trained.dry_run(TABLES).jobs) == reruns
 
 
+def test_a_changed_claim_is_decided_again_and_nothing_else(trained: Checkout) -> None:
+    claims = "results/mini/tables/claims.csv"
+    trained.run(claims)
+    assert trained.dry_run(claims).jobs == {}
+    trained.edit("report/claims.yaml")
+    assert set(trained.dry_run(claims).jobs) == {"claims"}
+    chapters = trained.dry_run("results/mini/notebooks/05-claims.ipynb").jobs
+    assert set(chapters) == {"claims", "chapter"}
+    assert "claims" not in trained.dry_run("results/mini/notebooks/03-activity.ipynb").jobs
+
+
 def test_touched_sources_rerun_nothing(trained: Checkout) -> None:
     for path in trained.path.glob("src/**/*.py"):
         os.utime(path)

@@ -35,7 +35,8 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
         *("introduction", "implementing", "architecture", "xavier", "likelihood"),
         *("importance-weighting", "batch-norm", "warmup", "latent-dimension", "activity"),
         *("activity-metric", "effect-importance-weighting", "effect-batch-norm"),
-        *("effect-warmup", "effect-latent-dimension", "visualization", "appendix", "runs"),
+        *("effect-warmup", "effect-latent-dimension", "visualization", "claims", "ledger"),
+        *("claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section
     figures = set(re.findall(r'<figure[^>]* id="fig:([\w-]+)"', html))
@@ -46,6 +47,13 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
     assert re.findall(r".{40}\bnan\b.{40}", text, flags=re.DOTALL | re.IGNORECASE) == []
 
 
+def test_claims_and_figures_lead_to_one_another(html: str) -> None:
+    ledger = set(re.findall(r'id="claim:([\w.-]+)"', html))
+    back = set(re.findall(r'href="#claim:([\w.-]+)"', html))
+    assert "000.warmup-stops-pruning" in back <= ledger
+    assert "quick: not a verdict" in html
+
+
 def test_pdf_is_whole(study: Checkout) -> None:
     pdf = (study.path / RESULTS / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF-")
@@ -54,7 +62,7 @@ def test_pdf_is_whole(study: Checkout) -> None:
 
 
 def test_tables_stand_in_both_formats(study: Checkout) -> None:
-    for name in ("runs", "history", "evaluation", "timing", "datasets"):
+    for name in ("runs", "history", "evaluation", "summary", "timing", "datasets", "claims"):
         folder = study.path / RESULTS / "tables"
         parquet, csv = (
             pd.read_parquet(folder / f"{name}.parquet"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from checkout import MINI, TABLES, Checkout, checksum
 
-REPRODUCIBLE = ("runs", "history", "units", "evaluation", "datasets")
+REPRODUCIBLE = ("runs", "history", "units", "evaluation", "summary", "datasets")
 ONE_RUN: dict[str, Any] = {
     "base": {**MINI["base"], "n_z": 2, "epochs": 60},
     "experiments": {"only": {"title": "Only"}},

@@ -40,7 +40,7 @@ rule tables:
         config=rules.resolved_grid.output,
         data=expand(rules.dataset.output, dataset=DATASETS),
         evaluations=expand(rules.evaluate.output, group=GROUPS),
-        code=sources("tables.py"),
+        code=sources("tables.py", "stats.py"),
     output:
         [
             f"{RESULTS}/tables/{name}.{suffix}"
@@ -49,6 +49,7 @@ rule tables:
                 "history",
                 "units",
                 "evaluation",
+                "summary",
                 "timing",
                 "datasets",
             )

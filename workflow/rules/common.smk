@@ -102,7 +102,12 @@ def figure_inputs(wildcards):
     from vaestudy.figures import FIGURES
 
     known(wildcards.figure, FIGURES, "figure")
-    return rules.tables.output
+    return tables_for(wildcards.figure == "claims")
+
+
+def tables_for(claims):
+    """The tables, the verdicts among them or not."""
+    return list(rules.tables.output) + (list(rules.claims.output) if claims else [])
 
 
 def known(name, names, kind, shown=20):

@@ -12,14 +12,20 @@ CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
 ]
+# The verdicts are read by one chapter and one figure: a new claim leaves the others alone.
+CLAIMS_FILES = ["claims/words.py", "report/ledger.py", "report/backlinks.py"]
 
 
 rule chapter:
     input:
         notebook="notebooks/{chapter}.py",
         config=rules.resolved_grid.output,
-        tables=rules.tables.output,
-        code=package("figures") + sources(*CHAPTER_FILES),
+        tables=lambda wildcards: tables_for(wildcards.chapter.endswith("-claims")),
+        code=lambda wildcards: package("figures")
+        + sources(
+            *CHAPTER_FILES,
+            *(CLAIMS_FILES if wildcards.chapter.endswith("-claims") else ()),
+        ),
     output:
         f"{RESULTS}/notebooks/{{chapter}}.ipynb",
     log:

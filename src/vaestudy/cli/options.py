@@ -26,6 +26,8 @@ from vaestudy.devices import claim_gpu
 if TYPE_CHECKING:
     import torch
 
+    from vaestudy.study import Study
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -59,8 +61,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
+    from vaestudy.study import MissingTableError
 
-    jobs = (BusyError, CompileError, DeviceError, MissingResultError)
+    jobs = (BusyError, CompileError, DeviceError, MissingResultError, MissingTableError)
     return ConfigError, DataError, CheckpointError, ReportError, *jobs
 
 
@@ -105,3 +108,20 @@ def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:
     """Read a study and the runs it declares."""
     study = load_config(config)
     return study, expand_grid(study, str(config))
+
+
+def open_study(path: Path) -> Study:
+    """Open a study by its configuration, or by the directory that its results lie in."""
+    from vaestudy.study import Study
+
+    if not path.is_dir():
+        return Study.load(path)
+    grid = path / "grid.yaml"
+    if not grid.is_file():
+        raise ConfigError(
+            f"{path} has no grid.yaml, so it is no study's directory of results; give one such as "
+            "results/quick, or a configuration such as configs/quick.yaml"
+        )
+    # The directory may have been moved since it was made.
+    where = {"results_dir": str(path.resolve().parent), "study": path.resolve().name}
+    return Study(load_config(grid).model_copy(update=where))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from pydantic import BaseModel
 
 from vaestudy.cli.options import (
     Compile,
@@ -121,9 +122,15 @@ def figure(
 @plain_errors
 def schema(
     output: Annotated[Path | None, typer.Option(help="File; the terminal if none.")] = None,
+    claims: Annotated[bool, typer.Option("--claims", help="That of report/claims.yaml.")] = False,
 ) -> None:
-    """Print the JSON schema of config.yaml."""
-    text = yaml.safe_dump(StudyConfig.model_json_schema(), sort_keys=False, width=100)
+    """Print the JSON schema of config.yaml, or of the claims."""
+    model: type[BaseModel] = StudyConfig
+    if claims:
+        from vaestudy.claims import Ledger
+
+        model = Ledger
+    text = yaml.safe_dump(model.model_json_schema(), sort_keys=False, width=100)
     if output is None:
         sys.stdout.write(text)
     else:

@@ -20,6 +20,7 @@ from vaestudy.cli.options import (
     Runs,
     RunsDir,
     Threads,
+    open_study,
     parse_runs,
     plain_errors,
     read_grid,
@@ -141,6 +142,33 @@ def aggregate(
 
 
 @plain_errors
+def claims(
+    study: Annotated[
+        Path, typer.Argument(help="A study's configuration, or its directory of results.")
+    ] = Path("config.yaml"),
+    ledger: Annotated[Path, typer.Option(help="The claims.")] = Path("report/claims.yaml"),
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Table to write (Parquet); the study's if none."),
+    ] = None,
+) -> None:
+    """Decide the sources' claims from a finished study's tables.
+
+    Prints them, and writes tables/claims.parquet and .csv.
+    """
+    from vaestudy.claims import judge_all, load_ledger, tabulate
+    from vaestudy.claims.show import show
+    from vaestudy.files import write_csv, write_parquet
+
+    opened = open_study(study)
+    table = tabulate(judge_all(load_ledger(ledger), opened))
+    path = output or opened.config.directory / "tables" / "claims.parquet"
+    write_parquet(path, table)
+    write_csv(path.with_suffix(".csv"), table)
+    show(table, opened.config.study)
+
+
+@plain_errors
 def resolve(
     values: Annotated[str, typer.Argument(help="The configuration as JSON.")],
     output: Annotated[Path, typer.Option(help="File to write.")],
@@ -199,4 +227,6 @@ def report(
     build_report(notebooks, front_page(Study.load(config), resources), html, pdf, resources)
 
 
-COMMANDS = (data, train_group, evaluate_group, aggregate, resolve, extract, chapter, report)
+COMMANDS = (
+    data, train_group, evaluate_group, aggregate, claims, resolve, extract, chapter, report
+)  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaestudy.report import maths, pandoc
+from vaestudy.report.backlinks import link_back
 from vaestudy.report.errors import ReportError
 from vaestudy.report.notebook import MARK, Chapter, Entry
 from vaestudy.report.numbering import Numbering
@@ -51,6 +52,7 @@ def make_document(
         _check_entries(blocks, chapter)
         parts.append((chapter.name, numbering.number(_shift(blocks, offset), chapter.name)))
         offset += len(chapter.entries)
+    parts = link_back(parts)
     check_all(parts, numbering, pandoc.bibliography_keys(bibliography))
     start, *body = [resolve(blocks, numbering.targets) for _, blocks in parts]
     blocks = [div(attributes("abstract"), start), *(b for part in body for b in part)]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vaestudy.report.backlinks import anchors
 from vaestudy.report.errors import ReportError
 from vaestudy.report.notebook import MARK, Entry
 from vaestudy.report.tree import Node, attributes, div, paragraph, walk
 
-NAMES = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}
+NAMES = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section", "claim": "Claim"}
 _EQUATION_LABEL = re.compile(r"\{#(eq:[A-Za-z0-9_-]+)\}([.,;:]?)$")
 
 
@@ -45,6 +46,9 @@ class Numbering:
     def number(self, blocks: list[Node], notebook: str) -> list[Node]:
         """Give the blocks of a chapter their numbers."""
         self._notebook = notebook
+        # A claim's number is its name: it stays, whatever comes to stand before it.
+        for claim in anchors(blocks):
+            self._add(claim.label, claim.text)
         numbered: list[Node] = walk(blocks, self._visit)
         return numbered
 

@@ -19,6 +19,10 @@ from vaestudy.report.tree import Node, each, plain, raw, raw_inline, walk
 # Citations come as finished text, so Typst must not set them again.
 _FORM = "typst-citations"
 _LONG_TABLE = 25
+# Characters: beyond these a cell is a text, whose column takes what room the others leave.
+_TEXT = 60
+# Characters that a line of such a cell has, roughly.
+_LINE = 32
 
 
 def to_pdf(document: Document, meta: ReportMeta) -> bytes:
@@ -119,18 +123,21 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
         common += f", width: {width:.4g}%, alt: {_quote(item.alt)}"
         opening = f'#picture("{index}.svg", {common}, caption: ['
         return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
-    long = "true" if len(item.rows) > _LONG_TABLE else "false"
-    opening = f"#tabular({common}, long: {long}, size: {_table_size(item):.3g}pt, caption: ["
-    tables = [_table(block, item.align) for block in inner if block["t"] == "Table"]
+    long = "true" if _printed_lines(item) > _LONG_TABLE else "false"
+    texts = "true" if any(length > _TEXT for length in _widest(item)) else "false"
+    common += f", long: {long}, texts: {texts}"
+    opening = f"#tabular({common}, size: {_table_size(item):.3g}pt, caption: ["
+    tables = [_table(block, item) for block in inner if block["t"] == "Table"]
     closing = raw("typst", f"] <{item.label}>")
     return [raw("typst", opening), *caption, raw("typst", "])["), *tables, closing]
 
 
-def _table(table: Node, align: str) -> Node:
+def _table(table: Node, item: Item) -> Node:
     """Write a table's cells as Typst, for Pandoc's own writing cannot be told its looks."""
     _, _, _, head, bodies, _ = table["c"]
-    sides = ", ".join("right" if side == "r" else "left" for side in align)
-    out = [raw_inline("typst", f"#table(columns: {len(align)}, align: ({sides},), table.header(")]
+    sides = ", ".join("right" if side == "r" else "left" for side in item.align)
+    opening = f"#table(columns: ({_columns(item)},), align: ({sides},), table.header("
+    out = [raw_inline("typst", opening)]
     for row in head[1]:
         out += _cells(row)
     out.append(raw_inline("typst", "), table.hline(stroke: 0.5pt),"))
@@ -152,9 +159,28 @@ def _cells(row: list[Any]) -> list[Node]:
 
 def _table_size(item: Item) -> float:
     """Choose a type size, in points, at which a table's columns should fit the page."""
-    widest = [max(map(len, column)) for column in zip(item.header, *item.rows, strict=True)]
-    characters = sum(min(width, 32) for width in widest) + 3 * len(widest)
+    widest = _widest(item)
+    characters = sum(min(width, _LINE) for width in widest) + 3 * len(widest)
     return max(7.5, min(9.0, 9.0 * 92 / characters))
+
+
+def _columns(item: Item) -> str:
+    """Give each column its own width, or, if it holds texts, a share by how long they are."""
+    widths = []
+    for widest, *cells in zip(_widest(item), *item.rows, strict=True):
+        typical = sum(map(len, cells)) / max(len(cells), 1)
+        widths.append(f"{typical**0.5:.1f}fr" if widest > _LINE else "auto")
+    texts = any(widest > _TEXT for widest in _widest(item))
+    return ", ".join(widths if texts else ["auto"] * len(widths))
+
+
+def _widest(item: Item) -> list[int]:
+    return [max(map(len, column)) for column in zip(item.header, *item.rows, strict=True)]
+
+
+def _printed_lines(item: Item) -> int:
+    """Estimate how many lines a table takes: too many for what is kept on one page?"""
+    return sum(max(1 + len(cell) // _LINE for cell in row) for row in item.rows)
 
 
 def _compile(main: Path) -> bytes:

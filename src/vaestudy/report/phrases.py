@@ -7,13 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.stats import SEEDS_FOR_A_VERDICT, Interval, mean_interval, paired_difference
 from vaestudy.study import Study
 
 Parameters = Mapping[str, Any]
-
-#: Fewer seeds than this give estimates, not verdicts.
-SEEDS_FOR_A_VERDICT = 5
 
 
 def by_seed(study: Study, metric: str, parameters: Parameters) -> pd.Series:

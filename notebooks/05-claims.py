@@ -1,0 +1,133 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["parameters"]
+config = "configs/quick.yaml"
+
+# %% tags=["setup"]
+from vaestudy.figures import FIGURES
+from vaestudy.report import present
+from vaestudy.report.ledger import corrections, decided_table, waiting_table
+from vaestudy.stats import SEEDS_FOR_A_VERDICT
+from vaestudy.study import Study
+
+present.style()
+study = Study.load(config)
+claims = study.table("claims")
+ours, waiting = claims[claims["pending"] == ""], claims[claims["pending"] != ""]
+ran = ours[ours["n"] > 0]
+counts = claims["verdict"].value_counts()
+quick = len(ran) > 0 and ran["n"].max() < SEEDS_FOR_A_VERDICT
+
+
+def enumerate_claims(verdict):
+    names = claims.loc[claims["verdict"] == verdict, "claim"]
+    return ", ".join(f"[{name}](#claim:{name})" for name in names)
+
+
+# %% [markdown]
+# # The claims, decided {#sec:claims}
+
+# %%
+outcome = (
+    f"This study has up to {ran['n'].max()} seeds a combination, and {SEEDS_FOR_A_VERDICT} are "
+    "needed for a verdict: what follows are estimates, and every claim stays undecided."
+    if quick
+    else " ".join(
+        f"{word}: {enumerate_claims(verdict)}."
+        for verdict, word in (
+            ("supported", "Supported"),
+            ("contradicted", "Contradicted"),
+            ("undecided", "Undecided"),
+        )
+        if counts.get(verdict, 0)
+    )
+)
+present.prose(f"""
+The draft that this study repeats [@bettencourt2016] and four documents in its vicinity
+[@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
+can decide. The ledger (@tbl:claims) lists those that this study has the experiments for,
+{len(ours)} in number, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
+{outcome} Every claim names the figure to look at, and beneath that figure stands the way back.
+""")
+
+# %% [markdown]
+# ## The rule {#sec:claims-rule}
+
+# %%
+multiple = int((ran["contrasts"].str.count("; ") > 0).sum())
+samples = study.config.evaluation.n_samples
+present.prose(f"""
+A claim stands in the ledger with a statistic, the runs that it compares and the least effect
+$m$ that counts. It says that the mean $\\Delta$ of a difference, taken seed by seed, lies in a region,
+
+$$ \\Delta > m , \\qquad \\Delta < -m , \\qquad\\text{{or}}\\qquad \\lvert\\Delta\\rvert < m , $$ {{#eq:claim}}
+
+the last for claims that two models are alike. It is *supported* if the 95 % interval of $\\Delta$ lies within
+the region, *contradicted* if it lies outside, and *undecided* if it holds points of both. For
+$\\lvert\\Delta\\rvert < m$ that amounts to two one-sided tests [@schuirmann1987; @lakens2017]. A claim about several
+differences ({multiple} of those here) is supported if it is so for each, and contradicted if one of $k$ lies outside by
+its interval at level $1 - 0.05/k$. Two intervals have to agree, Student's $t$ and a bootstrap whose
+percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. With
+fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict.
+
+All statistics are measured on held-out images, which are the same pixels for all models that a claim compares;
+likelihoods are estimated with {samples:,} samples (@eq:nll). A verdict by itself errs in about
+one of twenty cases at most; among {len(ran)} claims one or another may.
+""")
+
+# %% [markdown]
+# ## The ledger {#sec:ledger}
+
+# %%
+if len(ran):
+    present.figure(
+        FIGURES["claims"](study),
+        label="fig:claims",
+        caption="The claims that this study has run (@tbl:claims). To the right is as claimed: where a "
+        "claim says *lower*, the axis is mirrored. The green band is @eq:claim, the region where the "
+        "claim says that the mean lies; it begins at the least effect that counts, and lies about zero "
+        "for claims that models are alike, or that a number has a given value, which is then subtracted. "
+        "Thin lines are 95 % intervals by Student's $t$, thick ones by bootstrap; an arrow head marks where the "
+        "panel cuts one. Axes are logarithmic beyond the innermost ticks. Of claims about several "
+        "differences the decisive one is drawn.",
+        alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
+        "verdict, and a band where the claim says that the estimate should lie.",
+    )
+    shown = "@fig:claims draws the estimates."
+else:
+    shown = "This study has run none of them."
+present.table(
+    decided_table(ours),
+    label="tbl:claims",
+    runs=list(dict.fromkeys(run for runs in ran["runs"] for run in runs.split(","))),
+    data=ours,
+    caption="The ledger of claims. *Decided by*: the statistic on test data, the difference of models, and "
+    "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds, with its 95 % interval. "
+    f"{shown} The download has the bootstrap intervals, the $p$ values and all differences of a claim.",
+)
+
+# %% [markdown]
+# ## What the sources compared instead {#sec:claims-corrections}
+#
+# Several statements rest on a comparison that could not carry them, whatever came out. They are kept
+# as claims, and decided by one that can.
+
+# %%
+present.prose(corrections(ours))
+
+# %%
+if len(waiting):
+    present.prose("## Claims that wait {#sec:claims-waiting}")
+    present.table(
+        waiting_table(waiting),
+        label="tbl:claims-waiting",
+        data=waiting,
+        caption="Claims whose experiments this study does not have yet, with the statistic that will "
+        "decide each.",
+    )

@@ -1,0 +1,218 @@
+r"""The rule that turns a claim and a study's tables into a verdict.
+
+Let a claim say that the means :math:`\mu_1 \dots \mu_k` of its contrasts lie in a region R. Then
+
+- *supported* if every 95 % interval lies within R. That each must pass keeps the error of the whole
+  at that of one, so equivalence is two one-sided tests a pair;
+- *contradicted* if some interval at level 1 − 0.05 / k lies outside R (Bonferroni: any of k may);
+- *undecided* otherwise, and always with fewer than five paired seeds.
+
+"Interval" means both, Student's t and the bootstrap: a verdict that leans on one of them is none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from vaestudy.claims.kinds import Claim, ClaimError, Contrast, Region
+from vaestudy.claims.ledger import Ledger
+from vaestudy.claims.metrics import METRICS
+from vaestudy.claims.selection import Sampler
+from vaestudy.stats import (
+    SEEDS_FOR_A_VERDICT,
+    Interval,
+    bootstrap_interval,
+    mean_interval,
+    two_one_sided_tests,
+)
+from vaestudy.study import EmptySelectionError, Study
+
+Verdict = Literal["supported", "contradicted", "undecided", "not run"]
+QUICK = "quick: not a verdict"
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A contrast with what decides it."""
+
+    contrast: Contrast
+    t: Interval
+    bootstrap: Interval
+    # At the level that lets any one of k contrasts contradict.
+    strict: tuple[Interval, Interval]
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a study says about a claim.
+
+    Parameters
+    ----------
+    claim
+        The claim.
+    verdict
+        What came out.
+    notes
+        What a reader must know besides.
+    contrasts
+        All of them; empty if not run.
+    decisive
+        The contrast that is shown: the one that contradicts most, else the one whose interval is
+        nearest to leaving the region, or has left it furthest.
+    runs
+        Ids of the runs compared.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+    contrasts: tuple[Judged, ...] = ()
+    decisive: Judged | None = None
+    runs: tuple[str, ...] = ()
+
+
+def judge_all(ledger: Ledger, study: Study) -> list[Ruling]:
+    """Return a ruling on every claim, in the ledger's order."""
+    return [judge(claim, study) for claim in ledger.claims]
+
+
+def judge(claim: Claim, study: Study) -> Ruling:
+    """Decide one claim from a study's tables.
+
+    Raises
+    ------
+    ClaimError
+        If the claim compares runs that do not compare, or measured differently.
+    """
+    if claim.pending is not None:
+        return Ruling(claim, "not run", (f"waits for {claim.pending}",))
+    sampler = Sampler(study, METRICS[claim.statistic.metric])
+    try:
+        contrasts = claim.contrasts(sampler)
+    except EmptySelectionError:
+        return Ruling(claim, "not run", ("this study lacks runs that it compares",))
+    except ClaimError as error:
+        raise ClaimError(f"claim {claim.id}: {error}") from None
+    if not all(len(contrast.by_seed) for contrast in contrasts):
+        return Ruling(claim, "not run", ("no seed is common to the runs compared",))
+    _check_measured_alike(claim, study, sampler.runs)
+    judged = examine(contrasts, claim.region)
+    verdict, decisive = decide(judged, claim.region)
+    notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
+    return Ruling(claim, verdict, notes, judged, decisive, tuple(sampler.runs["run_id"]))
+
+
+def examine(contrasts: Sequence[Contrast], region: Region) -> tuple[Judged, ...]:
+    """Give every contrast its intervals and the p value of lying in the region."""
+    strict = 1 - (1 - LEVEL) / len(contrasts)
+    return tuple(
+        Judged(
+            contrast,
+            mean_interval(contrast.by_seed, LEVEL),
+            bootstrap_interval(contrast.by_seed, LEVEL),
+            (mean_interval(contrast.by_seed, strict), bootstrap_interval(contrast.by_seed, strict)),
+            two_one_sided_tests(contrast.by_seed, region.low, region.high),
+        )
+        for contrast in contrasts
+    )
+
+
+def decide(judged: Sequence[Judged], region: Region) -> tuple[Verdict, Judged]:
+    """Apply the rule; return the verdict and the contrast that decides."""
+
+    def nearest(candidates: Sequence[Judged]) -> Judged:
+        return min(candidates, key=lambda j: _room(j.t, region))
+
+    enough = all(j.t.n >= SEEDS_FOR_A_VERDICT for j in judged)
+    against = [j for j in judged if enough and all(map(region.excludes, j.strict))]
+    if against:
+        return "contradicted", min(against, key=lambda j: region.room(j.t.mean, j.t.mean))
+    if enough and all(region.holds(j.t) and region.holds(j.bootstrap) for j in judged):
+        return "supported", nearest(judged)
+    return "undecided", nearest(judged)
+
+
+def _room(interval: Interval, region: Region) -> float:
+    if math.isnan(interval.low):
+        return region.room(interval.mean, interval.mean)
+    return region.room(interval.low, interval.high)
+
+
+def _check_measured_alike(claim: Claim, study: Study, runs: pd.DataFrame) -> None:
+    evaluation = study.table("evaluation")
+    rows = evaluation[evaluation["run_id"].isin(runs["run_id"]) & (evaluation["metric"] == "nll")]
+    for column, what in (("n_data", "test images"), ("n_samples", "importance samples")):
+        counts = sorted(rows[column].dropna().unique()) if column in rows else []
+        if len(counts) > 1:
+            raise ClaimError(
+                f"claim {claim.id}: its runs were measured with {' and '.join(map(str, counts))} "
+                f"{what}; only equal ones compare: run the evaluation again"
+            )
+
+
+def _notes(
+    verdict: Verdict, judged: Sequence[Judged], decisive: Judged, claim: Claim, n_diverged: int
+) -> tuple[str, ...]:
+    notes = [QUICK] if min(j.t.n for j in judged) < SEEDS_FOR_A_VERDICT else []
+    off = decisive.t.mean - claim.reference
+    as_claimed = {"higher": off > 0, "lower": off < 0, "within": False}
+    if verdict == "contradicted" and as_claimed[claim.statistic.direction]:
+        notes.append("in the direction claimed, but less than the least effect that counts")
+    if len(judged) > 1:
+        notes.append(f"{len(judged)} contrasts, the decisive one shown")
+    if decisive.t.low == decisive.t.high:
+        notes.append("all seeds agree, so that the interval has no width")
+    if n_diverged:
+        notes.append(f"{n_diverged} diverged run{'s' if n_diverged > 1 else ''} left out")
+    return tuple(notes)
+
+
+def tabulate(rulings: Sequence[Ruling]) -> pd.DataFrame:
+    """Return the rulings as the table ``claims``: one row a claim."""
+    return pd.DataFrame([_row(ruling) for ruling in rulings])
+
+
+def _row(ruling: Ruling) -> dict[str, object]:
+    claim, shown, region = ruling.claim, ruling.decisive, ruling.claim.region
+    # A pending claim may name a metric that is still to come.
+    metric = METRICS.get(claim.statistic.metric)
+    digits = metric.digits if metric else 2
+    nothing = Interval(math.nan, math.nan, math.nan, 0)
+    t, bootstrap = (shown.t, shown.bootstrap) if shown else (nothing, nothing)
+    return {
+        "claim": claim.id,
+        "document": claim.source.document,
+        "item": claim.source.item,
+        "statement": claim.statement,
+        "correction": claim.correction or "",
+        "kind": getattr(claim, "kind", ""),
+        "metric": claim.statistic.metric,
+        "title": metric.title if metric else claim.statistic.metric.replace("_", " "),
+        "unit": metric.unit if metric and not claim.unitless else "",
+        "digits": digits,
+        "compared": shown.contrast.label if shown else "",
+        "region_low": region.low,
+        "region_high": region.high,
+        "estimate": t.mean,
+        "low": t.low,
+        "high": t.high,
+        "bootstrap_low": bootstrap.low,
+        "bootstrap_high": bootstrap.high,
+        "p_value": max((j.p_value for j in ruling.contrasts), default=math.nan),
+        "n": t.n,
+        "verdict": ruling.verdict,
+        "notes": "; ".join(ruling.notes),
+        "figure": claim.figure or "",
+        "pending": claim.pending or "",
+        "contrasts": "; ".join(
+            f"{j.contrast.label}: {j.t.text(digits, signed=True)}" for j in ruling.contrasts
+        ),
+        "runs": ",".join(ruling.runs),
+    }

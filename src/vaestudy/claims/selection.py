@@ -1,0 +1,106 @@
+"""From selectors of a claim to the runs of a study, and from those to one value a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from vaestudy.claims.kinds import AtLeast, ClaimError, Sample, Selector
+from vaestudy.claims.metrics import SAME_PIXELS, Metric
+from vaestudy.figures.families import label_of
+from vaestudy.study import EmptySelectionError, Study
+
+#: A level that differs between studies: the K, or the warm-up, that its chapters compare.
+STANDARD = "standard"
+WITH_STANDARD = ("k", "warmup")
+
+
+@dataclass
+class Sampler:
+    """Draws samples of one metric, and remembers which runs they came from.
+
+    Parameters
+    ----------
+    study
+        Where the runs are.
+    metric
+        What is measured of each.
+    """
+
+    study: Study
+    metric: Metric
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    n_diverged: int = 0
+
+    def __call__(self, selector: Selector) -> list[Sample]:
+        """Return a sample for each combination that a selector gives, lowest levels first.
+
+        Raises
+        ------
+        EmptySelectionError
+            If the study has not trained them.
+        ClaimError
+            If they do not compare with those drawn before.
+        """
+        several = [n for n, value in selector.items() if n == "n_z" or not _is_single(value)]
+        samples = []
+        for parameters in expand(self.study, selector):
+            runs = self.study.runs(**parameters)
+            self.n_diverged += len(self.study.declared(**parameters)) - len(runs)
+            self._remember(runs)
+            values = runs["run_id"].map(self.metric.values(self.study, runs))
+            label = _label(runs.iloc[0], several)
+            samples.append(Sample(label, parameters, values.set_axis(runs["seed"])))
+        return samples
+
+    def _remember(self, runs: pd.DataFrame) -> None:
+        both = pd.concat([self.runs, runs]).drop_duplicates("run_id")
+        for name in (*SAME_PIXELS, *self.metric.same):
+            levels = sorted(map(str, both[name].unique()))
+            if len(levels) > 1:
+                raise ClaimError(
+                    f"{name} is {' and '.join(levels)} among its runs; on "
+                    f"{self.metric.title} only runs of one {name} compare: narrow its selectors, "
+                    "or choose a metric that does not depend on it"
+                )
+        self.runs = both
+
+
+def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
+    """Return the combinations of parameters that a selector means in a study."""
+    known = {name: _resolve(study, name, value) for name, value in selector.items()}
+    open_ = [name for name, value in known.items() if isinstance(value, AtLeast)]
+    fixed = {name: value for name, value in known.items() if name not in open_}
+    for name in open_:
+        others = {other: ... for other in open_ if other != name}
+        lowest = known[name].at_least
+        levels = study.levels(name, **{**fixed, **others})
+        fixed[name] = [level for level in levels if level >= lowest]
+    lists = [value if isinstance(value, list) else [value] for value in fixed.values()]
+    found = [dict(zip(fixed, levels, strict=True)) for levels in product(*lists)]
+    if not found:
+        raise EmptySelectionError(f"no run of {study.config.study!r} has {selector}")
+    return found
+
+
+def _resolve(study: Study, name: str, value: Any) -> Any:
+    if value != STANDARD:
+        return value
+    level = {"k": lambda: study.iwae["k"], "warmup": lambda: study.warmup["warmup"]}[name]()
+    if not level:
+        raise EmptySelectionError(f"no run of {study.config.study!r} has a {name} of its own")
+    return level
+
+
+def _is_single(value: Any) -> bool:
+    return not isinstance(value, list | AtLeast)
+
+
+def _label(run: pd.Series, names: list[str]) -> str:
+    """Name a model as everywhere in the report, with those of its levels that this leaves out."""
+    in_name = ("objective", "k", "batch_norm", "likelihood", "encoder_heads")
+    told = [f"{name} = {run[name]}" for name in names if name not in in_name]
+    return ", ".join([label_of(run), *told])

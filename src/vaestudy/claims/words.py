@@ -1,0 +1,52 @@
+"""Rows of the table ``claims`` in words, for the terminal and for the report."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from vaestudy.stats import Interval, number
+
+
+def claimed_text(row: pd.Series) -> str:
+    """Return where a claim says that its statistic lies, such as ``below −0.1 nats``."""
+    low, high = row["region_low"], row["region_high"]
+    if low == -high:
+        return f"within ±{_counted(high, row['unit'])}"
+    if math.isinf(low):
+        return f"below {_counted(high, row['unit'])}"
+    if math.isinf(high):
+        return f"above {_counted(low, row['unit'])}"
+    return f"from {_plain(low)} to {_counted(high, row['unit'])}"
+
+
+def interval_text(row: pd.Series) -> str:
+    """Return ``estimate [low, high]`` of the decisive contrast, signed if it is a difference."""
+    interval = Interval(row["estimate"], row["low"], row["high"], int(row["n"]))
+    return interval.text(int(row["digits"]), signed=row["kind"] != "level", n=False)
+
+
+def bootstrap_text(row: pd.Series) -> str:
+    """Return ``[low, high]`` of the bootstrap."""
+    signed = row["kind"] != "level"
+    ends = (
+        number(row[f"bootstrap_{end}"], int(row["digits"]), signed=signed)
+        for end in ("low", "high")
+    )
+    return f"[{', '.join(ends)}]"
+
+
+def compared_text(row: pd.Series) -> str:
+    """Return the statistic and the runs that it compares."""
+    return f"{row['title']}: {row['compared']}" if row["n"] else str(row["title"])
+
+
+def _counted(end: float, unit: str) -> str:
+    singular = unit.removesuffix("s") if abs(end) == 1 else unit
+    return f"{_plain(end)} {singular}".rstrip()
+
+
+def _plain(end: float) -> str:
+    """Give a bound the decimals that it was written with."""
+    return number(end, len(f"{end:g}".partition(".")[2]))

@@ -1,0 +1,327 @@
+"""Claims on made-up tables whose answers are known: each kind, each verdict, each refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.studies import make_study
+
+from vaestudy.claims import ClaimError, Ruling, judge, parse_ledger, tabulate
+from vaestudy.claims.judge import QUICK
+from vaestudy.claims.kinds import AtLeast
+from vaestudy.claims.selection import expand
+from vaestudy.claims.words import claimed_text, interval_text
+from vaestudy.config import RunConfig
+from vaestudy.study import EmptySelectionError, Study
+
+IWAE: dict[str, Any] = {"objective": "iwae", "k": "standard"}
+SIZES = (2, 10, 20, 50)
+
+VALUES: dict[str, Any] = {
+    "study": "made-up",
+    "base": {"dataset": "mnist-5k", "n_z": 20, "hidden": [8], "epochs": 4},
+    "seeds": [0, 1, 2, 3, 4],
+    "experiments": {
+        "factors": {
+            "title": "factors",
+            "vary": {
+                "objective": ["elbo", {"objective": "iwae", "k": 5}],
+                "warmup": [0, 2],
+                "n_z": list(SIZES),
+            },
+        },
+        "decoders": {"title": "decoders", "vary": {"likelihood": ["bernoulli", "gaussian"]}},
+        "pixels": {"title": "pixels", "set": {"binarization": "threshold"}},
+    },
+}
+#: What each n_z adds to the NLL: 10 and more are alike to 0.2 nats.
+OF_SIZE = {2: 30.0, 10: 0.0, 20: 0.1, 50: 0.2}
+
+
+def wobble(run: RunConfig) -> float:
+    """A small number that looks random but is the run's own, and has mean zero over seeds."""
+    return 0.02 * (run.seed - 2) * ((run.n_z // 5 + run.k + run.warmup) % 3 - 1)
+
+
+def nll(run: RunConfig) -> float:
+    """Seeds differ by 10 nats, an IWAE is 2 lower, warm-up changes nothing to speak of."""
+    iwae = -2.0 if run.objective == "iwae" else 0.0
+    return 100 + 10 * run.seed + OF_SIZE[run.n_z] + iwae + wobble(run)
+
+
+def measure(run: RunConfig) -> dict[str, float]:
+    gaussian = run.likelihood == "gaussian"
+    own = {"nll_mean": 150.0 + run.seed, "nll_restricted": 160.0 + run.seed} if gaussian else {}
+    return {
+        "nll": -500.0 if gaussian else nll(run),
+        "elbo": -nll(run) - 3,
+        "bound": -nll(run) - 3 + (1 + 0.01 * run.seed if run.objective == "iwae" else 0),
+        "active_units": 10 + run.seed % 2,
+        "squared_error": 30.0 + run.seed,
+        **own,
+    }
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_study(
+        tmp_path_factory.mktemp("study"),
+        VALUES,
+        measure,
+        fates=lambda run: ("kept", "lost") if run.warmup else ("kept", "back", "back"),
+        bound=lambda run: (
+            (-120.0, -101.5, -100.5, -100.0) if run.warmup else (-120, -100, -100, -100)
+        ),
+    )
+
+
+def claim(kind: str, runs: dict[str, Any], direction: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "000.made-up",
+        "source": {"document": "000", "item": "Section 1"},
+        "statement": "It is so.",
+        "kind": kind,
+        "statistic": {"metric": fields.pop("metric", "nll"), "direction": direction},
+        "runs": runs,
+        "figure": "warmup",
+        **fields,
+    }
+
+
+def ledger(*claims: dict[str, Any]) -> dict[str, Any]:
+    documents = {"000": {"title": "A draft", "cite": "bettencourt2016"}}
+    return {"documents": documents, "claims": list(claims)}
+
+
+def ruling(study: Study, *args: Any, **fields: Any) -> Ruling:
+    return judge(parse_ledger(ledger(claim(*args, **fields))).claims[0], study)
+
+
+def test_a_difference_is_paired_by_seed(study: Study) -> None:
+    found = ruling(study, "difference", {"a": IWAE, "b": {}}, "lower", minimum_effect=0.1)
+    assert found.verdict == "supported"
+    assert found.decisive is not None
+    # Seeds lie ten nats apart: unpaired, the interval would be thirty nats wide.
+    assert found.decisive.t.mean == pytest.approx(-2)
+    assert found.decisive.t.high - found.decisive.t.low < 0.3
+    assert found.decisive.t.n == 5
+    assert found.decisive.contrast.label == "IWAE (K=5) − VAE"
+    assert len(found.runs) == 10
+    assert found.decisive.p_value < 0.025
+
+
+@pytest.mark.parametrize(
+    ("direction", "least", "verdict"),
+    [
+        ("lower", 0.1, "supported"),
+        ("higher", 0.1, "contradicted"),
+        ("lower", 3.0, "contradicted"),
+        ("lower", 2.0, "undecided"),
+        ("within", 0.5, "contradicted"),
+        ("within", 5.0, "supported"),
+    ],
+)
+def test_the_least_effect_draws_the_line(
+    study: Study, direction: str, least: float, verdict: str
+) -> None:
+    found = ruling(study, "difference", {"a": IWAE, "b": {}}, direction, minimum_effect=least)
+    assert found.verdict == verdict
+    small = [note for note in found.notes if "less than the least effect" in note]
+    assert bool(small) == (direction == "lower" and least == 3.0)
+
+
+def test_equivalence_holds_for_every_pair(study: Study) -> None:
+    large, all_ = {**IWAE, "n_z": {"at_least": 10}}, {**IWAE, "n_z": {"at_least": 2}}
+    alike = ruling(study, "equivalence", {"alike": [large]}, "within", minimum_effect=0.5)
+    assert alike.verdict == "supported"
+    assert len(alike.contrasts) == 3
+    assert alike.decisive is not None
+    assert alike.decisive.contrast.label == "IWAE (K=5), n_z = 50 − IWAE (K=5), n_z = 10"
+    unlike = ruling(study, "equivalence", {"alike": [all_]}, "within", minimum_effect=0.5)
+    assert unlike.verdict == "contradicted"
+    assert unlike.decisive is not None
+    assert unlike.decisive.t.mean == pytest.approx(-30, abs=0.3)
+    tight = ruling(study, "equivalence", {"alike": [large]}, "within", minimum_effect=0.2)
+    assert tight.verdict == "undecided"
+
+
+def test_an_ordering_needs_every_step(study: Study) -> None:
+    def of(sizes: list[int]) -> Ruling:
+        order = {"order": [{"n_z": n} for n in sizes]}
+        return ruling(study, "ordering", order, "lower", minimum_effect=0.5)
+
+    assert of([2, 10]).verdict == "supported"
+    assert of([2, 10, 20]).verdict == "contradicted"  # 20 is 0.1 above 10, not 0.5 below
+    assert of([10, 2]).verdict == "contradicted"
+
+
+def test_an_extremum_beats_each_of_the_others(study: Study) -> None:
+    def of(extreme: int, direction: str) -> Ruling:
+        others = [{"n_z": n} for n in SIZES if n != extreme]
+        return ruling(study, "extremum", {"extreme": {"n_z": extreme}, "others": others}, direction)
+
+    assert of(2, "higher").verdict == "supported"
+    assert len(of(2, "higher").contrasts) == 3
+    assert of(50, "higher").verdict == "contradicted"
+    # Lower than 20 and 50 by little, and than 2 by thirty: the nearest decides.
+    lowest = of(10, "lower")
+    assert lowest.verdict == "supported"
+    assert lowest.decisive is not None
+    assert lowest.decisive.contrast.label == "VAE, n_z = 10 − VAE, n_z = 20"
+
+
+@pytest.mark.parametrize(
+    ("than", "direction", "least", "verdict"),
+    [
+        (9.0, "higher", 0.0, "supported"),
+        (12.0, "higher", 0.0, "contradicted"),
+        (10.4, "higher", 0.0, "undecided"),
+        (10.0, "within", 2.0, "supported"),
+        (20.0, "within", 2.0, "contradicted"),
+    ],
+)
+def test_a_level_against_a_number(
+    study: Study, than: float, direction: str, least: float, verdict: str
+) -> None:
+    fields = {"than": than, "metric": "active_units", "minimum_effect": least}
+    assert ruling(study, "level", {"of": {}}, direction, **fields).verdict == verdict
+
+
+def test_a_correlation_is_taken_within_each_seed(study: Study) -> None:
+    def of(factor: str, over: dict[str, Any], direction: str) -> Ruling:
+        return ruling(study, "correlation", {"factor": factor, "over": [over]}, direction)
+
+    sizes = {"n_z": {"at_least": 10}}
+    rising = of("n_z", sizes, "higher")
+    assert rising.decisive is not None
+    assert rising.decisive.t.mean == pytest.approx(1)
+    assert rising.verdict == "supported"
+    assert of("n_z", sizes, "lower").verdict == "contradicted"
+    assert of("n_z", {"n_z": [10, 20]}, "higher").verdict == "not run"  # two make no trend
+
+
+@pytest.mark.parametrize(
+    ("metric", "of", "mean"),
+    [
+        ("tightening", IWAE, 1.02),
+        ("lowest_active", {}, 1.0),
+        ("returned_to_stay", {}, 2.0),
+        ("returned_to_stay", {"warmup": "standard"}, 0.0),
+        ("epochs_to_1_nat", {"warmup": "standard"}, 2.0),
+        ("nll_mean", {"likelihood": "gaussian"}, 152.0),
+        ("nll_mean", {}, 120.1),
+    ],
+)
+def test_metrics(study: Study, metric: str, of: dict[str, Any], mean: float) -> None:
+    found = ruling(study, "level", {"of": of}, "higher", metric=metric, than=0)
+    assert found.decisive is not None
+    assert found.decisive.t.mean == pytest.approx(mean)
+
+
+def test_fewer_than_five_seeds_give_no_verdict(tmp_path: Path) -> None:
+    few = make_study(tmp_path, {**VALUES, "seeds": [0, 1, 2, 3]}, measure)
+    found = ruling(few, "difference", {"a": IWAE, "b": {}}, "lower")
+    assert found.verdict == "undecided"
+    assert QUICK in found.notes
+    assert found.decisive is not None
+    assert found.decisive.t.high < -1.5  # though the numbers are as clear as with five
+
+
+def test_one_seed_gives_an_estimate_without_interval(tmp_path: Path) -> None:
+    one = make_study(tmp_path, {**VALUES, "seeds": [3]}, measure)
+    found = ruling(one, "difference", {"a": IWAE, "b": {}}, "lower")
+    row = tabulate([found]).iloc[0]
+    assert found.verdict == "undecided"
+    assert np.isnan(row["low"])
+    assert interval_text(row) == "−2.04"
+
+
+def test_a_diverged_run_drops_its_pair_and_is_told(tmp_path: Path) -> None:
+    def diverges(run: RunConfig) -> bool:
+        return run.seed == 4 and run.objective == "iwae"
+
+    lost = make_study(tmp_path, VALUES, measure, diverged=diverges)
+    found = ruling(lost, "difference", {"a": IWAE, "b": {}}, "lower")
+    assert found.decisive is not None
+    assert found.decisive.t.n == 4
+    assert found.verdict == "undecided"
+    assert "1 diverged run left out" in found.notes
+
+
+def test_what_was_not_trained_is_not_run(study: Study) -> None:
+    found = ruling(study, "difference", {"a": {"batch_norm": "hidden"}, "b": {}}, "lower")
+    row = tabulate([found]).iloc[0]
+    assert (row["verdict"], row["n"], row["runs"]) == ("not run", 0, "")
+    assert np.isnan(row["estimate"])
+
+
+def test_a_pending_claim_is_not_run_and_may_name_what_is_to_come(study: Study) -> None:
+    runs = {"a": {"experiment": "plane", "beta": 1}, "b": {}}
+    found = ruling(study, "difference", runs, "lower", metric="diamondness", pending="the plane")
+    assert found.verdict == "not run"
+    assert found.notes == ("waits for the plane",)
+    assert tabulate([found]).iloc[0]["title"] == "diamondness"
+
+
+def test_runs_of_different_pixels_are_refused(study: Study) -> None:
+    runs = {"a": {"binarization": "threshold"}, "b": {}}
+    with pytest.raises(ClaimError, match=r"000\.made-up: binarization is dynamic and thresh"):
+        ruling(study, "difference", runs, "lower")
+
+
+def test_a_mass_is_not_compared_with_a_density(study: Study) -> None:
+    runs = {"a": {"likelihood": "gaussian"}, "b": {}}
+    with pytest.raises(ClaimError, match="likelihood is bernoulli and gaussian"):
+        ruling(study, "difference", runs, "higher")
+    found = ruling(study, "difference", runs, "higher", metric="nll_mean")
+    assert found.verdict == "supported"
+    assert found.decisive is not None
+    assert found.decisive.t.mean == pytest.approx(152 - 120.1)
+
+
+def test_bounds_of_different_k_are_not_compared(study: Study) -> None:
+    with pytest.raises(ClaimError, match="objective is elbo and iwae"):
+        ruling(study, "difference", {"a": IWAE, "b": {}}, "higher", metric="bound")
+
+
+def test_runs_measured_differently_are_refused(tmp_path: Path) -> None:
+    mixed = make_study(tmp_path, VALUES, measure)
+    path = mixed.config.directory / "tables" / "evaluation.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["run_id"].str.contains("iwae"), "n_samples"] = 5000
+    table.to_parquet(path)
+    with pytest.raises(ClaimError, match="measured with 100 and 5000 importance samples"):
+        ruling(mixed, "difference", {"a": IWAE, "b": {}}, "lower")
+
+
+def test_selectors_expand_to_the_levels_of_the_study(study: Study) -> None:
+    assert expand(study, {**IWAE, "n_z": AtLeast(at_least=11)}) == [
+        {"objective": "iwae", "k": 5, "n_z": n} for n in (20, 50)
+    ]
+    assert expand(study, {"warmup": "standard"}) == [{"warmup": 2}]
+    assert [p["n_z"] for p in expand(study, {"n_z": [2, 10]})] == [2, 10]
+    with pytest.raises(EmptySelectionError):
+        expand(study, {"n_z": AtLeast(at_least=60)})
+
+
+def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:
+    with pytest.raises(ClaimError, match="one combination is wanted here, but the selector gives"):
+        ruling(study, "difference", {"a": {"n_z": [2, 10]}, "b": {}}, "lower")
+
+
+def test_the_table_says_what_is_claimed_in_words(study: Study) -> None:
+    def words(*args: Any, **fields: Any) -> str:
+        return claimed_text(tabulate([ruling(study, *args, **fields)]).iloc[0])
+
+    two = {"a": IWAE, "b": {}}
+    assert words("difference", two, "lower", minimum_effect=0.1) == "below −0.1 nats"
+    assert words("difference", two, "higher", minimum_effect=1) == "above 1 nat"
+    assert words("difference", two, "within", minimum_effect=0.5) == "within ±0.5 nats"
+    level = {"metric": "active_units", "than": 10, "minimum_effect": 1}
+    assert words("level", {"of": {}}, "within", **level) == "from 9 to 11 units"
+    over = {"factor": "n_z", "over": [{"n_z": {"at_least": 2}}]}
+    assert words("correlation", over, "lower", minimum_effect=0.5) == "below −0.5"
