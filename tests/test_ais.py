@@ -16,7 +16,7 @@ from vaestudy.annealing import (
     linear_temperatures,
     sigmoidal_temperatures,
 )
-from vaestudy.evaluate import estimate_log_px, log_prob_of_mean
+from vaestudy.evaluate import estimate_log_px
 
 SHORT = AnnealingSettings(n_temperatures=5, n_chains=4, n_leapfrog=2)
 #: Enough for an error of about 0.01 nat.
@@ -82,7 +82,7 @@ def test_backward_chains_weigh_the_inverse_without_bias(base: str) -> None:
         upper=True,
     ).T  # fmt: skip
     settings = with_(SHORT, n_chains=1, base=base)
-    path = annealing_path(toy.model, x[None], settings, toy.model.likelihood.log_prob)
+    path = annealing_path(toy.model, x[None], settings, "nll")
     log_w = path.backward(z[None], path.tune_steps(generators(3)), generators(0)).log_w
     log_inverse, error, _ = log_mean_weight(-log_w.transpose(1, 2))
     assert (-log_inverse - toy.log_px(x[:1])).abs().item() < 4 * error.item()
@@ -157,13 +157,13 @@ def test_single_precision_is_enough() -> None:
     assert (result.estimate.log_px - toy.log_px(x)).abs().max() < 0.08
 
 
-def test_another_log_prob_measures_another_model() -> None:
+def test_another_measure_measures_another_model() -> None:
     gaussian = curved(likelihood="gaussian")
     x = (randn(3, 12) > 0).double()
     result = estimate_log_px_ais(
-        gaussian, x, with_(LONG, n_chains=600), generators(0), log_prob=log_prob_of_mean(gaussian)
+        gaussian, x, with_(LONG, n_chains=600), generators(0), measure="nll_mean"
     )
-    # The same decoder read as a Bernoulli's: what log_prob_of_mean means.
+    # The same decoder read as a Bernoulli's: what nll_mean means.
     bernoulli = curved()
     bernoulli.load_state_dict(gaussian.state_dict() | _first_head(gaussian))
     exact = log_px_by_quadrature(bernoulli, x)

@@ -23,7 +23,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from vaestudy.annealing import Annealed, AnnealingSettings, annealing_path
-from vaestudy.evaluate import LogProb, LogPxEstimate, check_evaluating
+from vaestudy.evaluate import LogPxEstimate, check_evaluating
 from vaestudy.vae import VAE
 
 #: Decoder rows at a time, chains × data.
@@ -68,7 +68,7 @@ def estimate_log_px_ais(
     settings: AnnealingSettings,
     generators: Sequence[torch.Generator],
     *,
-    log_prob: LogProb | None = None,
+    measure: str = "nll",
     chunk_rows: int = CHUNK_ROWS,
 ) -> AISEstimate:
     """Estimate log p(x) of every datum under every member.
@@ -85,8 +85,8 @@ def estimate_log_px_ais(
         How to anneal.
     generators
         One a member.
-    log_prob
-        Another log p(x | decoder outputs) than the likelihood's own; differentiable.
+    measure
+        What log p(x|z) is measured with: a name in ``evaluate.MEASURES``.
     chunk_rows
         Decoder rows at a time; changing it changes which noise meets which datum.
 
@@ -99,7 +99,7 @@ def estimate_log_px_ais(
     chunks = []
     for chunk in x.split(max(1, chunk_rows // settings.n_chains)):
         batch = chunk.expand(len(generators), *chunk.shape)
-        path = annealing_path(model, batch, settings, log_prob or model.likelihood.log_prob)
+        path = annealing_path(model, batch, settings, measure)
         chunks.append(path.forward(path.tune_steps(generators), generators))
     return ais_estimate(chunks)
 

@@ -36,7 +36,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from vaestudy.evaluate import LogProb
+from vaestudy.evaluate import MEASURES
 from vaestudy.hmc import position_at, transition
 from vaestudy.rng import normal
 from vaestudy.vae import VAE, standard_normal_log_prob
@@ -157,8 +157,8 @@ class AnnealingPath:
     ----------
     model
         In evaluation mode.
-    log_prob
-        log p(x | decoder outputs).
+    measure
+        What log p(x|z) is measured with: a name in ``evaluate.MEASURES``.
     x
         The data.
     mu, logvar
@@ -168,7 +168,7 @@ class AnnealingPath:
     """
 
     model: VAE
-    log_prob: LogProb
+    measure: str
     x: Float[Tensor, "M B D"]
     mu: Float[Tensor, "M B Z"]
     logvar: Float[Tensor, "M B Z"]
@@ -178,7 +178,8 @@ class AnnealingPath:
         """Return log p(x|z) + log p(z) − log q₀(z) at z = mu + sigma u."""
         z = torch.addcmul(self.mu.unsqueeze(1), (0.5 * self.logvar).exp().unsqueeze(1), u)
         log_base = standard_normal_log_prob(u) - 0.5 * self.logvar.sum(-1).unsqueeze(1)
-        log_px_z = self.log_prob(self.x.unsqueeze(1), self.model.decode(z))
+        decoded = self.model.decode(z)
+        log_px_z = MEASURES[self.measure](self.model.likelihood, self.x.unsqueeze(1), decoded)
         return log_px_z + (standard_normal_log_prob(z) - log_base)
 
     def noise_at(self, z: Float[Tensor, "M B Z"]) -> Float[Tensor, "M C B Z"]:
@@ -248,8 +249,8 @@ def _zeros(like: Tensor) -> Tensor:
 
 @torch.no_grad()
 def annealing_path(
-    model: VAE, x: Float[Tensor, "M B D"], settings: AnnealingSettings, log_prob: LogProb
+    model: VAE, x: Float[Tensor, "M B D"], settings: AnnealingSettings, measure: str
 ) -> AnnealingPath:
     """Return the path for data that may differ from member to member."""
     mu, logvar = BASES[settings.base](model, x)
-    return AnnealingPath(model, log_prob, x, mu, logvar, settings)
+    return AnnealingPath(model, measure, x, mu, logvar, settings)

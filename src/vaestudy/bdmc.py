@@ -115,7 +115,7 @@ def bidirectional_bounds(
     forward: list[Annealed] = []
     backward: list[Annealed] = []
     for x, z in zip(data.x.split(at_once, 1), data.z.split(at_once, 1), strict=True):
-        path = annealing_path(model, x, settings, model.likelihood.log_prob)
+        path = annealing_path(model, x, settings, "nll")
         steps = path.tune_steps(generators)
         forward.append(path.forward(steps, generators))
         backward.append(path.backward(z, steps, generators))
