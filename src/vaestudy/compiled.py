@@ -38,6 +38,8 @@ _ANY_RUN = {
     "warmup_rise": 1.0,
     "epochs": 1,
     "learning_rate": 0.001,
+    "lr_schedule": "constant",
+    "output_bias": "zero",
 }
 
 #: A compiled step saves 1.5 ms or more and costs some 20 s, shared by all runs of its kind.

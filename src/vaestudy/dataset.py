@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -91,6 +91,10 @@ class Dataset:
     def arrays(self) -> dict[str, Tensor]:
         """The four arrays by name."""
         return {key: getattr(self, key) for key in ARRAYS}
+
+    def pixel_means(self) -> Float[torch.Tensor, "D"]:
+        """Return the mean intensity of every pixel of the training set, in [0, 1]."""
+        return self.train.double().mean(0).div(255).float()
 
     def subset(self, n_train: int | None = None, n_test: int | None = None) -> Dataset:
         """Return the first images of each split, in the fixed order; None keeps all.

@@ -20,6 +20,7 @@ ENGINE_FILES = (
     "objectives/bounds.py",
     "objectives/estimators.py",
     "objectives/schedule.py",
+    "rates.py",
     "rng.py",
     "tracing.py",
     "train.py",

@@ -208,7 +208,8 @@ def _resume_or_start(
         state = checkpoint.stack_states(part, paths, device)
         log.info("resuming after epoch %d", state.epoch)
         return state
-    return initial_state(part, dataset.train.shape[1], device)
+    means = dataset.pixel_means()
+    return initial_state(part, len(means), device, means)
 
 
 def _train_part(

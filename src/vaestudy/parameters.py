@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vaestudy.rates import burda_stages
+
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -52,6 +54,8 @@ _LATER = {
     "beta": "b",
     "warmup_cycles": "cycles",
     "warmup_rise": "rise",
+    "lr_schedule": "lr-",
+    "output_bias": "bias-",
 }
 
 
@@ -146,6 +150,16 @@ class ModelParameters(Strict):
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
     learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size.")
+    lr_schedule: Literal["constant", "burda"] = Field(
+        "constant",
+        description="burda: stages of 1, 3, 9, ... epochs in which learning_rate falls to a tenth; "
+        "epochs must be a sum of such stages: 1, 4, 13, 40, 121, 364, 1093 or 3280 (theirs).",
+    )
+    output_bias: Literal["zero", "data"] = Field(
+        "zero",
+        description="Initial bias of the decoder's output; data: the logits of the training "
+        "pixels' means (Bernoulli likelihood only).",
+    )
     adam_beta1: Fraction = Field(0.9, description="Adam's decay of the first moment.")
     adam_beta2: Fraction = Field(0.999, description="Adam's decay of the second moment.")
     adam_eps: PositiveFloat = Field(1e-4, description="Adam's epsilon.")
@@ -167,6 +181,17 @@ class ModelParameters(Strict):
             raise ValueError(
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _training_starts_and_ends_well(self) -> Self:
+        if self.lr_schedule == "burda":
+            burda_stages(self.epochs)
+        if self.output_bias == "data" and self.likelihood != "bernoulli":
+            raise ValueError(
+                f"output_bias is 'data' but likelihood is {self.likelihood!r}: only a Bernoulli "
+                "decoder's bias is a logit of pixel means; set output_bias to zero"
             )
         return self
 
@@ -247,11 +272,15 @@ class RunConfig(ModelParameters):
         parts += [] if self.encoder_heads == "linear" else [self.encoder_heads]
         parts += [f"wu{self.warmup}"] if warmup and self.warmup else []
         parts += [
-            mark + f"{getattr(self, name):g}".replace(".", "p").replace("+", "")
+            mark + _readable(getattr(self, name))
             for name, mark in _LATER.items()
             if not self._is_default(name)
         ]
         return "-".join(parts)
+
+
+def _readable(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}".replace(".", "p").replace("+", "")
 
 
 def _short_hash(text: str) -> str:

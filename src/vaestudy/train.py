@@ -24,6 +24,7 @@ from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
 from vaestudy.objectives import beta_schedule, make_objective
+from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.vae import VAE, Architecture
 
@@ -96,8 +97,24 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
     )
 
 
-def initial_state(runs: tuple[RunConfig, ...], n_features: int, device: torch.device) -> TrainState:
+def initial_state(
+    runs: tuple[RunConfig, ...],
+    n_features: int,
+    device: torch.device,
+    pixel_means: Float[Tensor, "D"] | None = None,
+) -> TrainState:
     """Return untrained members, each initialised from its own seed.
+
+    Parameters
+    ----------
+    runs
+        One a member.
+    n_features
+        D.
+    device
+        Where the members are to be.
+    pixel_means
+        Means of the training data, in [0, 1], for runs whose ``output_bias`` is ``data``.
 
     Raises
     ------
@@ -112,6 +129,8 @@ def initial_state(runs: tuple[RunConfig, ...], n_features: int, device: torch.de
     run = runs[0]
     model = VAE(architecture_of(run, n_features), members=len(runs))
     model.initialize(MemberRNG(_seeds(runs), torch.device("cpu")).generators("init"))
+    if run.output_bias == "data" and pixel_means is not None:
+        model.set_output_mean(pixel_means)
     model.to(device)
     optimizer = Adam(
         model.named_parameters(),
@@ -154,6 +173,7 @@ def train_epoch(
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
     n_steps = 0
+    state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)

@@ -196,6 +196,17 @@ class VAE(nn.Module):
             if isinstance(module, MemberLinear):
                 module.initialize(generators)
 
+    @torch.no_grad()
+    def set_output_mean(self, mean: Float[Tensor, "D"]) -> None:
+        """Let the output's bias be the logits of ``mean``, kept within [0.001, 0.999].
+
+        An untrained Bernoulli decoder then says about the mean of the data whatever z is (Burda et
+        al. 2016, in their code).
+        """
+        bias = self.output.bias
+        assert bias is not None
+        bias.copy_(torch.logit(mean.to(bias), eps=0.001).expand_as(bias))
+
     def encode(
         self, x: Float[Tensor, "M B D"]
     ) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
