@@ -31,6 +31,7 @@ import time
 import venv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,7 +121,7 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
     from vaestudy import checkpoint
     from vaestudy.compiled import choose_step
     from vaestudy.config import RunConfig
-    from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train
+    from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train, train_epoch
 
     run = RunConfig.model_validate({**case.parameters, "epochs": EPOCHS})
     pixels = torch.from_numpy(made_up_pixels())
@@ -143,7 +144,7 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
         compiled = case.stack == "vaestudy"
         step = choose_step(state, N_IMAGES, "always" if compiled else "never")
         epoch_start = time.perf_counter()
-        train(state, data, after_epoch, step)
+        train(state, data, after_epoch, partial(train_epoch, step=step))
     rates = rates[1:]
     flops = flops_per_image(case.parameters) / 1e9
     results.put(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,14 @@ from vaestudy.compiled import (
     choose_step,
     compiled_log_weights,
     compiled_step,
-    state_tensors,
 )
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
 from vaestudy.libraries import CompileError
+from vaestudy.pure import state_tensors
 from vaestudy.tracing import trace_step
-from vaestudy.train import StepFunction, TrainState, initial_state, train, train_step
+from vaestudy.train import StepFunction, TrainState, initial_state, train, train_epoch, train_step
 from vaestudy.vae import VAE
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
@@ -206,7 +207,7 @@ def test_training_twice_gives_the_same_bits() -> None:
     run = run_config(objective="iwae", k=3, batch_norm="hidden")
     first, second = fresh(run), fresh(run)
     for state in (first, second):
-        train(state, splits(), step=compiled_step(state, 20))
+        train(state, splits(), run_epoch=partial(train_epoch, step=compiled_step(state, 20)))
     assert_same_member(first, 0, second, 0)
 
 

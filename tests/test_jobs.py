@@ -20,15 +20,14 @@ from vaestudy import jobs
 from vaestudy.checkpoint import CheckpointError, load_model
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
+from vaestudy.devices import DeviceError, out_of_memory_told, select_device
 from vaestudy.jobs import (
     BusyError,
-    DeviceError,
     MissingResultError,
     RunFiles,
     is_finished,
     load_splits,
     read_record,
-    select_device,
     stream_generators,
     train_group,
 )
@@ -330,3 +329,11 @@ def test_estimates_have_their_own_noise() -> None:
     (again,) = stream_generators([run_config(n_z=4)], CPU)
     assert not torch.equal(first, second)
     assert torch.equal(first, torch.randn(5, generator=again))
+
+
+def test_a_full_gpu_says_what_to_do() -> None:
+    with (
+        pytest.raises(DeviceError, match=r"does not hold 16 models of iwae5 .* lower max_members"),
+        out_of_memory_told(16, "iwae5"),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")

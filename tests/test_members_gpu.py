@@ -11,6 +11,8 @@ import torch
 from builders import CPU, double_state, fresh, randn, run_config, splits
 from vaestudy.adam import Adam
 from vaestudy.evaluate import estimate_log_px
+from vaestudy.graph import BlockedEpoch, inductor_step
+from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
 from vaestudy.train import Splits, TrainState, initial_state, train, train_step
 
@@ -84,6 +86,34 @@ def test_a_nan_stays_in_its_member() -> None:
     assert list(poisoned.failed) == [1]
     for name, value in healthy.model.state_dict().items():
         torch.testing.assert_close(poisoned.model.state_dict()[name][[0, 2]], value[[0, 2]])
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("compiler", [None, inductor_step], ids=["as it is", "fused"])
+def test_replayed_steps_are_the_pure_ones(
+    variant: dict[str, object], compiler: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tuple(run_config(seed=s, epochs=25, **variant) for s in range(3))
+    replayed, stepped = (initial_state(runs, 16, GPU) for _ in range(2))
+    train(replayed, gpu_splits(), run_epoch=BlockedEpoch(replayed, gpu_splits(), compiler))
+    # Without a graph: the same steps, launched one by one.
+    monkeypatch.setattr(BlockedEpoch, "_capture", lambda self: self._advance)
+    train(stepped, gpu_splits(), run_epoch=BlockedEpoch(stepped, gpu_splits()))
+    assert replayed.optimizer.step_count == stepped.optimizer.step_count == 100
+    for got, want in zip(state_tensors(replayed), state_tensors(stepped), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-4)
+
+
+def test_members_of_a_graph_do_not_touch_each_other() -> None:
+    """One member's weights changed: the others' move by an ulp at most."""
+    runs = tuple(run_config(seed=s, batch_norm="hidden") for s in range(3))
+    one, other = (initial_state(runs, 16, GPU) for _ in range(2))
+    other.model.output.weight.data[1] += 1
+    for state in (one, other):
+        train(state, gpu_splits(), run_epoch=BlockedEpoch(state, gpu_splits()))
+    for name, value in one.model.state_dict().items():
+        changed = other.model.state_dict()[name][[0, 2]]
+        torch.testing.assert_close(changed, value[[0, 2]], rtol=2**-23, atol=0, msg=name)
 
 
 def test_estimates_agree_with_the_cpu_within_their_errors() -> None:

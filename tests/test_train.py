@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,15 @@ from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset
 from vaestudy.history import SCALARS
 from vaestudy.jobs import load_splits
-from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train, train_step
+from vaestudy.train import (
+    EpochReport,
+    Splits,
+    TrainState,
+    initial_state,
+    train,
+    train_epoch,
+    train_step,
+)
 
 BOUND = SCALARS.index("bound")
 
@@ -192,7 +201,7 @@ def presented(run: RunConfig, data: Splits) -> list[Tensor]:
         seen.append(x[0].clone())
         return torch.zeros(len(SCALARS), 1)
 
-    train(fresh(run), data, step=record)
+    train(fresh(run), data, run_epoch=partial(train_epoch, step=record))
     return seen
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -22,8 +23,17 @@ from torch import Tensor
 
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.evaluate import LogWeights, plain_log_weights
+from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
-from vaestudy.train import StepFunction, TrainState, train_step
+from vaestudy.pure import state_tensors
+from vaestudy.train import (
+    EpochFunction,
+    Splits,
+    StepFunction,
+    TrainState,
+    train_epoch,
+    train_step,
+)
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -53,6 +63,21 @@ T = TypeVar("T")
 _PLAIN_STEP: StepFunction = train_step
 
 
+def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> EpochFunction:
+    """Return how a run passes over its training set: on a GPU by a graph, else step by step.
+
+    Raises
+    ------
+    CompileError
+        As :func:`choose_step`.
+    """
+    if state.device.type != "cuda":
+        return partial(train_epoch, step=choose_step(state, len(data.train), policy))
+    pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
+    fused = policy == "always" or (policy == "auto" and pays)
+    return BlockedEpoch(state, data, inductor_step if fused else None)
+
+
 def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:
     """Return the step that a run trains with.
 
@@ -64,9 +89,8 @@ def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> Step
     CompileError
         If ``policy`` is always and the step cannot be compiled; with auto that is a warning.
     """
-    run = state.runs[0]
-    batch_size = min(run.batch_size, n_images)
-    planned = run.epochs * (n_images // batch_size)
+    batch_size = min(state.runs[0].batch_size, n_images)
+    planned = _planned_steps(state, n_images)
     pays = planned >= WORTH_IT_FROM_STEPS
     if not _wanted(state.device, policy, pays, f"{planned:,} steps"):
         return _PLAIN_STEP
@@ -83,6 +107,11 @@ def choose_log_weights(
     if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
         return plain
     return _or_plain(lambda: compiled_log_weights(model, measure), plain, policy)
+
+
+def _planned_steps(state: TrainState, n_images: int) -> int:
+    run = state.runs[0]
+    return run.epochs * (n_images // min(run.batch_size, n_images))
 
 
 def _wanted(device: torch.device, policy: CompilePolicy, pays: bool, planned: str) -> bool:
@@ -149,17 +178,6 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
         "n_features": state.model.architecture.n_features,
         "batch_size": batch_size,
     }
-
-
-def state_tensors(state: TrainState) -> list[Tensor]:
-    """Return what a step changes, in the order in which the library takes it."""
-    adam = state.optimizer
-    return [
-        *(parameter.detach() for parameter in adam.parameters.values()),
-        *adam.exp_avg.values(),
-        *adam.exp_avg_sq.values(),
-        *state.model.buffers(),
-    ]
 
 
 def compiled_log_weights(model: VAE, measure: str) -> LogWeights:

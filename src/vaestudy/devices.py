@@ -1,4 +1,4 @@
-"""Which GPU a job takes, where several jobs share a machine that has several.
+"""What a job computes on: the device asked for, and which GPU, where jobs share several.
 
 Snakemake limits how many jobs use GPUs at once but does not say which job uses which. Here each
 job locks one file a GPU until it finds a free one, and shows PyTorch that GPU alone. The kernel
@@ -14,9 +14,13 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,52 @@ _CHOSEN_BY_OTHERS = (_VISIBLE, "SLURM_JOB_ID")
 
 #: Locks last as long as the process: a handle that nothing refers to would be closed.
 _held: list[TextIO] = []
+
+
+class DeviceError(RuntimeError):
+    """The device asked for is not there."""
+
+
+def select_device(name: str) -> torch.device:
+    """Return the device that a configuration asks for.
+
+    Raises
+    ------
+    DeviceError
+        If ``cuda`` is asked for and there is none, or the name is unknown.
+    """
+    import torch
+
+    if name not in ("auto", "cpu", "cuda"):
+        raise DeviceError(f"device is {name!r}; expected auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError(
+            "device is cuda, but PyTorch finds no usable GPU (is the driver installed and recent "
+            "enough? `nvidia-smi` tells); set device: cpu, or auto"
+        )
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
+
+
+@contextmanager
+def out_of_memory_told(n_models: int, name: str) -> Iterator[None]:
+    """Say what to do when the GPU's memory is not enough.
+
+    Raises
+    ------
+    DeviceError
+        In the place of PyTorch's own error.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"the GPU's memory does not hold {n_models} models of {name} at "
+            "once; lower max_members, free the GPU (`nvidia-smi` tells who uses it), or set device:"
+            f" cpu. What was trained is kept. PyTorch said: {str(error).splitlines()[0]}"
+        ) from None
 
 
 def claim_gpu() -> str | None:

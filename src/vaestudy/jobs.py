@@ -20,14 +20,15 @@ import torch
 
 from vaestudy import checkpoint
 from vaestudy.binarization import as_float, fixed_binarization
-from vaestudy.compiled import choose_step
+from vaestudy.compiled import choose_epoch
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
+from vaestudy.devices import out_of_memory_told
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.rng import stream_seed
-from vaestudy.train import EpochReport, Splits, StepFunction, TrainState, initial_state, train
+from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +46,6 @@ class BusyError(RuntimeError):
 
 class MissingResultError(RuntimeError):
     """A run's files are not there; the message says which and what makes them."""
-
-
-class DeviceError(RuntimeError):
-    """The device asked for is not there."""
 
 
 @dataclass(frozen=True)
@@ -104,25 +101,6 @@ def read_record(files: RunFiles) -> dict[str, Any]:
     return json.loads(files.record.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
-def select_device(name: str) -> torch.device:
-    """Return the device that a configuration asks for.
-
-    Raises
-    ------
-    DeviceError
-        If ``cuda`` is asked for and there is none, or the name is unknown.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"device is {name!r}; expected auto, cpu or cuda")
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise DeviceError(
-            "device is cuda, but PyTorch finds no usable GPU (is the driver installed and recent "
-            "enough? `nvidia-smi` tells); set device: cpu, or auto"
-        )
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
-
-
 def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
     """Return the pixels to train on and the fixed test pixels, on ``device``."""
     train_pixels = dataset.train
@@ -159,8 +137,9 @@ def train_group(
         for part in _partition(runs, files, dataset, device):
             splits = load_splits(dataset, part[0].binarization, device)
             state = _resume_or_start(part, files, dataset, device)
-            step = choose_step(state, len(splits.train), compile_policy)
-            _train_part(state, step, splits, files, dataset, checkpoint_every, on_epoch)
+            with out_of_memory_told(len(part), part[0].combination_id):
+                run_epoch = choose_epoch(state, splits, compile_policy)
+                _train_part(state, run_epoch, splits, files, dataset, checkpoint_every, on_epoch)
     return [read_record(files[run]) for run in runs]
 
 
@@ -214,7 +193,7 @@ def _resume_or_start(
 
 def _train_part(
     state: TrainState,
-    step: StepFunction,
+    run_epoch: EpochFunction,
     splits: Splits,
     files: dict[RunConfig, RunFiles],
     dataset: Dataset,
@@ -232,7 +211,7 @@ def _train_part(
         if state.epoch % checkpoint_every == 0 and state.epoch < report.epochs:
             checkpoint.save_state(state, paths, dataset.sha256)
 
-    train(state, splits, after_epoch, step)
+    train(state, splits, after_epoch, run_epoch)
     seconds = time.perf_counter() - start
     _write_results(state, files, dataset, seconds, state.epoch - first)
 

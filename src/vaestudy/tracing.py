@@ -19,15 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaestudy.adam import adam_update
-from vaestudy.compiled import model_tensors, state_tensors
+from vaestudy.compiled import model_tensors
 from vaestudy.config import parse_run
 from vaestudy.evaluate import plain_log_weights
 from vaestudy.files import atomic_path
-from vaestudy.history import batch_metrics
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
-from vaestudy.objectives import make_objective
+from vaestudy.pure import pure_step, state_tensors
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
 
@@ -35,7 +33,19 @@ CPU = torch.device("cpu")
 
 
 def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
-    """Return a step's graph, with its in-place updates of ``compiled.state_tensors``."""
+    """Return a step's graph, with its in-place updates of ``pure.state_tensors``."""
+    example = _step_example(state, batch_size)
+    return torch.export.export(_Graph(step_graph(state, batch_size)), tuple(example))
+
+
+def step_graph(state: TrainState, batch_size: int) -> torch.fx.GraphModule:
+    """Return a step's operations, lowered if the state is on the CPU."""
+    state.model.train()
+    lowered = state.device.type == "cpu"
+    return _graph(pure_step(state), _step_example(state, batch_size), lowered)
+
+
+def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     run, members = state.runs[0], len(state.runs)
     inputs = [
         torch.ones(2),
@@ -44,34 +54,7 @@ def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgr
         torch.ones(members),
     ]
     changed = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
-    state.model.train()
-    return _trace(pure_step(state), [*changed, *(tensor.to(changed[0]) for tensor in inputs)])
-
-
-def pure_step(state: TrainState) -> Callable[..., Tensor]:
-    """Return the step as a function of tensors alone."""
-    model, adam = state.model, state.optimizer
-    names = list(adam.parameters)
-    buffer_names = [name for name, _ in model.named_buffers()]
-    objective = make_objective(state.runs[0])
-    n = len(names)
-
-    def step(*tensors: Tensor) -> Tensor:
-        *changed, corrections, x, eps, beta = tensors
-        parameters, exp_avg, exp_avg_sq = changed[:n], changed[n : 2 * n], changed[2 * n : 3 * n]
-        leaves = [p.detach().requires_grad_() for p in parameters]
-        buffers = dict(zip(buffer_names, changed[3 * n :], strict=True))
-        weights = dict(zip(names, leaves, strict=True))
-        terms = torch.func.functional_call(model, (weights, buffers), (x, eps))
-        bound = objective(terms, beta)
-        gradients = torch.autograd.grad(-bound.mean(1).sum(), leaves)
-        metrics = batch_metrics(terms, bound.detach(), beta, objective).detach()
-        with torch.no_grad():
-            for of_one in zip(parameters, gradients, exp_avg, exp_avg_sq, strict=True):
-                adam_update(*of_one, corrections, beta1=adam.beta1, beta2=adam.beta2, eps=adam.eps)
-        return metrics
-
-    return step
+    return [*changed, *(tensor.to(changed[0]) for tensor in inputs)]
 
 
 def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.ExportedProgram:
@@ -106,7 +89,8 @@ def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.Ex
         torch.zeros(members, 1, a.n_z),
         torch.zeros(members, samples, 1, a.n_z),
     ]
-    return _trace(log_weights, [*tensors, *(tensor.to(tensors[0]) for tensor in data)])
+    example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
+    return torch.export.export(_Graph(_graph(log_weights, example)), tuple(example))
 
 
 class _Graph(torch.nn.Module):
@@ -118,16 +102,15 @@ class _Graph(torch.nn.Module):
         return self.graph(*tensors)  # type: ignore[no-any-return]
 
 
-def _trace(
-    function: Callable[..., Tensor], example: Sequence[Tensor]
-) -> torch.export.ExportedProgram:
+def _graph(
+    function: Callable[..., Tensor], example: Sequence[Tensor], lowered: bool = True
+) -> torch.fx.GraphModule:
     from torch._functorch.compile_utils import fx_graph_cse
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    graph = make_fx(function, LOWERINGS, tracing_mode="fake")(*example)
+    graph = make_fx(function, LOWERINGS if lowered else {}, tracing_mode="fake")(*example)
     # The gradient asks again for what the value computed: e^-|a| is made once.
-    graph = torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
-    return torch.export.export(_Graph(graph), tuple(example))
+    return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
 
 
 def _step_of(request: Request) -> torch.export.ExportedProgram:

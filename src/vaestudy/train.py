@@ -183,11 +183,15 @@ def train_epoch(
     return totals / n_steps
 
 
+#: Passes over the training set once; :func:`train_epoch`, or its equal on a GPU.
+EpochFunction = Callable[[TrainState, Splits], Tensor]
+
+
 def train(
     state: TrainState,
     data: Splits,
     on_epoch: Callable[[TrainState, EpochReport], None] | None = None,
-    step: StepFunction = train_step,
+    run_epoch: EpochFunction = train_epoch,
 ) -> TrainState:
     """Train until the runs' last epoch, from wherever ``state`` stands.
 
@@ -199,15 +203,15 @@ def train(
         On the state's device.
     on_epoch
         Called after each epoch: to report, to save.
-    step
-        :func:`train_step`, or a function that does the same.
+    run_epoch
+        :func:`train_epoch`, or a function that does the same in another way.
     """
     epochs = state.runs[0].epochs
     if state.epoch == 0:
         state.history.append(0, None, *evaluate_epoch(state.model, data.test, state.runs, 0))
     while state.epoch < epochs and len(state.failed) < len(state.runs):
         start = time.perf_counter()
-        train_metrics = train_epoch(state, data, step)
+        train_metrics = run_epoch(state, data)
         seconds = time.perf_counter() - start
         state.epoch += 1
         test_metrics, units = evaluate_epoch(state.model, data.test, state.runs, state.epoch)

@@ -58,7 +58,8 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their
 def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
     from vaestudy.data import DataError
-    from vaestudy.jobs import BusyError, DeviceError, MissingResultError
+    from vaestudy.devices import DeviceError
+    from vaestudy.jobs import BusyError, MissingResultError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
     from vaestudy.study import MissingTableError
@@ -90,7 +91,7 @@ def start_job(device: str, threads: int) -> torch.device:
         claim_gpu()
     import torch
 
-    from vaestudy.jobs import select_device
+    from vaestudy.devices import select_device
 
     torch.set_num_threads(threads)
     chosen = select_device(device)

@@ -1,0 +1,160 @@
+r"""An epoch on a GPU: every step is the replay of one CUDA graph over all M members.
+
+The data lie in device memory as 8-bit pixels. Noise is drawn on the device for a block of steps at
+a time, each member's from its own generator: whole matrices of random bytes and normal numbers, two
+kernels a member and block, instead of several a member and step. The graph then holds all of a
+step: gather the batch, binarize it, forward, gradient, Adam, metrics, and count. Nothing is copied
+to the host but the epoch's means.
+
+    P(byte r < pixel v) = v / 255 for r uniform on 0..254, as in :mod:`vaestudy.binarization`.
+
+Without a GPU the same steps run one by one, which is how tests compare them with the plain epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vaestudy.binarization import as_float
+from vaestudy.history import SCALARS
+from vaestudy.objectives import beta_schedule
+from vaestudy.pure import pure_step, state_tensors
+from vaestudy.rates import learning_rate
+from vaestudy.rng import MemberRNG
+from vaestudy.train import Splits, TrainState
+
+#: Device memory for one block's noise.
+BLOCK_BYTES = 1 << 30
+_WARM_UPS = 2
+
+
+class BlockedEpoch:
+    """Does what :func:`vaestudy.train.train_epoch` does, from buffers that stay where they are.
+
+    Parameters
+    ----------
+    state
+        Its tensors are updated in place.
+    data
+        On the state's device.
+    compiler
+        Makes a faster function of the pure step; none by default.
+    """
+
+    def __init__(
+        self,
+        state: TrainState,
+        data: Splits,
+        compiler: Callable[[TrainState, int], Callable[..., Tensor]] | None = None,
+    ) -> None:
+        run, device, members = state.runs[0], state.device, len(state.runs)
+        self.state, self.pixels, self.run = state, data.train, run
+        n, n_features = data.train.shape
+        self.batch_size = min(run.batch_size, n)
+        self.steps_an_epoch = n // self.batch_size
+        self.steps = self._steps_a_block(n_features)
+        images = self.steps * self.batch_size
+        self.rows = torch.zeros(members, images, dtype=torch.int64, device=device)
+        self.bytes = torch.zeros(members, images, n_features, dtype=torch.uint8, device=device)
+        noise = (members, self.steps, run.k, self.batch_size, run.n_z)
+        dtype = state.model.output.weight.dtype
+        self.eps = torch.zeros(noise, dtype=dtype, device=device)
+        self.beta = torch.zeros(members, dtype=dtype, device=device)
+        self.rate = torch.zeros((), dtype=torch.float64, device=device)
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.totals = torch.zeros(len(SCALARS), members, dtype=torch.float64, device=device)
+        self.in_batch = torch.arange(self.batch_size, device=device)
+        self.step = compiler(state, self.batch_size) if compiler else pure_step(state)
+        self.advance = self._capture() if device.type == "cuda" else self._advance
+
+    def __call__(self, state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
+        """Pass over the training set once; return the epoch's mean of each metric."""
+        epoch = state.epoch + 1
+        rng = MemberRNG(tuple(run.seed for run in state.runs), state.device)
+        self.beta.copy_(torch.tensor([beta_schedule(run, epoch) for run in state.runs]))
+        self.rate.fill_(learning_rate(self.run, epoch))
+        self.totals.zero_()
+        orders = rng.permutations(len(self.pixels), epoch)
+        streams = rng.generators("binarize", epoch), rng.generators("eps", epoch)
+        state.model.train()
+        for first in range(0, self.steps_an_epoch, self.steps):
+            steps = min(self.steps, self.steps_an_epoch - first)
+            self._fill(orders, first, steps, *streams)
+            for _ in range(steps):
+                self.advance()
+        return self.totals / self.steps_an_epoch
+
+    def _steps_a_block(self, n_features: int) -> int:
+        a_step = len(self.state.runs) * self.batch_size
+        a_step *= n_features + 8 + 4 * self.run.k * self.run.n_z
+        return max(1, min(self.steps_an_epoch, BLOCK_BYTES // a_step))
+
+    def _fill(
+        self,
+        orders: Tensor,
+        first: int,
+        steps: int,
+        pixel_noise: list[torch.Generator],
+        noise: list[torch.Generator],
+    ) -> None:
+        """Draw the noise of the next ``steps`` steps; begin again at the buffers' start."""
+        images = steps * self.batch_size
+        start = first * self.batch_size
+        self.rows[:, :images].copy_(orders[:, start : start + images])
+        for member, (bytes_from, eps_from) in enumerate(zip(pixel_noise, noise, strict=True)):
+            if self.run.binarization == "dynamic":
+                self.bytes[member, :images].random_(0, 255, generator=bytes_from)
+            self.eps[member, :steps].normal_(generator=eps_from)
+        self.position.zero_()
+
+    def _advance(self) -> None:
+        """Take one step: no shape, branch or value depends on anything outside the device."""
+        at = self.position * self.batch_size + self.in_batch
+        rows = self.rows.index_select(1, at)
+        pixels = self.pixels.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
+        if self.run.binarization == "dynamic":
+            x = torch.lt(self.bytes.index_select(1, at), pixels).to(self.eps.dtype)
+        else:
+            x = as_float(pixels, self.run.binarization).to(self.eps.dtype)
+        eps = self.eps.index_select(1, self.position.view(1)).squeeze(1)
+        adam = self.state.optimizer
+        adam.count += 1
+        count = adam.count.double()
+        step_size = self.rate / (1 - adam.beta1**count)
+        root_scale = (1 - adam.beta2**count).rsqrt()
+        corrections = torch.stack([step_size, root_scale]).to(eps.dtype)
+        self.totals += self.step(*state_tensors(self.state), corrections, x, eps, self.beta)
+        self.position += 1
+
+    def _capture(self) -> Callable[[], None]:
+        """Record a step as a graph; the state is as before when this returns."""
+        changed = [*state_tensors(self.state), self.state.optimizer.count]
+        changed += [self.position, self.totals]
+        before = [tensor.clone() for tensor in changed]
+        self.state.model.train()
+        # Libraries set themselves up in the first calls, which a graph must not hold.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(_WARM_UPS):
+                self._advance()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._advance()
+        for tensor, value in zip(changed, before, strict=True):
+            tensor.copy_(value)
+        replay: Callable[[], None] = graph.replay
+        return replay
+
+
+def inductor_step(state: TrainState, batch_size: int) -> Callable[..., Tensor]:
+    """Return the pure step with its elementwise operations fused by PyTorch's compiler."""
+    from vaestudy.tracing import step_graph
+
+    compiled: Callable[..., Tensor] = torch.compile(step_graph(state, batch_size), dynamic=False)
+    return compiled

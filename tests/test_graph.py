@@ -1,0 +1,108 @@
+"""An epoch in blocks, as a GPU takes it, against the plain one; on a CPU, where both can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from builders import double_state, run_config, splits
+from vaestudy import graph
+from vaestudy.graph import BlockedEpoch
+from vaestudy.pure import state_tensors
+from vaestudy.rng import MemberRNG
+from vaestudy.tracing import step_graph
+from vaestudy.train import Splits, TrainState, train, train_epoch, train_step
+
+VARIANTS = [
+    {"objective": "elbo", "warmup": 2},
+    {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
+    {"objective": "dreg", "k": 3, "binarization": "none", "lr_schedule": "burda", "epochs": 4},
+]
+
+
+def states(**changes: object) -> tuple[TrainState, TrainState]:
+    """Twice the same three members, in float64, whose noise comes in whole vectors of 16."""
+    runs = tuple(run_config(seed=s, batch_size=16, n_z=4, **changes) for s in range(3))
+    return double_state(*runs), double_state(*runs)
+
+
+def plain_epoch(state: TrainState, data: Splits) -> Tensor:
+    """`train_epoch` with the bytes of a GPU: one random number a pixel, none drawn again."""
+    run, epoch = state.runs[0], state.epoch + 1
+    rng = MemberRNG(tuple(r.seed for r in state.runs), torch.device("cpu"))
+    bits, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
+
+    def step(state: TrainState, x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+        eps = torch.stack([torch.randn(eps.shape[1:], dtype=eps.dtype, generator=g) for g in noise])
+        return train_step(state, x, eps, beta)
+
+    def present(pixels: Tensor, binarization: str, _: object) -> Tensor:
+        if binarization != "dynamic":
+            return (pixels.float() / 255).double()
+        draws = [
+            torch.empty_like(p).random_(0, 255, generator=g)
+            for p, g in zip(pixels, bits, strict=True)
+        ]
+        return (torch.stack(draws) < pixels).double()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vaestudy.train._present", present)
+        patch.setattr("vaestudy.train.normal", lambda *_: torch.zeros(3, run.k, 16, 4).double())
+        return train_epoch(state, data, step)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("block_bytes", [1, 20_000, 1 << 30])
+def test_an_epoch_in_blocks_is_the_plain_one(
+    variant: dict[str, object], block_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of one step, of a few that do not divide the epoch, and of the whole."""
+    monkeypatch.setattr(graph, "BLOCK_BYTES", block_bytes)
+    a, b = states(**variant)
+    data = Splits(splits().train, splits().test.double())
+    train(a, data, run_epoch=plain_epoch)
+    train(b, data, run_epoch=BlockedEpoch(b, data))
+    torch.testing.assert_close(b.history.train[1:], a.history.train[1:], rtol=1e-9, atol=1e-9)
+    for got, want in zip(state_tensors(b), state_tensors(a), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-8, atol=1e-9)
+    assert b.optimizer.step_count == a.optimizer.step_count == 5 * a.runs[0].epochs
+
+
+def test_blocks_hold_what_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "BLOCK_BYTES", 20_000)
+    state, _ = states()
+    epoch = BlockedEpoch(state, splits())
+    a_step = 3 * 16 * (16 + 8 + 4 * 4)
+    assert epoch.steps == 20_000 // a_step == 10 or epoch.steps == epoch.steps_an_epoch
+    assert epoch.bytes.nbytes + epoch.rows.nbytes <= 20_000
+
+
+def test_members_do_not_touch_each_other() -> None:
+    """Changing one member's weights leaves the others' trajectories to the last bit."""
+    one, other = states(objective="iwae", k=5, batch_norm="hidden")
+    other.model.output.weight.data[1] += 1
+    for state in (one, other):
+        train(
+            state,
+            Splits(splits().train, splits().test.double()),
+            run_epoch=BlockedEpoch(state, splits()),
+        )
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value[[0, 2]], other.model.state_dict()[name][[0, 2]]), name
+
+
+def test_a_traced_step_may_stand_in_for_the_pure_one() -> None:
+    """What the compiler is given on a GPU, here run as it is."""
+    a, b = states(objective="iwae", k=5, batch_norm="hidden")
+
+    def traced(state: TrainState, size: int) -> Callable[..., Tensor]:
+        return step_graph(state, size)
+
+    data = Splits(splits().train, splits().test.double())
+    train(a, data, run_epoch=BlockedEpoch(a, data))
+    train(b, data, run_epoch=BlockedEpoch(b, data, traced))
+    for got, want in zip(state_tensors(b), state_tensors(a), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-10)
