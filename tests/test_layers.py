@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from builders import ACTIVATIONS as PLAIN
-from builders import generators, randn
+from builders import architecture, fresh, generators, perturbed, randn, run_config, splits
 from vaestudy.layers import ACTIVATIONS, Activation, MemberBatchNorm, MemberLinear, hidden_layers
+from vaestudy.train import train
+from vaestudy.vae import VAE
 
 M, K, B = 3, 2, 8
 
@@ -135,3 +137,27 @@ def test_hidden_layers_are_dense_norm_nonlinearity(batch_norm: bool) -> None:
 def test_a_wrong_shape_is_caught_in_tests() -> None:
     with pytest.raises(Exception, match=r"shape|type"):
         MemberBatchNorm(2, 5)(torch.zeros(5).int())
+
+
+def test_products_in_bf16_are_those_of_the_rounded_factors() -> None:
+    """Exact but for the rounding of two factors and a product: 3 * 2^-9 at the very most."""
+    model = perturbed(VAE(architecture(), members=2)).float()
+    x, eps = (randn(2, 4, 12) > 0).float(), randn(2, 3, 4, 3).float()
+    exact = model(x, eps).log_px_z
+    layer, a = model.output, randn(2, 5, 7).float()
+    want = torch.baddbmm(layer.bias, a.bfloat16().float(), layer.weight.bfloat16().float())
+    model.multiply_in(torch.bfloat16)
+    torch.testing.assert_close(layer(a), want, rtol=2**-7, atol=2**-7)
+    rough = model(x, eps).log_px_z
+    assert rough.dtype == torch.float32
+    assert not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, rtol=0.02, atol=0.2)
+    model.multiply_in(None)
+    assert torch.equal(model(x, eps).log_px_z, exact)
+
+
+def test_parameters_stay_fp32_whatever_the_products_are() -> None:
+    run = run_config(precision="bf16")
+    state = train(fresh(run), splits())
+    assert all(p.dtype == torch.float32 for p in state.model.parameters())
+    assert state.history.test[-1][0, 0] > state.history.test[0][0, 0]

@@ -58,7 +58,7 @@ def test_ids_say_what_sets_an_objective_apart() -> None:
 def test_parameters_at_later_defaults_are_not_in_ids() -> None:
     """What was added since the first runs leaves their canonical text alone."""
     later = {"beta", "warmup_cycles", "warmup_rise", "free_bits", "free_bits_group"}
-    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias"}
+    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision"}
     assert set(json.loads(RunConfig().canonical)) == set(RunConfig.model_fields) - later
     run = parse_run({"beta": 4.0, "warmup": 10, "warmup_rise": 0.5})
     assert RunConfig(**json.loads(run.canonical)) == run

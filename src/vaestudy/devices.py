@@ -58,6 +58,19 @@ def select_device(name: str) -> torch.device:
 
 
 @contextmanager
+def tf32_products(allowed: bool) -> Iterator[None]:
+    """Let fp32 matrix products take a GPU's TF32 units inside this block, or not."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
 def out_of_memory_told(n_models: int, name: str) -> Iterator[None]:
     """Say what to do when the GPU's memory is not enough.
 

@@ -23,7 +23,7 @@ from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.compiled import choose_epoch
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
-from vaestudy.devices import out_of_memory_told
+from vaestudy.devices import out_of_memory_told, tf32_products
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
 from vaestudy.machine import machine_facts, peak_rss_mb
@@ -137,7 +137,10 @@ def train_group(
         for part in _partition(runs, files, dataset, device):
             splits = load_splits(dataset, part[0].binarization, device)
             state = _resume_or_start(part, files, dataset, device)
-            with out_of_memory_told(len(part), part[0].combination_id):
+            with (
+                out_of_memory_told(len(part), part[0].combination_id),
+                tf32_products(part[0].precision == "tf32"),
+            ):
                 run_epoch = choose_epoch(state, splits, compile_policy)
                 _train_part(state, run_epoch, splits, files, dataset, checkpoint_every, on_epoch)
     return [read_record(files[run]) for run in runs]

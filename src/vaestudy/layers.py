@@ -47,6 +47,8 @@ class MemberLinear(nn.Module):
     ) -> None:
         super().__init__()
         self.heads = heads
+        #: What the products are computed in, if not in the parameters' own precision.
+        self.product_dtype: torch.dtype | None = None
         self.weight = nn.Parameter(torch.empty(members, n_in, n_out))
         self.bias = nn.Parameter(torch.zeros(members, 1, n_out)) if bias else None
 
@@ -68,6 +70,9 @@ class MemberLinear(nn.Module):
         """Apply member m's map to ``x[m]``."""
         if x.dim() != 3:
             return self(x.flatten(1, -2)).unflatten(1, x.shape[1:-1])  # type: ignore[no-any-return]
+        if self.product_dtype is not None:
+            product = torch.bmm(x.to(self.product_dtype), self.weight.to(self.product_dtype))
+            return product.to(x.dtype) if self.bias is None else product.to(x.dtype) + self.bias
         if self.bias is None:
             return torch.bmm(x, self.weight)
         return torch.baddbmm(self.bias, x, self.weight)

@@ -56,6 +56,7 @@ _LATER = {
     "warmup_rise": "rise",
     "lr_schedule": "lr-",
     "output_bias": "bias-",
+    "precision": "",
 }
 
 
@@ -159,6 +160,12 @@ class ModelParameters(Strict):
         "zero",
         description="Initial bias of the decoder's output; data: the logits of the training "
         "pixels' means (Bernoulli likelihood only).",
+    )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="Of the matrix products in training; parameters, sums and all else are fp32. "
+        "tf32 needs an Nvidia GPU (elsewhere it is fp32); bf16 pays on GPUs and on CPUs with "
+        "instructions for it.",
     )
     adam_beta1: Fraction = Field(0.9, description="Adam's decay of the first moment.")
     adam_beta2: Fraction = Field(0.999, description="Adam's decay of the second moment.")

@@ -131,6 +131,7 @@ def initial_state(
     model.initialize(MemberRNG(_seeds(runs), torch.device("cpu")).generators("init"))
     if run.output_bias == "data" and pixel_means is not None:
         model.set_output_mean(pixel_means)
+    model.multiply_in(torch.bfloat16 if run.precision == "bf16" else None)
     model.to(device)
     optimizer = Adam(
         model.named_parameters(),

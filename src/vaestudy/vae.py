@@ -196,6 +196,12 @@ class VAE(nn.Module):
             if isinstance(module, MemberLinear):
                 module.initialize(generators)
 
+    def multiply_in(self, dtype: torch.dtype | None) -> None:
+        """Compute all matrix products in ``dtype``; in the parameters' own precision if None."""
+        for module in self.modules():
+            if isinstance(module, MemberLinear):
+                module.product_dtype = dtype
+
     @torch.no_grad()
     def set_output_mean(self, mean: Float[Tensor, "D"]) -> None:
         """Let the output's bias be the logits of ``mean``, kept within [0.001, 0.999].
