@@ -68,20 +68,16 @@ def evaluate_epoch(
     noise = MemberRNG(tuple(r.seed for r in runs), device).generators("test-eps", epoch)
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
+    codes: list[tuple[Tensor, Tensor]] = []
     model.eval()
     for chunk in test.split(max(1, _ROWS // run.k)):
         x = chunk.expand(len(runs), *chunk.shape)
         terms = model(x, normal(noise, (run.k, len(chunk), run.n_z), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-    return totals / len(test), _measure_units(model, test, len(runs))
-
-
-def _measure_units(model: VAE, test: Tensor, members: int) -> Float[Tensor, "U M Z"]:
-    codes = [model.encode(chunk.expand(members, *chunk.shape)) for chunk in test.split(_ROWS)]
-    mu = torch.cat([mu for mu, _ in codes], dim=1)
-    logvar = torch.cat([logvar for _, logvar in codes], dim=1)
+        codes.append((terms.mu, terms.logvar))
+    mu, logvar = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
     kl = kl_per_unit(mu, logvar).mean(1, dtype=torch.float64)
-    return torch.stack([latent_activity(mu), kl])
+    return totals / len(test), torch.stack([latent_activity(mu), kl])
 
 
 @dataclass
