@@ -7,13 +7,12 @@ import torch
 
 from builders import CPU, fresh, run_config, splits
 from vaestudy.config import ConfigError, parse_run
-from vaestudy.rates import burda_stages, learning_rate
+from vaestudy.rates import learning_rate
 from vaestudy.train import EpochReport, TrainState, initial_state, train
 
 
 def test_theirs_are_eight_stages_from_a_thousandth_to_a_tenth_of_it() -> None:
     run = run_config(lr_schedule="burda", epochs=3280, learning_rate=1e-3)
-    assert burda_stages(3280) == 8
     # The first and last epoch of every stage.
     edges = [(1, 1), (2, 4), (5, 13), (14, 40), (41, 121), (122, 364), (365, 1093), (1094, 3280)]
     for i, (first, last) in enumerate(edges):
@@ -21,15 +20,11 @@ def test_theirs_are_eight_stages_from_a_thousandth_to_a_tenth_of_it() -> None:
             assert learning_rate(run, epoch) == pytest.approx(1e-3 * 10 ** (-i / 7), rel=1e-12)
 
 
-def test_a_shorter_schedule_ends_at_the_same_rate() -> None:
-    run = run_config(lr_schedule="burda", epochs=40, learning_rate=1e-3)
-    assert learning_rate(run, 40) == pytest.approx(1e-4)
-    assert learning_rate(run_config(lr_schedule="burda", epochs=1), 1) == 0.01
-
-
-def test_other_numbers_of_epochs_are_refused_with_their_neighbours() -> None:
-    with pytest.raises(ConfigError, match=r"epochs is 300 .* end after 121 or 364"):
-        parse_run({"lr_schedule": "burda", "epochs": 300})
+def test_a_shorter_course_is_the_same_cut_short() -> None:
+    long, short = (run_config(lr_schedule="burda", epochs=n) for n in (3280, 50))
+    rates = [[learning_rate(run, epoch) for epoch in range(1, 51)] for run in (long, short)]
+    assert rates[0] == rates[1]
+    assert learning_rate(run_config(), 50) == 0.01
 
 
 def test_training_uses_the_rate_of_each_epoch() -> None:
@@ -42,7 +37,7 @@ def test_training_uses_the_rate_of_each_epoch() -> None:
     train(fresh(run), splits(), note)
     assert seen == [learning_rate(run, epoch) for epoch in (1, 2, 3, 4)]
     assert seen[0] == 0.01
-    assert seen[-1] == pytest.approx(0.001)
+    assert seen[-1] < seen[0]
 
 
 def test_an_untrained_decoder_says_the_mean_of_the_data() -> None:
