@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from vaestudy.estimator.rows import Mapped, release, weighted
+from vaestudy.estimator.rows import Mapped, gather, release, weighted
 from vaestudy.estimator.support import Facts, Scaling, domain_of
 from vaestudy.train import Rows
 
@@ -89,12 +89,17 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     return weights
 
 
-def survey(X: Array) -> NDArray[np.intp]:
-    """Return which rows the range, mean and spread are taken from: all, unless streamed."""
+def survey(X: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    """Return the rows, with their weights, that range, mean and spread are taken from.
+
+    All of them, unless streamed: then as many as fill a block, at even distances.
+    """
     if not is_streamed(X):
-        return np.arange(len(X))
+        return X, weights
+    assert isinstance(X, np.memmap)
     count = min(len(X), max(2, BLOCK_BYTES // (8 * X.shape[1])))
-    return np.unique(np.linspace(0, len(X) - 1, count).astype(np.intp))
+    seen = np.unique(np.linspace(0, len(X) - 1, count).astype(np.intp))
+    return gather(X, seen), None if weights is None else weights[seen]
 
 
 def blocks(X: Array, *, missing: bool = False) -> Iterator[Array]:

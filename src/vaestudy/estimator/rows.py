@@ -17,6 +17,9 @@ from torch import Tensor
 
 from vaestudy.train import Rows
 
+#: Rows of a mapped file between two releases of its pages.
+_ROWS_AT_ONCE = 1024
+
 
 @dataclass(frozen=True, eq=False)
 class Subset:
@@ -99,18 +102,31 @@ class Mapped:
         return len(self.array)
 
     def index_select(self, dim: int, index: Tensor, /) -> Tensor:
-        # In the file's order, so that the disk is read forwards.
-        asked = index.cpu().numpy()
-        order = np.argsort(asked)
-        block = np.empty((len(asked), self.array.shape[1]), np.float32)
-        block[order] = self.prepare(np.asarray(self.array[asked[order]], np.float64))
-        release(self.array)
-        return torch.from_numpy(block).to(self.device)
+        block = self.prepare(gather(self.array, index.cpu().numpy()))
+        return torch.from_numpy(block.astype(np.float32)).to(self.device)
+
+
+def gather(array: np.memmap, index: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Read the rows at ``index``: no others, forwards through the file, pages let go after."""
+    order = np.argsort(index)
+    rows = np.empty((len(index), array.shape[1]))
+    _advise(array, "MADV_RANDOM")
+    for some in np.array_split(order, -(-len(order) // _ROWS_AT_ONCE)):
+        rows[some] = array[index[some]]
+        release(array)
+    _advise(array, "MADV_NORMAL")
+    return rows
 
 
 def release(array: np.ndarray) -> None:
     """Let go of the memory that a mapped file's pages take; they are read again when needed."""
-    mapping = getattr(array, "_mmap", None)
-    # Not a copy-on-write map: its changes live in these pages alone.
-    if isinstance(mapping, mmap.mmap) and getattr(array, "mode", "c") != "c":
-        mapping.madvise(mmap.MADV_DONTNEED)
+    # Not of a copy-on-write map: its changes live in these pages alone.
+    if getattr(array, "mode", "c") != "c":
+        _advise(array, "MADV_DONTNEED")
+
+
+def _advise(array: np.ndarray, name: str) -> None:
+    """Tell the kernel, where it can be told, how a mapped array will be read."""
+    mapping, advice = getattr(array, "_mmap", None), getattr(mmap, name, None)
+    if isinstance(mapping, mmap.mmap) and advice is not None:
+        mapping.madvise(advice)

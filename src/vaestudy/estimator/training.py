@@ -57,14 +57,13 @@ class Training:
         if weights is not None and not inputs.is_streamed(X):
             X, weights = X[weights > 0], weights[weights > 0]
         self._check_stopping()
-        seen = inputs.survey(X)
-        looked_at = np.asarray(X[seen], np.float64)
+        looked_at, their_weights = inputs.survey(X, weights)
         if not np.isfinite(looked_at).all():
             raise ValueError("X contains NaN or infinity; expected finite numbers")
         self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
         scaling = Scaling.none(X.shape[1])
         if domain_of(self.likelihood_).standardise:
-            scaling = Scaling.of(looked_at, None if weights is None else weights[seen])
+            scaling = Scaling.of(looked_at, their_weights)
         self.mean_, self.scale_ = scaling.mean, scaling.scale
         self._seed = self._draw(None)
         device = select_device(self.device)
