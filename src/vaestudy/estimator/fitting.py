@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 import torch
@@ -101,17 +102,22 @@ class Watch:
         last weights.
     report
         Told of each epoch.
+    log_jacobian
+        What turns a bound into one in the data's units, for ``report``.
     """
 
-    def __init__(self, patience: int | None, report: OnEpoch | None) -> None:
-        self.patience, self.report = patience, report
+    def __init__(
+        self, patience: int | None, report: OnEpoch | None, log_jacobian: float = 0.0
+    ) -> None:
+        self.patience, self.report, self.log_jacobian = patience, report, log_jacobian
         self.best, self.best_epoch, self._stale = float("-inf"), 0, 0
         self._weights: dict[str, Tensor] = {}
 
     def __call__(self, state: TrainState, report: EpochReport) -> None:
         """Look at the epoch that is over."""
         if self.report is not None:
-            self.report(state.runs, report)
+            bounds = report.train_bound + self.log_jacobian, report.test_bound + self.log_jacobian
+            self.report(state.runs, replace(report, train_bound=bounds[0], test_bound=bounds[1]))
         if self.patience is None:
             return
         run, test = state.runs[0], state.history.test[-1][:, 0]

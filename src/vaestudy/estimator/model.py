@@ -138,15 +138,14 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
             If training ends in numbers that are not finite.
         """
         rows = self._begin(X, sample_weight)
+        device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
+        if self.early_stopping:
+            data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
+        else:
+            data = fitting.show_training(rows, device)
         with self._reporter() as report:
-            if self.early_stopping:
-                data = fitting.hold_out(
-                    rows, self.validation_fraction, self._seed, self._state.device
-                )
-                watch = fitting.Watch(self.patience, report)
-            else:
-                data = fitting.show_training(rows, self._state.device)
-                watch = fitting.Watch(None, report)
+            patience = self.patience if self.early_stopping else None
+            watch = fitting.Watch(patience, report, jacobian)
             fitting.run_training(self._state, data, watch)
         self._finish(watch.best_epoch or self._state.epoch, held_out=self.early_stopping)
         return self
