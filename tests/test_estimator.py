@@ -197,6 +197,12 @@ def test_partial_fit_goes_on(table: np.ndarray) -> None:
     np.testing.assert_array_equal(whole.scale_, scale)
 
 
+def test_history_says_what_each_epoch_was_measured_on(table: np.ndarray) -> None:
+    history = quick().fit(table).partial_fit(table).history_
+    measured = history[history["split"] != "train"].groupby("epoch")["split"].first()
+    assert measured.tolist() == ["held-out"] * 5 + ["training-rows"]
+
+
 def test_warmup_may_outlast_the_first_partial_fit(table: np.ndarray) -> None:
     vae = quick(warmup=4)
     betas = vae.partial_fit(table).partial_fit(table).history_.query("metric == 'beta'")["value"]

@@ -158,6 +158,9 @@ def write_bad(folder: Path, name: str) -> Path:
     elif name == "broken":
         (path := folder / "pictures").mkdir()
         (path / "a.png").write_bytes(b"no image")
+    elif name == "deep":
+        (path := folder / "pictures").mkdir()
+        Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path / "a.png")
     elif name == "suffix":
         (path := folder / "x.xlsx").write_text("?")
     return path
@@ -183,6 +186,7 @@ def write_bad(folder: Path, name: str) -> Path:
         ("vector", "of shape (9,); expected numbers of shape (rows, features)", ()),
         ("folder", "holds no image", ()),
         ("broken", "cannot be read as an image", ()),
+        ("deep", "more than 8 bits a pixel", ()),
         ("suffix", "ends in '.xlsx'; expected .csv, .tsv, .parquet, .npy", ()),
         ("absent", "does not exist", ()),
     ],

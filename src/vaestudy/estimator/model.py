@@ -22,7 +22,7 @@ from vaestudy.estimator.training import Training
 from vaestudy.rng import stream_seed
 
 #: Attributes that a file keeps as they are, and as arrays.
-_KEPT = ("likelihood_", "n_features_in_", "n_iter_", "best_epoch_", "_seed", "_held_out")
+_KEPT = ("likelihood_", "n_features_in_", "n_iter_", "best_epoch_", "_seed", "_held_out_until")
 _SCALING = ("mean_", "scale_")
 
 
@@ -147,7 +147,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
             patience = self.patience if self.early_stopping else None
             watch = fitting.Watch(patience, report, jacobian)
             fitting.run_training(self._state, data, watch)
-        self._finish(watch.best_epoch or self._state.epoch, held_out=self.early_stopping)
+        if self.early_stopping:
+            self._held_out_until = self._state.epoch
+        self._finish(watch.best_epoch or self._state.epoch)
         return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -160,7 +162,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         rows = self._more(X, sample_weight) if begun else self._begin(X, sample_weight)
         self._state.runs = (fitting.unending(fitting.configure(self._state.runs[0].model_dump())),)
         fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
-        self._finish(self._state.epoch, held_out=False)
+        self._finish(self._state.epoch)
         return self
 
     def transform(self, X: Any) -> Array:

@@ -48,7 +48,7 @@ class Training:
     _state: TrainState
     _fitted: Fitted
     _seed: int
-    _held_out: bool
+    _held_out_until: int
 
     def _begin(self, X: Any, sample_weight: Any) -> Rows:
         """Check everything, set what comes from the data, and start an untrained state."""
@@ -65,7 +65,7 @@ class Training:
         if domain_of(self.likelihood_).standardise:
             scaling = Scaling.of(looked_at, their_weights)
         self.mean_, self.scale_ = scaling.mean, scaling.scale
-        self._seed = self._draw(None)
+        self._seed, self._held_out_until = self._draw(None), -1
         device = select_device(self.device)
         rows = inputs.training_rows(X, weights, self._preparation(), self._seed, device)
         if len(rows) < 2:
@@ -101,16 +101,17 @@ class Training:
         seed = stream_seed(self._seed, "weights", self._state.epoch)
         return inputs.training_rows(X, weights, self._preparation(), seed, self._state.device)
 
-    def _finish(self, best_epoch: int, *, held_out: bool) -> None:
+    def _finish(self, best_epoch: int) -> None:
         """Set what training gave."""
         self._fitted = Fitted.of(self._state.model, self._preparation())
-        self._held_out = held_out
         self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
-        self.history_ = self._history_frame("held-out" if held_out else "training-rows")
+        self.history_ = self._history_frame()
 
-    def _history_frame(self, name: str) -> pd.DataFrame:
+    def _history_frame(self) -> pd.DataFrame:
         frame = self._state.history.scalars_frame(0, "")
-        split = frame["split"].replace("test", name)
+        # Training that goes on after a fit holds nothing out any more.
+        measured = np.where(frame["epoch"] <= self._held_out_until, "held-out", "training-rows")
+        split = frame["split"].where(frame["split"] == "train", measured)
         with_units = frame["metric"].isin(_WITH_UNITS)
         value = frame["value"] + with_units * self._preparation().scaling.log_jacobian
         return frame.assign(split=split, value=value)[["epoch", "split", "metric", "value"]]
@@ -120,7 +121,7 @@ class Training:
         self._state = initial_state((run,), self.n_features_in_, select_device(self.device))
         self._state.model.load_state_dict(saved.weights)
         self._state.history, self._state.epoch = saved.history, self.n_iter_
-        self._finish(self.best_epoch_, held_out=self._held_out)
+        self._finish(self.best_epoch_)
 
     def _reporter(self) -> AbstractContextManager[OnEpoch | None]:
         return bar_reporter(self._state.runs[0].epochs) if self.verbose else nullcontext()

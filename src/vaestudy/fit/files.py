@@ -231,7 +231,8 @@ def _open_all(paths: Sequence[Path], size: int | None) -> NDArray[np.uint8]:
         try:
             with Image.open(path) as image:
                 # The first image decides whether all are grey or all in colour.
-                mode = mode or ("L" if image.mode in ("1", "L", "LA", "I", "I;16") else "RGB")
+                _require_8_bits(path, image.mode)
+                mode = mode or ("L" if image.mode in ("1", "L", "LA") else "RGB")
                 converted = image.convert(mode)
         except (UnidentifiedImageError, OSError) as error:
             raise FileError(f"{path} cannot be read as an image: {error}") from None
@@ -246,3 +247,12 @@ def _open_all(paths: Sequence[Path], size: int | None) -> NDArray[np.uint8]:
             )
         images.append(pixels)
     return np.stack(images)
+
+
+def _require_8_bits(path: Path, mode: str) -> None:
+    # Pillow would cut their values off at 255.
+    if mode.startswith(("I", "F")):
+        raise FileError(
+            f"{path} has more than 8 bits a pixel (mode {mode}); expected 8: convert them, or "
+            "save their numbers, divided by the largest, as a .npy file"
+        )

@@ -88,6 +88,7 @@ def _scatter(
         figure.colorbar(points, ax=axes, label=str(color.name))
     else:
         axes.scatter(x, y, color=PALETTE[0], alpha=0.7, **dots)
+        axes.set_title(f"{color.name} has {len(found)} values, too many to colour by")
 
 
 def images(rows: Array, shape: tuple[int, ...], columns: int = IMAGES_A_ROW) -> Figure:
