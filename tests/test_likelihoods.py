@@ -100,7 +100,8 @@ def test_normal_integrates_to_one(a: float, b: float) -> None:
     params = torch.tensor([a, b], dtype=torch.float64).view(1, 1, 1, 2)
 
     def density(x: float) -> float:
-        return Normal().log_prob(torch.tensor(x).double().view(1, 1, 1, 1), params).exp().item()
+        at = torch.tensor(x, dtype=torch.float64).view(1, 1, 1, 1)
+        return Normal().log_prob(at, params).exp().item()
 
     reach = 10 * np.exp(max(b, Normal.LOG_VARIANCE_FLOOR) / 2)
     assert quad(density, a - reach, a + reach)[0] == pytest.approx(1, abs=1e-7)
