@@ -179,10 +179,17 @@ def _gaussian(params: Tensor) -> Distribution:
     return Normal(torch.sigmoid(mean), torch.exp(torch.tanh(logvar) / 2))
 
 
+def _normal(params: Tensor) -> Distribution:
+    mean, b = params.chunk(2, dim=-1)
+    floor = 2 * np.log(0.01)
+    return Normal(mean, torch.exp((floor + nn.functional.softplus(b - floor)) / 2))
+
+
 LIKELIHOODS = {
     "bernoulli": lambda params: Bernoulli(logits=params, validate_args=False),
     "gaussian": _gaussian,
     "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
+    "normal": _normal,
 }
 
 
@@ -193,7 +200,7 @@ class PlainVAE(nn.Module):
         super().__init__()
         self.a = a
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        n_out = a.n_features * (2 if a.likelihood == "gaussian" else 1)
+        n_out = a.n_features * (2 if a.likelihood in ("gaussian", "normal") else 1)
         self.encoder = _plain_hidden((a.n_features, *a.hidden), a.activation, bn)
         self.heads = nn.Linear(a.hidden[-1], 2 * a.n_z, bias=not bn_heads)
         self.heads_norm = nn.BatchNorm1d(2 * a.n_z) if bn_heads else nn.Identity()

@@ -20,6 +20,8 @@ MATHS = (
     "annealing",
     "bdmc",
     "checkpoint",
+    "estimator.imputation",
+    "estimator.rows",
     "evaluate",
     "gradients",
     "gaps",

@@ -52,7 +52,10 @@ def test_runs_lists_every_run_and_counts_jobs() -> None:
         ("n_z=-1", "n_z: got -1; expected a number greater than 0"),
         ("k=0", "k: got 0"),
         ("n_zz=1", "n_zz: unknown key; did you mean n_z?"),
-        ("likelihood=cauchy", "expected one of 'bernoulli', 'gaussian' or 'continuous-bernoulli'"),
+        (
+            "likelihood=cauchy",
+            "expected one of 'bernoulli', 'gaussian', 'continuous-bernoulli' or 'normal'",
+        ),
         ("epochs=many", "epochs: got 'many'; expected a whole number"),
         ("objective", "expected parameter=value"),
         ("hidden=[200", "expected parameter=value"),

@@ -37,7 +37,7 @@ def ids(config: dict[str, Any]) -> list[str]:
 LEVELS: dict[str, list[Any]] = {
     "n_z": [1, 2, 5, 10, 50],
     "batch_norm": ["none", "hidden", "all"],
-    "likelihood": ["bernoulli", "gaussian", "continuous-bernoulli"],
+    "likelihood": ["bernoulli", "gaussian", "continuous-bernoulli", "normal"],
     "warmup": [0, 1, 10],
     "objective": ["elbo", {"objective": "iwae", "k": 5}, {"objective": "iwae", "k": 50}],
     "hidden": [[200, 200], [7]],

@@ -48,6 +48,7 @@ VARIANTS = [
     {"objective": "iwae", "k": 5, "likelihood": "gaussian", "batch_norm": "all", "warmup": 2},
     {"encoder_heads": "bounded", "activation": "tanh", "binarization": "static", "k": 2},
     {"likelihood": "continuous-bernoulli", "binarization": "none", "beta": 0.5},
+    {"likelihood": "normal", "binarization": "none"},
 ]
 
 

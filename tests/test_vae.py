@@ -25,6 +25,7 @@ VARIANTS = [
     {},
     {"likelihood": "gaussian"},
     {"likelihood": "continuous-bernoulli"},
+    {"likelihood": "normal"},
     {"batch_norm": "hidden"},
     {"batch_norm": "all", "likelihood": "gaussian"},
     {"encoder_heads": "bounded", "activation": "tanh"},

@@ -15,6 +15,9 @@ Continuous Bernoulli (Loaiza-Ganem & Cunningham 2019), a density on [0, 1], logi
     \log p(x|z) = \sum_d x_d l_d - \ln\frac{e^{l_d} - 1}{l_d}
     = \sum_d (x_d - \tfrac12) l_d - \ln\frac{\sinh(l_d/2)}{l_d/2}
 
+Normal, for data on the whole real line, with a mean :math:`a` that is not bounded and the variance
+of the Gaussian above floored at :math:`e^f`, :math:`\log\sigma^2 = f + \mathrm{softplus}(b - f)`.
+
 All in nats, summed over the D features. To add one: write a class with these members, put it in
 ``LIKELIHOODS``, and test it against ``torch.distributions``.
 """
@@ -28,7 +31,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob, log_sinhc_slope
+from vaestudy.kernels import (
+    bernoulli_log_prob,
+    continuous_bernoulli_log_prob,
+    log_sinhc_slope,
+    softplus,
+)
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -174,8 +182,51 @@ class ContinuousBernoulli(Likelihood):
         )
 
 
+class Normal(Likelihood):
+    r"""Independent Gaussian features with any mean, for standardised data.
+
+    :math:`\log\sigma^2 = f + \mathrm{softplus}(b - f)` with :math:`f = 2\ln 0.01`: no feature's
+    standard deviation falls below a hundredth of its spread over the data. Without a floor a
+    value that repeats exactly would give a density without bound.
+    """
+
+    n_heads = 2
+    LOG_VARIANCE_FLOOR = 2 * math.log(0.01)
+
+    @classmethod
+    def _moments(cls, params: Tensor) -> tuple[Tensor, Tensor]:
+        mu, b = params.chunk(2, dim=-1)
+        return mu, cls.LOG_VARIANCE_FLOOR + softplus(b - cls.LOG_VARIANCE_FLOOR)
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        mu, logvar = self._moments(params)
+        terms = (x - mu).square() * torch.exp(-logvar) + logvar
+        return -0.5 * (terms.sum(-1) + x.shape[-1] * LOG_2PI)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params.chunk(2, dim=-1)[0]
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        mu, logvar = self._moments(params)
+        noise = torch.empty_like(mu).normal_(generator=generator)
+        return mu + torch.exp(0.5 * logvar) * noise
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        mu, logvar = self._moments(params)
+        return (mu - 0.5) * torch.exp(-logvar)
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        # A mean outside (0, 1) is no Bernoulli's: the nearest that is one stands for it.
+        return torch.logit(self.mean(params), eps=1e-6)
+
+
 LIKELIHOODS: dict[str, Likelihood] = {
     "bernoulli": Bernoulli(),
     "gaussian": Gaussian(),
     "continuous-bernoulli": ContinuousBernoulli(),
+    "normal": Normal(),
 }

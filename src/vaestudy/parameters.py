@@ -79,10 +79,10 @@ class ModelParameters(Strict):
         description="dynamic: pixels drawn afresh from their intensities at each presentation; "
         "static: drawn once; threshold: intensity > 0.5; none: grey values.",
     )
-    likelihood: Literal["bernoulli", "gaussian", "continuous-bernoulli"] = Field(
+    likelihood: Literal["bernoulli", "gaussian", "continuous-bernoulli", "normal"] = Field(
         "bernoulli",
         description="The decoder's distribution p(x | z); continuous-bernoulli: a density on grey "
-        "values in [0, 1], for binarization none.",
+        "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded.",
     )
     objective: Literal[
         "elbo",

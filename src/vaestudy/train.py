@@ -13,10 +13,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
 from vaestudy.adam import Adam
@@ -60,15 +61,26 @@ class TrainState:
         return self.model.output.weight.device
 
 
+@runtime_checkable
+class Rows(Protocol):
+    """N rows of data that are made or read when a batch asks for them; a tensor [N, D] is some."""
+
+    def __len__(self) -> int: ...
+
+    def index_select(self, dim: int, index: Tensor, /) -> Tensor:
+        """Return the rows at ``index`` [B] as a tensor [B, D]; ``dim`` is 0."""
+        ...
+
+
 @dataclass(frozen=True)
 class Splits:
-    """The pixels that a group trains and is tested on, on its device.
+    """What a group trains and is tested on, on its device.
 
-    ``train`` holds 8-bit intensities (or 0/1 once binarized for good) [N, D]; ``test`` the same
-    fixed pixels for every run, as floats.
+    ``train`` holds 8-bit intensities (or 0/1 once binarized for good) [N, D], or data that are
+    floats already and presented as they are; ``test`` the same fixed data for every run, as floats.
     """
 
-    train: UInt8[Tensor, "N D"]
+    train: UInt8[Tensor, "N D"] | Float[Tensor, "N D"] | Rows
     test: Float[Tensor, "T D"]
 
 
@@ -233,8 +245,8 @@ def _seeds(runs: tuple[RunConfig, ...]) -> tuple[int, ...]:
 
 
 def _batches(
-    pixels: UInt8[Tensor, "N D"], orders: Tensor, batch_size: int
-) -> Iterator[UInt8[Tensor, "M B D"]]:
+    pixels: Tensor | Rows, orders: Tensor, batch_size: int
+) -> Iterator[Num[Tensor, "M B D"]]:
     """Yield each member's batches in its own order; the last part batch is left out."""
     n = orders.shape[1]
     size = min(batch_size, n)
@@ -244,9 +256,11 @@ def _batches(
 
 
 def _present(
-    pixels: UInt8[Tensor, "M B D"], binarization: str, generators: list[torch.Generator]
+    pixels: Num[Tensor, "M B D"], binarization: str, generators: list[torch.Generator]
 ) -> Float[Tensor, "M B D"]:
     """Return what the model is shown: fresh draws if dynamic, else the values as they are."""
+    if pixels.is_floating_point():
+        return pixels
     if binarization != "dynamic":
         return as_float(pixels, binarization)
     x = torch.empty(pixels.shape, device=pixels.device)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vaestudy import __version__
-from vaestudy.cli import people, stages
+from vaestudy.cli import fit, people, stages
 
 __all__ = ["app"]
 
@@ -25,13 +25,13 @@ def main(
 ) -> None:
     """Study variational autoencoders: train, measure, report.
 
-    `snakemake` runs a whole study and calls these commands, one a stage; `train`, `runs`,
-    `figure`, `schema` and `where` are for people.
+    `snakemake` runs a whole study and calls these commands, one a stage; `fit`,
+    `train`, `runs`, `figure`, `schema` and `where` are for people.
     """
     if version:
         typer.echo(__version__)
         raise typer.Exit
 
 
-for command in (*people.COMMANDS, *stages.COMMANDS):
+for command in (fit.fit, *people.COMMANDS, *stages.COMMANDS):
     app.command()(command)

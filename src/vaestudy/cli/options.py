@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+import yaml
 
 from vaestudy.config import (
     CompilePolicy,
@@ -59,13 +60,16 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
     from vaestudy.data import DataError
     from vaestudy.devices import DeviceError
+    from vaestudy.estimator.fitting import DivergenceError
+    from vaestudy.fit.files import FileError
     from vaestudy.jobs import BusyError, MissingResultError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
     from vaestudy.study import MissingTableError
 
     jobs = (BusyError, CompileError, DeviceError, MissingResultError, MissingTableError)
-    return ConfigError, DataError, CheckpointError, ReportError, *jobs
+    own_data = (DivergenceError, FileError)
+    return ConfigError, DataError, CheckpointError, ReportError, *own_data, *jobs
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -98,6 +102,23 @@ def start_job(device: str, threads: int) -> torch.device:
     if chosen.type == "cuda":  # the CPU's are all deterministic, and the switch costs a second
         torch.use_deterministic_algorithms(True)
     return chosen
+
+
+def assignments(items: list[str]) -> dict[str, Any]:
+    """Read the arguments of ``--set``."""
+    values = {}
+    for item in items:
+        name, separator, text = item.partition("=")
+        try:
+            values[name] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            separator = ""
+        if not separator:
+            raise ConfigError(
+                f"--set got {item!r}; expected parameter=value, such as n_z=10, objective=iwae or "
+                f"'hidden=[200, 200]'"
+            )
+    return values
 
 
 def parse_runs(text: str) -> list[RunConfig]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
@@ -16,6 +16,7 @@ from vaestudy.cli.options import (
     DataDirectory,
     Device,
     Threads,
+    assignments,
     plain_errors,
     read_grid,
     start_job,
@@ -49,7 +50,7 @@ def train(
     from vaestudy import jobs, progress
     from vaestudy.data import data_root, load_dataset
 
-    run = parse_run({"dataset": "mnist-5k", **_assignments(set_ or [])}, "--set")
+    run = parse_run({"dataset": "mnist-5k", **assignments(set_ or [])}, "--set")
     chosen = start_job(device, threads)
     dataset = load_dataset(run.dataset, data_root(root))
     progress.log_to(output / run.run_id / "train.log")
@@ -64,22 +65,6 @@ def train(
             on_epoch=on_epoch,
         )
     typer.echo(output / run.run_id)
-
-
-def _assignments(items: list[str]) -> dict[str, Any]:
-    values = {}
-    for item in items:
-        name, separator, text = item.partition("=")
-        try:
-            values[name] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            separator = ""
-        if not separator:
-            raise ConfigError(
-                f"--set got {item!r}; expected parameter=value, such as n_z=10, objective=iwae or "
-                f"'hidden=[200, 200]'"
-            )
-    return values
 
 
 @plain_errors

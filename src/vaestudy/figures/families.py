@@ -32,6 +32,7 @@ _LIKELIHOODS = {
     "bernoulli": "",
     "gaussian": ", Gaussian",
     "continuous-bernoulli": ", continuous Bernoulli",
+    "normal": ", normal",
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {

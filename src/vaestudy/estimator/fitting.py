@@ -1,0 +1,171 @@
+"""How the estimator uses the engine: its run, its held-out rows, when it stops.
+
+Training is :func:`vaestudy.train.train`; here is only what it calls after each epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from vaestudy.config_errors import ConfigError, explain
+from vaestudy.history import SCALARS
+from vaestudy.jobs import OnEpoch
+from vaestudy.parameters import RunConfig
+from vaestudy.rng import stream_seed
+from vaestudy.train import EpochReport, Rows, Splits, TrainState, train
+
+#: The most rows held out, and the most of training shown where none are.
+MOST_HELD_OUT: Final = 10_000
+MOST_SHOWN: Final = 1_000
+_BYTES_HELD_OUT: Final = 2**28
+#: Epochs of a model that is trained on for as long as data come.
+NO_END: Final = 10**9
+
+_BOUND, _KL = SCALARS.index("bound"), SCALARS.index("kl")
+
+
+class FitConfig(RunConfig):
+    """A run whose data are the user's own array."""
+
+    dataset: Literal["array"] = "array"  # type: ignore[assignment]
+    binarization: Literal["none"] = "none"
+
+
+class DivergenceError(ArithmeticError):
+    """Training ended in numbers that are not finite."""
+
+
+class StopTraining(Exception):
+    """Raised after an epoch to end training there."""
+
+
+def configure(values: Mapping[str, Any]) -> FitConfig:
+    """Return the run of an estimator's parameters.
+
+    Raises
+    ------
+    ConfigError
+        A ``ValueError`` that names every parameter that is wrong.
+    """
+    try:
+        return FitConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, FitConfig, "VAE")) from None
+
+
+def unending(run: FitConfig) -> FitConfig:
+    """Return ``run`` without a last epoch."""
+    return FitConfig.model_validate({**run.model_dump(), "epochs": NO_END})
+
+
+def hold_out(rows: Rows, fraction: float, seed: int, device: torch.device) -> Splits:
+    """Split ``rows`` at random: a part to train on, and at least one row held out."""
+    n, width = len(rows), rows.index_select(0, torch.zeros(1, dtype=torch.int64, device=device))
+    most = min(MOST_HELD_OUT, max(1, _BYTES_HELD_OUT // (4 * width.shape[1])), n - 1)
+    n_test = min(max(1, round(fraction * n)), most)
+    generator = torch.Generator().manual_seed(stream_seed(seed, "split"))
+    order = torch.randperm(n, generator=generator).to(device)
+    test = rows.index_select(0, order[:n_test])
+    return Splits(_chosen(rows, order[n_test:]), test)
+
+
+def show_training(rows: Rows, device: torch.device) -> Splits:
+    """Train on all rows, and measure each epoch on some of them."""
+    count = min(MOST_SHOWN, len(rows))
+    chosen = torch.linspace(0, len(rows) - 1, count, dtype=torch.float64).long().to(device)
+    return Splits(rows, rows.index_select(0, chosen))
+
+
+def _chosen(rows: Rows, index: Tensor) -> Rows:
+    from vaestudy.estimator.rows import Subset
+
+    return rows.index_select(0, index) if isinstance(rows, Tensor) else Subset(rows, index)
+
+
+class Watch:
+    """After each epoch: reports it, keeps the best weights, ends training that no longer gains.
+
+    What counts is the objective on held-out rows with the KL term at its final weight: the bound on
+    log p(x), unless beta is not 1. Epochs of the warm-up do not wear out patience.
+
+    Parameters
+    ----------
+    patience
+        Epochs without a better one after which training ends; None never ends it, and keeps the
+        last weights.
+    report
+        Told of each epoch.
+    log_jacobian
+        What turns a bound into one in the data's units, for ``report``.
+    """
+
+    def __init__(
+        self, patience: int | None, report: OnEpoch | None, log_jacobian: float = 0.0
+    ) -> None:
+        self.patience, self.report, self.log_jacobian = patience, report, log_jacobian
+        self.best, self.best_epoch, self._stale = float("-inf"), 0, 0
+        self._weights: dict[str, Tensor] = {}
+
+    def __call__(self, state: TrainState, report: EpochReport) -> None:
+        """Look at the epoch that is over."""
+        if self.report is not None:
+            bounds = report.train_bound + self.log_jacobian, report.test_bound + self.log_jacobian
+            self.report(state.runs, replace(report, train_bound=bounds[0], test_bound=bounds[1]))
+        if self.patience is None:
+            return
+        run, test = state.runs[0], state.history.test[-1][:, 0]
+        value = float(test[_BOUND] - (run.beta - 1) * test[_KL])
+        if value > self.best:
+            self.best, self.best_epoch, self._stale = value, state.epoch, 0
+            self._weights = {k: v.detach().clone() for k, v in state.model.state_dict().items()}
+        elif state.epoch > run.warmup:
+            self._stale += 1
+        if self._stale >= self.patience:
+            raise StopTraining
+
+    def restore_best(self, state: TrainState) -> None:
+        """Give the model the weights of its best epoch."""
+        if self._weights:
+            state.model.load_state_dict(self._weights)
+
+
+def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
+    """Train to the last epoch, or until ``watch`` ends it; leave the best weights.
+
+    Raises
+    ------
+    DivergenceError
+        If an objective is not finite.
+    """
+    with suppress(StopTraining):
+        train(state, data, watch)
+    check_finite(state)
+    watch.restore_best(state)
+
+
+def check_finite(state: TrainState) -> None:
+    """Refuse a state that has diverged."""
+    if state.failed:
+        raise DivergenceError(
+            f"training diverged in epoch {state.epoch}: the objective is not finite with "
+            f"learning_rate {state.runs[0].learning_rate:g}; lower it, or look for extreme values "
+            "in X"
+        )
+
+
+def train_one_epoch(state: TrainState, data: Splits) -> None:
+    """Train a state without an end for one epoch on ``data``."""
+
+    def stop(state: TrainState, report: EpochReport) -> None:
+        raise StopTraining
+
+    with suppress(StopTraining):
+        train(state, data, stop)
+    check_finite(state)

@@ -1,0 +1,299 @@
+"""``vaestudy.VAE``: a variational autoencoder with scikit-learn's interface.
+
+Parameters bear the names that they have in ``config.yaml``. For the engine's own class, which has
+neither data nor training, see :class:`vaestudy.vae.VAE`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin as Prefixed
+from sklearn.utils import check_array
+
+from vaestudy.estimator import fitting, inputs, persistence
+from vaestudy.estimator.fitted import Array
+from vaestudy.estimator.support import AUTO
+from vaestudy.estimator.training import Training
+from vaestudy.rng import stream_seed
+
+#: Attributes that a file keeps as they are, and as arrays.
+_KEPT = ("likelihood_", "n_features_in_", "n_iter_", "best_epoch_", "_seed", "_held_out_until")
+_SCALING = ("mean_", "scale_")
+
+
+class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[misc]
+    r"""Variational autoencoder: a nonlinear latent variable model of any table of numbers.
+
+    .. math::
+        z \sim N(0, I), \quad x \sim p(x|z), \qquad
+        \log p(x) \ge E_{q(z|x)}[\log p(x|z)] - \beta\,KL(q(z|x)\|p(z))
+
+    Parameters
+    ----------
+    n_z
+        Latent dimensions.
+    likelihood
+        p(x|z). ``auto``: ``bernoulli`` if all data are 0 or 1, ``continuous-bernoulli`` if all lie
+        in [0, 1], else ``normal``, a Gaussian of standardised features with learned variances. Name
+        it where models are compared: each fold of a grid search may suit another one.
+    hidden, activation, batch_norm
+        The encoder's hidden widths (the decoder mirrors them), nonlinearity, and ``none``,
+        ``hidden`` or ``all``.
+    objective, k, beta, warmup
+        What is maximised, with how many samples of z, the KL term's weight, and over how many
+        epochs it rises to that. ``elbo``, ``iwae``, ``elbo-sampled``, ``stl``, ``dreg``, ….
+    epochs, batch_size, learning_rate
+        At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
+        100 rows), with Adam.
+    early_stopping, validation_fraction, patience
+        Hold out a fraction of the rows, stop after ``patience`` epochs without a better bound on
+        them, and keep the best epoch's weights.
+    n_importance
+        Importance samples a row in :meth:`score_samples`.
+    device
+        ``auto`` (a GPU where there is one), ``cpu`` or ``cuda``.
+    random_state
+        Fixes initial weights, batches and noise; on one machine and device, every bit.
+    verbose
+        Show a progress bar.
+
+    Attributes
+    ----------
+    likelihood_ : str
+        The likelihood in use.
+    mean_, scale_ : ndarray of shape (n_features_in_,)
+        What data are standardised by; 0 and 1 where the likelihood takes them as they are.
+    history_ : DataFrame
+        ``epoch, split, metric, value``, in nats a row and the data's units. Split ``held-out``, or
+        ``training-rows`` where nothing is held out, is measured after each epoch.
+    n_iter_, best_epoch_ : int
+        Epochs trained, and the one whose weights are kept.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    A memory-mapped array of 256 MiB or more is streamed from its file. A weight says how often a
+    row stands in the data: whole ones give the same model as rows repeated. In memory, the order of
+    rows does not matter.
+
+    References
+    ----------
+    Kingma & Welling (2014), *Auto-encoding variational Bayes*; Rezende, Mohamed & Wierstra (2014).
+    """
+
+    def __init__(
+        self,
+        n_z: int = 2,
+        *,
+        likelihood: str = AUTO,
+        hidden: tuple[int, ...] = (200, 200),
+        activation: str = "softplus",
+        batch_norm: str = "none",
+        objective: str = "elbo",
+        k: int = 1,
+        beta: float = 1.0,
+        warmup: int = 0,
+        epochs: int = 200,
+        batch_size: int | str = AUTO,
+        learning_rate: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        patience: int = 20,
+        n_importance: int = 200,
+        device: str = AUTO,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_z, self.likelihood, self.hidden = n_z, likelihood, hidden
+        self.activation, self.batch_norm = activation, batch_norm
+        self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.patience, self.n_importance = patience, n_importance
+        self.device, self.random_state, self.verbose = device, random_state, verbose
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train a new model.
+
+        Parameters
+        ----------
+        X
+            Table (N, D) of numbers, all of them finite.
+        y
+            Ignored.
+        sample_weight
+            (N,); how often each row counts.
+
+        Raises
+        ------
+        ValueError
+            If the data, the weights or a parameter cannot be used; the message says which and why.
+        DivergenceError
+            If training ends in numbers that are not finite.
+        """
+        rows = self._begin(X, sample_weight)
+        device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
+        if self.early_stopping:
+            data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
+        else:
+            data = fitting.show_training(rows, device)
+        with self._reporter() as report:
+            patience = self.patience if self.early_stopping else None
+            watch = fitting.Watch(patience, report, jacobian)
+            fitting.run_training(self._state, data, watch)
+        if self.early_stopping:
+            self._held_out_until = self._state.epoch
+        self._finish(watch.best_epoch or self._state.epoch)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on ``X``, from where the model stands; see :meth:`fit`.
+
+        The first call fixes likelihood, scaling and batch size from its data: let it see a fair
+        share. Nothing is held out.
+        """
+        begun = hasattr(self, "_state")
+        rows = self._more(X, sample_weight) if begun else self._begin(X, sample_weight)
+        self._state.runs = (fitting.unending(fitting.configure(self._state.runs[0].model_dump())),)
+        fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
+        self._finish(self._state.epoch)
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return the mean of q(z|x) of each row, (N, n_z)."""
+        return self._codes(X)
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Return the expected data at latent points ``X`` (N, n_z): (N, D), in original units."""
+        fitted = self._fitted_or_raise()
+        z, n_z = check_array(X, dtype=np.float64), fitted.model.architecture.n_z
+        if z.shape[1] != n_z:
+            raise ValueError(
+                f"X has {z.shape[1]} columns, but inverse_transform expects latent points with "
+                f"n_z={n_z}"
+            )
+        return fitted.decode(z)
+
+    def reconstruct(self, X: Any) -> Array:
+        """Return ``inverse_transform(transform(X))``: each row as the model sees it."""
+        return self._fitted_or_raise().decode(self._codes(X))
+
+    def sample(
+        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
+    ) -> Array:
+        """Draw rows from the model, (n_samples, D).
+
+        Parameters
+        ----------
+        n_samples
+            How many.
+        random_state
+            The estimator's own if None: with a fixed one, every call gives the same rows.
+        """
+        fitted = self._fitted_or_raise()
+        if n_samples < 1:
+            raise ValueError(f"n_samples is {n_samples}; expected at least 1")
+        return fitted.sample(n_samples, torch.Generator().manual_seed(self._draw(random_state)))
+
+    def score_samples(self, X: Any) -> Array:
+        """Return the log-likelihood of each row, (N,), in nats and the data's own units.
+
+        Importance sampling with q(z|x) and ``n_importance`` samples: a lower bound on log p(x) in
+        expectation, tighter with more. Minus infinity for data that the likelihood excludes.
+        """
+        fitted = self._fitted_or_raise()
+        if self.n_importance < 1:
+            raise ValueError(f"n_importance is {self.n_importance}; expected at least 1")
+        rows = inputs.blocks(inputs.check(self, X, reset=False))
+        return fitted.log_px(rows, self.n_importance, stream_seed(self._seed, "estimate"))
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the mean of :meth:`score_samples`; higher is better."""
+        return float(np.average(self.score_samples(X), weights=sample_weight))
+
+    def impute(
+        self,
+        X: Any,
+        *,
+        how: str = "mean",
+        n_iter: int = 500,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Array:
+        """Fill in missing values, NaN, given the row's other values; these stay as they are.
+
+        Metropolis within Gibbs on z and what is missing (Mattei & Frellsen 2018); see
+        :mod:`vaestudy.estimator.imputation`.
+
+        Parameters
+        ----------
+        X
+            Table (N, D) with NaN where a value is missing.
+        how
+            ``mean``, the conditional mean; or ``sample``, one draw: a call a seed gives multiple
+            imputations.
+        n_iter
+            Steps of each row's chain.
+        random_state
+            As in :meth:`sample`.
+        """
+        fitted = self._fitted_or_raise()
+        if how not in ("mean", "sample"):
+            raise ValueError(f"how is {how!r}; expected 'mean' or 'sample'")
+        seed, parts = self._draw(random_state), []
+        for block in inputs.blocks(inputs.check(self, X, reset=False, missing=True), missing=True):
+            mean, draw = fitted.impute(block, n_iter, seed)
+            parts.append(mean if how == "mean" else draw)
+        return np.concatenate(parts)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file, without pickle; see :meth:`load`."""
+        self._fitted_or_raise()
+        names = getattr(self, "feature_names_in_", None)
+        facts = {
+            "parameters": self._parameters(),
+            "run": self._state.runs[0].model_dump(mode="json"),
+            **{name: getattr(self, name) for name in _KEPT},
+            "feature_names_in_": None if names is None else [str(name) for name in names],
+        }
+        weights = self._state.model.state_dict()
+        arrays = {f"weights.{name}": value for name, value in weights.items()}
+        arrays |= {name: torch.from_numpy(getattr(self, name)) for name in _SCALING}
+        persistence.write(Path(path), persistence.Saved(facts, arrays, self._state.history))
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = AUTO) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing, damaged or something else.
+        """
+        saved = persistence.read(Path(path))
+        facts = saved.facts
+        parameters = {**facts["parameters"], "device": device}
+        model = cls(**{**parameters, "hidden": tuple(parameters["hidden"])})
+        for name in _KEPT:
+            setattr(model, name, facts[name])
+        for name in _SCALING:
+            setattr(model, name, saved.arrays[name].numpy())
+        if facts["feature_names_in_"] is not None:
+            model.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
+        model._restore(fitting.configure(facts["run"]), saved)
+        return model
+
+    def _codes(self, X: Any) -> Array:
+        return self._fitted_or_raise().encode(inputs.blocks(inputs.check(self, X, reset=False)))
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON can hold them, which a generator's state is not."""
+        values = self.get_params(deep=False)
+        if isinstance(values["random_state"], np.random.RandomState):
+            values["random_state"] = None
+        return {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}

@@ -1,0 +1,178 @@
+r"""Which values a likelihood is meant for, and how real data are standardised.
+
+A density of standardised data :math:`y = (x - m) / s` is one of x by the change of variables
+
+.. math:: \log p(x) = \log p(y) - \sum_d \log s_d
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vaestudy.likelihoods import LIKELIHOODS
+
+AUTO: Final = "auto"
+
+Array = NDArray[np.float64]
+
+
+class LikelihoodWarning(UserWarning):
+    """The chosen likelihood can be computed on these data, but is not meant for them."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides which likelihood suits: the range of the data, and whether all are 0 or 1."""
+
+    lowest: float
+    highest: float
+    binary: bool
+
+    @classmethod
+    def of(cls, values: Array) -> Self:
+        """Look at every value of ``values`` [N, D]."""
+        binary = bool(((values == 0) | (values == 1)).all())
+        return cls(float(values.min()), float(values.max()), binary)
+
+    @property
+    def in_unit_interval(self) -> bool:
+        """Whether nothing is below 0 or above 1."""
+        return self.lowest >= 0 and self.highest <= 1
+
+    def suited(self) -> str:
+        """Return the likelihood for these data: a mass on {0, 1}, a density on [0, 1] or on R."""
+        if self.binary:
+            return "bernoulli"
+        return "continuous-bernoulli" if self.in_unit_interval else "normal"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Where a likelihood lives.
+
+    Parameters
+    ----------
+    mass
+        A probability of 0s and 1s, no density.
+    bounded
+        Values outside [0, 1] are impossible: their likelihood is 0.
+    unit_mean
+        Its mean lies in (0, 1), so values far outside are never met.
+    standardise
+        Fitted to (x - mean) / standard deviation.
+    """
+
+    mass: bool = False
+    bounded: bool = False
+    unit_mean: bool = False
+    standardise: bool = False
+
+
+DOMAINS: Final = MappingProxyType(
+    {
+        "bernoulli": Domain(mass=True, bounded=True),
+        "continuous-bernoulli": Domain(bounded=True),
+        "gaussian": Domain(unit_mean=True),
+        "normal": Domain(standardise=True),
+    }
+)
+
+
+def domain_of(likelihood: str) -> Domain:
+    """Return where a likelihood lives; one that says nothing is a density on the real line."""
+    return DOMAINS.get(likelihood, Domain())
+
+
+def choose_likelihood(asked: str, facts: Facts) -> str:
+    """Return the likelihood's name for data of these facts; warn if it is asked for and odd.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or some data are impossible under it.
+    """
+    if asked == AUTO:
+        return facts.suited()
+    if asked not in LIKELIHOODS:
+        known = ", ".join((AUTO, *LIKELIHOODS))
+        raise ValueError(f"likelihood is {asked!r}; expected one of {known}")
+    domain, spread = domain_of(asked), f"[{facts.lowest:g}, {facts.highest:g}]"
+    if domain.bounded and not facts.in_unit_interval:
+        raise ValueError(
+            f"likelihood is {asked!r} but X holds values in {spread}, expected values in [0, 1]: "
+            "scale X (MinMaxScaler), or take likelihood='normal'"
+        )
+    remark = _remark(domain, facts, spread)
+    if remark:
+        warnings.warn(
+            f"likelihood is {asked!r} but {remark}; likelihood={facts.suited()!r} suits these data",
+            LikelihoodWarning,
+            stacklevel=4,
+        )
+    return asked
+
+
+def _remark(domain: Domain, facts: Facts, spread: str) -> str:
+    if domain.unit_mean and not facts.in_unit_interval:
+        return f"X holds values in {spread}, and its mean cannot leave (0, 1)"
+    if domain.mass and not facts.binary:
+        return "X is not binary: what it gives between 0 and 1 is a cross-entropy, no density"
+    if facts.binary and not domain.mass:
+        return "X is binary: a density of values that are 0 or 1 says nothing of their probability"
+    return ""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Feature by feature ``y = (x - mean) / scale``; ``mean`` and ``scale`` are [D]."""
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def none(cls, n_features: int) -> Self:
+        """Leave data as they are."""
+        return cls(np.zeros(n_features), np.ones(n_features))
+
+    @classmethod
+    def of(cls, values: Array, weights: Array | None = None) -> Self:
+        """Standardise ``values`` [N, D]; a constant feature is centred and keeps its unit.
+
+        Raises
+        ------
+        ValueError
+            If a feature's values are so large that its variance is no number.
+        """
+        mean = np.average(values, axis=0, weights=weights)
+        with np.errstate(over="ignore"):
+            scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+        constant = values.max(axis=0) == values.min(axis=0)
+        # The mean of equal numbers is not always that number, to the last bit.
+        mean, scale = np.where(constant, values[0], mean), np.where(constant, 1.0, scale)
+        scale = np.where(scale > 0, scale, 1.0)
+        if not np.isfinite(scale).all():
+            worst = int(np.flatnonzero(~np.isfinite(scale))[0])
+            raise ValueError(
+                f"X: feature {worst} is too large to standardise (up to "
+                f"{np.abs(values[:, worst]).max():g}): divide it by a constant first"
+            )
+        return cls(mean, scale)
+
+    def forward(self, values: Array) -> Array:
+        """Return what the model sees."""
+        return (values - self.mean) / self.scale
+
+    def backward(self, values: Array) -> Array:
+        """Return the original units."""
+        return values * self.scale + self.mean
+
+    @property
+    def log_jacobian(self) -> float:
+        r"""What turns a log-density of y into one of x: :math:`-\sum_d \log s_d`, in nats."""
+        return -float(np.log(self.scale).sum())

@@ -1,0 +1,144 @@
+"""What lies between the estimator's parameters and the engine: seeds, runs, states, histories."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from vaestudy.estimator import fitting, inputs
+from vaestudy.estimator.fitted import Fitted
+from vaestudy.estimator.persistence import Saved
+from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
+from vaestudy.jobs import OnEpoch, select_device
+from vaestudy.progress import bar_reporter
+from vaestudy.rng import stream_seed
+from vaestudy.train import Rows, TrainState, initial_state
+
+#: What these measure is a log-density, so it changes with the unit of the data.
+_WITH_UNITS = ("objective", "bound", "elbo", "reconstruction")
+#: Parameters of the estimator that are the run's as they are.
+_OF_RUN = (
+    *("n_z", "hidden", "activation", "batch_norm", "objective", "k", "beta", "warmup"),
+    *("epochs", "learning_rate"),
+)
+_SEEDS = 2**31 - 1
+
+Array = NDArray[np.float64]
+
+
+class Training:
+    """The estimator's private half; :class:`vaestudy.estimator.VAE` is the public one."""
+
+    n_z: int
+    likelihood: str
+    batch_size: int | str
+    device: str
+    early_stopping: bool
+    validation_fraction: float
+    patience: int
+    random_state: int | np.random.RandomState | None
+    verbose: bool
+    n_features_in_: int
+    _state: TrainState
+    _fitted: Fitted
+    _seed: int
+    _held_out_until: int
+
+    def _begin(self, X: Any, sample_weight: Any) -> Rows:
+        """Check everything, set what comes from the data, and start an untrained state."""
+        X = inputs.check(self, X, reset=True)
+        weights = inputs.check_weights(sample_weight, X)
+        if weights is not None and not inputs.is_streamed(X):
+            X, weights = X[weights > 0], weights[weights > 0]
+        self._check_stopping()
+        looked_at, their_weights = inputs.survey(X, weights)
+        if not np.isfinite(looked_at).all():
+            raise ValueError("X contains NaN or infinity; expected finite numbers")
+        self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
+        scaling = Scaling.none(X.shape[1])
+        if domain_of(self.likelihood_).standardise:
+            scaling = Scaling.of(looked_at, their_weights)
+        self.mean_, self.scale_ = scaling.mean, scaling.scale
+        self._seed, self._held_out_until = self._draw(None), -1
+        device = select_device(self.device)
+        rows = inputs.training_rows(X, weights, self._preparation(), self._seed, device)
+        if len(rows) < 2:
+            raise ValueError(
+                f"sample_weight adds up to {len(rows)} row; expected 2 rows or more to fit to"
+            )
+        self._state = initial_state((self._configure(len(rows)),), X.shape[1], device)
+        return rows
+
+    def _check_stopping(self) -> None:
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction is {self.validation_fraction}; expected a fraction between "
+                "0 and 1 (to hold out nothing: early_stopping=False)"
+            )
+        if self.patience < 1:
+            raise ValueError(f"patience is {self.patience}; expected 1 epoch or more")
+
+    def _configure(self, n_rows: int) -> fitting.FitConfig:
+        values = {name: _plain(getattr(self, name)) for name in _OF_RUN}
+        size = _plain(self.batch_size)
+        values["batch_size"] = min(100, max(1, n_rows // 10)) if size == AUTO else size
+        values |= {"likelihood": self.likelihood_, "seed": self._seed}
+        return fitting.configure(values)
+
+    def _preparation(self) -> inputs.Preparation:
+        return inputs.Preparation(self.likelihood_, Scaling(self.mean_, self.scale_))
+
+    def _more(self, X: Any, sample_weight: Any) -> Rows:
+        """Check data for a model that stands already."""
+        X = inputs.check(self, X, reset=False)
+        weights = inputs.check_weights(sample_weight, X)
+        seed = stream_seed(self._seed, "weights", self._state.epoch)
+        return inputs.training_rows(X, weights, self._preparation(), seed, self._state.device)
+
+    def _finish(self, best_epoch: int) -> None:
+        """Set what training gave."""
+        self._fitted = Fitted.of(self._state.model, self._preparation())
+        self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
+        self.history_ = self._history_frame()
+
+    def _history_frame(self) -> pd.DataFrame:
+        frame = self._state.history.scalars_frame(0, "")
+        # Training that goes on after a fit holds nothing out any more.
+        measured = np.where(frame["epoch"] <= self._held_out_until, "held-out", "training-rows")
+        split = frame["split"].where(frame["split"] == "train", measured)
+        with_units = frame["metric"].isin(_WITH_UNITS)
+        value = frame["value"] + with_units * self._preparation().scaling.log_jacobian
+        return frame.assign(split=split, value=value)[["epoch", "split", "metric", "value"]]
+
+    def _restore(self, run: fitting.FitConfig, saved: Saved) -> None:
+        """Take up a saved state, with new moments of Adam."""
+        self._state = initial_state((run,), self.n_features_in_, select_device(self.device))
+        self._state.model.load_state_dict(saved.weights)
+        self._state.history, self._state.epoch = saved.history, self.n_iter_
+        self._finish(self.best_epoch_)
+
+    def _reporter(self) -> AbstractContextManager[OnEpoch | None]:
+        return bar_reporter(self._state.runs[0].epochs) if self.verbose else nullcontext()
+
+    def _draw(self, random_state: int | np.random.RandomState | None) -> int:
+        chosen = self.random_state if random_state is None else random_state
+        return int(check_random_state(chosen).randint(_SEEDS))
+
+    def _fitted_or_raise(self) -> Fitted:
+        check_is_fitted(self, "_fitted")
+        return self._fitted
+
+    @property
+    def _n_features_out(self) -> int:
+        return self._fitted.model.architecture.n_z
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers, as a grid search passes them, as Python's."""
+    return value.item() if isinstance(value, np.generic) else value

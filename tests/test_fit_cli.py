@@ -1,0 +1,201 @@
+"""``vaestudy fit``: files of every kind in; a model, tables and a page out; errors for people."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from vaestudy import VAE
+from vaestudy.cli import app
+from vaestudy.fit.files import Choices, FileError, read
+
+RNG = np.random.default_rng(0)
+QUICK = ("--set", "hidden=[8]", "--epochs", "3", "--device", "cpu")
+
+
+def fit(path: Path, out: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["fit", str(path), "-o", str(out), *QUICK, *arguments])
+
+
+def frame(n: int = 40) -> pd.DataFrame:
+    x = RNG.normal(size=n)
+    return pd.DataFrame(
+        {
+            "length": 100 * x,
+            "width": x + RNG.normal(size=n),
+            "open": x > 0,
+            "kind": np.where(x > 1, "big", "small"),
+            "name": [f"row {i}" for i in range(n)],
+        }
+    )
+
+
+def test_a_csv_becomes_a_model_an_embedding_and_a_page(tmp_path: Path) -> None:
+    path, out = tmp_path / "things.csv", tmp_path / "out"
+    frame().to_csv(path, index=False)
+    result = fit(path, out, "--color", "kind", "--drop", "name")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(out / "report.html")
+    embedding = pd.read_parquet(out / "embedding.parquet")
+    assert list(embedding.columns) == ["row", "z0", "z1", "kind"]
+    pd.testing.assert_frame_equal(embedding, pd.read_csv(out / "embedding.csv"), check_dtype=False)
+    model = VAE.load(out / "model.safetensors", device="cpu")
+    assert list(model.feature_names_in_) == ["length", "width", "open"]
+    again = pd.read_csv(path)[["length", "width", "open"]].astype(float)
+    np.testing.assert_allclose(model.transform(again), embedding[["z0", "z1"]], rtol=1e-9)
+    facts = json.loads((out / "model.json").read_text())
+    assert (facts["likelihood"], facts["n_rows"], facts["epochs_trained"]) == ("normal", 40, 3)
+    held_out = model.history_.query("split == 'held-out' and metric == 'bound' and epoch > 0")
+    assert facts["held_out_bound"] == pytest.approx(held_out["value"].max())
+
+
+def test_the_page_stands_alone_and_shows_everything(tmp_path: Path) -> None:
+    path, out = tmp_path / "a<b.csv", tmp_path / "out"
+    frame().drop(columns=["name", "length"]).to_csv(path, index=False)
+    result = fit(path, out, "--set", "likelihood=gaussian")
+    assert result.exit_code == 0, result.output
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"<h2>(.*?)</h2>", page)[:4] == [
+        "Training", "Embedding", "Reconstructions", "Samples",
+    ]  # fmt: skip
+    assert page.count("<svg ") == page.count('role="img"') == 4
+    assert "a&lt;b.csv" in page
+    assert "Warning: likelihood is &#x27;gaussian&#x27;" in page
+    assert "one column of 0 and 1 for each of 2 values" in page
+    # Names of namespaces and licences are not loaded.
+    assert not re.search(r'(src|href)\s*=\s*"(?!#|data:)', page)
+    assert not re.search(r"url\((?!#|data:)", page)
+
+
+@pytest.mark.parametrize("latent", [1, 3])
+def test_other_numbers_of_latent_dimensions(tmp_path: Path, latent: int) -> None:
+    path, out = tmp_path / "x.parquet", tmp_path / "out"
+    frame().drop(columns="name").to_parquet(path)
+    assert fit(path, out, "--latent", str(latent)).exit_code == 0
+    assert pd.read_csv(out / "embedding.csv").shape == (40, 1 + latent)
+
+
+def test_images_and_arrays_of_images(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (14, 6, 5), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", pixels)
+    for i, image in enumerate(pixels):
+        folder = tmp_path / "pictures" / ("odd" if i % 2 else "even")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:02d}.png")
+    (tmp_path / "pictures" / "notes.txt").write_text("no image")
+    assert fit(tmp_path / "x.npy", tmp_path / "a").exit_code == 0
+    assert fit(tmp_path / "pictures", tmp_path / "b").exit_code == 0
+    embedding = pd.read_csv(tmp_path / "b" / "embedding.csv")
+    assert embedding["row"].tolist()[:2] == ["even/00.png", "even/02.png"]
+    assert set(embedding["folder"]) == {"even", "odd"}
+    array = read(tmp_path / "x.npy", Choices())
+    folder = read(tmp_path / "pictures", Choices())
+    assert array.image_shape == folder.image_shape == (6, 5)
+    np.testing.assert_array_equal(folder.data[:7], array.data[::2])
+
+
+def test_images_in_colour_and_resized(tmp_path: Path) -> None:
+    for i, size in enumerate([(8, 9), (12, 7)] * 8):
+        image = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    with pytest.raises(FileError, match=r"10\.png is 9×8 pixels|1\.png is 7×12 pixels.*--size 28"):
+        read(tmp_path, Choices())
+    assert read(tmp_path, Choices(size=6)).image_shape == (6, 6, 3)
+    assert fit(tmp_path, tmp_path / "out", "--size", "6").exit_code == 0
+
+
+def test_text_becomes_columns_and_missing_rows_can_go(tmp_path: Path) -> None:
+    table = frame().drop(columns="name")
+    table.loc[3, "width"], table.loc[5, "kind"] = np.nan, None
+    table.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(FileError, match="2 of 40 rows miss values \\(in 'width', 'kind'\\)"):
+        read(tmp_path / "x.csv", Choices())
+    found = read(tmp_path / "x.csv", Choices(drop_missing=True))
+    assert found.names == ["length", "width", "open", "kind=big", "kind=small"]
+    assert len(found.data) == len(found.rows) == 38
+    assert 3 not in found.rows
+    np.testing.assert_array_equal(found.data["kind=big"] + found.data["kind=small"], 1)
+    assert "2 rows with missing values are left out" in found.remarks
+
+
+def write_bad(folder: Path, name: str) -> Path:
+    """One bad file by what is wrong with it."""
+    table = frame().drop(columns="name")
+    path = folder / f"{name}.csv"
+    if name == "text":
+        frame().to_csv(path, index=False)
+    elif name == "infinite":
+        table.assign(width=np.inf).to_csv(path, index=False)
+    elif name == "one":
+        table[:1].to_csv(path, index=False)
+    elif name == "empty":
+        path.write_text("")
+    elif name == "header":
+        path.write_text("a,b\n")
+    elif name == "ragged":
+        path.write_text("a,b\n1,2\n1,2,3\n")
+    elif name == "grey":
+        table[["length"]].to_csv(path, index=False)
+    elif name == "objects":
+        path = folder / "x.npy"
+        np.save(path, np.array([{}, {}], dtype=object), allow_pickle=True)
+    elif name == "cut":
+        path = folder / "x.npy"
+        np.save(path, RNG.normal(size=(50, 4)))
+        path.write_bytes(path.read_bytes()[:-900])
+    elif name == "vector":
+        path = folder / "x.npy"
+        np.save(path, np.arange(9.0))
+    elif name == "folder":
+        (path := folder / "pictures").mkdir()
+    elif name == "broken":
+        (path := folder / "pictures").mkdir()
+        (path / "a.png").write_bytes(b"no image")
+    elif name == "deep":
+        (path := folder / "pictures").mkdir()
+        Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path / "a.png")
+    elif name == "suffix":
+        (path := folder / "x.xlsx").write_text("?")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "arguments"),
+    [
+        ("text", "column 'name' holds str with 40 different values", ()),
+        ("infinite", "column 'width' holds infinity", ()),
+        ("one", "1 sample", ()),
+        ("empty", "is empty", ()),
+        ("header", "0 rows", ()),
+        ("ragged", "cannot be read as CSV", ()),
+        ("grey", "expected values in [0, 1]", ("--likelihood", "bernoulli")),
+        ("grey", "no column 'species'; it has 'length'", ("--color", "species")),
+        ("grey", "no column left to fit", ("--drop", "length")),
+        ("grey", "likelihood is 'cauchy'; expected one of auto", ("--likelihood", "cauchy")),
+        ("grey", "--set n_zz: unknown parameter; did you mean n_z?", ("--set", "n_zz=1")),
+        ("grey", "learning_rate: got -1", ("--set", "learning_rate=-1")),
+        ("objects", "cannot be read as an array of numbers", ()),
+        ("cut", "cannot be read as an array of numbers", ()),
+        ("vector", "of shape (9,); expected numbers of shape (rows, features)", ()),
+        ("folder", "holds no image", ()),
+        ("broken", "cannot be read as an image", ()),
+        ("deep", "more than 8 bits a pixel", ()),
+        ("suffix", "ends in '.xlsx'; expected .csv, .tsv, .parquet, .npy", ()),
+        ("absent", "does not exist", ()),
+    ],
+)
+def test_what_cannot_be_fitted_is_one_clear_error(
+    tmp_path: Path, name: str, message: str, arguments: tuple[str, ...]
+) -> None:
+    result = fit(write_bad(tmp_path, name), tmp_path / "out", *arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out" / "report.html").exists()
