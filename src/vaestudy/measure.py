@@ -3,8 +3,9 @@
 Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
 Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
-``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes a
-density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
+a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
 same pixels for all.

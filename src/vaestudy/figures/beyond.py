@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from vaestudy.config import ModelParameters
 from vaestudy.figures.activity_data import count_active, over_seeds
 from vaestudy.figures.beyond_data import (
     Member,
@@ -27,7 +26,6 @@ from vaestudy.figures.beyond_data import (
 from vaestudy.figures.curves import DASHES, Curve, draw_curves, summarize
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import GRID, INK, MUTED, TEXT_WIDTH
-from vaestudy.objectives import beta_schedule
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
 
@@ -120,9 +118,10 @@ def annealing(study: Study) -> Drawing:
     weight, kl, units = figure.subplots(1, 3)
     data = []
     lines = [Curve(m.label, m.color, m.runs) for m in members]
+    weights = summarize(study, lines, "beta", ("train",))
     kls = summarize(study, lines, "kl", ("test",))
     for member in members:
-        course = _course(study, member)
+        course = weights[weights["curve"] == member.label]
         active = over_seeds(count_active(study, member.runs))
         own = kls[(kls["curve"] == member.label) & (kls["epoch"] > 0)]
         weight.plot(course["epoch"], course["mean"], color=member.color, label=member.label)
@@ -132,7 +131,9 @@ def annealing(study: Study) -> Drawing:
                 rows["epoch"], rows["low"], rows["high"], color=member.color, alpha=0.18, lw=0
             )
         data += [
-            rows.assign(objective=member.label, metric=metric)
+            rows.drop(columns=["curve", "split"], errors="ignore").assign(
+                objective=member.label, metric=metric
+            )
             for rows, metric in ((course, "beta"), (own, "kl"), (active, "active_units"))
         ]
     weight.set(title=r"KL weight $\beta$", ylim=(-0.03, 1.06))
@@ -174,14 +175,6 @@ def rate_distortion(study: Study) -> Drawing:
 def noise_ratio(draws: int) -> float:
     """Return the ratio that gradients of noise alone seem to have, from so many draws."""
     return math.sqrt(2 / (math.pi * draws))
-
-
-def _course(study: Study, member: Member) -> pd.DataFrame:
-    names = ModelParameters.model_fields
-    own = {name: member.first[name] for name in names if name.startswith(("warmup", "beta"))}
-    run = study.config.base.model_copy(update=own)
-    epochs = range(1, run.epochs + 1)
-    return pd.DataFrame([(e, beta_schedule(run, e)) for e in epochs], columns=["epoch", "mean"])
 
 
 def _over_beta(axes: Axes, data: pd.DataFrame, sweep: Sequence[Member]) -> None:
