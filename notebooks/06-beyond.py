@@ -156,13 +156,12 @@ if drawn is not None and len(differences):
     present.figure(
         drawn,
         label="fig:beyond-units",
-        caption="Active units and test NLL of every objective: means, their 95 % intervals over seeds (thin; those of few "
-        "seeds leave the panel) and the seeds (dots). The dotted line joins VAEs of different KL weight $\\beta$.",
-        alt="Scatter plot of test NLL against active units, one marker an objective, with a dotted path through the "
-        "KL weights.",
+        caption="Active units and test NLL of every objective of KL weight $\\beta = 1$: means over "
+        "seeds, joined with the seeds (dots).",
+        alt="Scatter plot of test NLL against active units, one marker an objective.",
     )
     present.prose(f"""
-More units in use need not be a better model (@fig:beyond-units). {read_differences(study, "active_units", "the number of active units", 1)}
+Whether an objective that keeps more units in use learns a better model can be seen in @fig:beyond-units. {read_differences(study, "active_units", "the number of active units", 1)}
 {read_free_bits(study)}
 """)
 
@@ -179,11 +178,6 @@ if drawn is not None:
         "among the others.",
         alt="Two panels of rising curves by epoch, one colour an objective, training solid and test dashed.",
     )
-
-# %%
-present.prose(f"""
-As to time, it is the samples that are paid for. {read_differences(study, "seconds", "the training time of an epoch")}
-""")
 
 # %% [markdown]
 # ## Signal and noise of a gradient {#sec:gradient-signal}
@@ -254,8 +248,8 @@ else:
         drawn,
         label="fig:rate-distortion",
         caption="Left: rate and distortion on test images; means over seeds. The dotted line joins VAEs of different $\\beta$, grey "
-        "lines are of equal ELBO, better towards the lower left. Right: the same VAEs' negative ELBO and test "
-        "NLL, with 95 % intervals; between the two lies what the encoder's approximation costs.",
+        "lines are of equal ELBO, better towards the lower left; the inset enlarges where $\\beta = 1$. Right: the same VAEs' negative ELBO and test "
+        "NLL, means over seeds with their range; between the two lies what the encoder's approximation costs.",
         alt="Left, a plane of KL against negative reconstruction with a falling path from small to large KL weights. Right, two "
         "curves over the KL weight.",
     )
@@ -287,6 +281,8 @@ else:
         "pixels. Mean ± half of the 95 % interval over $n$ seeds.",
     )
     present.prose("""
-The three densities compare (@tbl:grey), unlike the masses and densities of @sec:likelihood: all are of the same grey pixels. The
-Gaussian is that of @eq:gaussian, whose variance is bounded, and has mass outside $[0, 1]$ that it pays for.
+The densities of @tbl:grey compare, unlike the mass and the density of @sec:likelihood: all are of the same grey pixels. What
+they reward is another matter. The Gaussian is that of @eq:gaussian, whose variance is bounded, and has mass outside $[0, 1]$ that it
+pays for. The continuous Bernoulli's density at $x = 0$ grows with $-l$ without bound, and many pixels of these images are
+exactly 0: nothing limits what it can win there without showing the digits any better, and the squared error is the more telling column.
 """)

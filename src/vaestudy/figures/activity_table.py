@@ -170,7 +170,7 @@ def _departures(study: Study, row: pd.Series) -> list[str]:
 def _describe(study: Study, row: pd.Series) -> dict[str, str]:
     plain = {name: row[name] for name in _LABELLED}
     return {
-        "Decoder": str(row["likelihood"]).replace("-", " ").capitalize(),
+        "Decoder": str(row["likelihood"]).replace("-", " ").title(),
         "Model": ", ".join([label_of(plain), *_departures(study, row)]),
         "BN": {"none": "–", "hidden": "hidden", "all": "all"}[row["batch_norm"]],
         "WU": str(row["warmup"]) if row["warmup"] else "–",

@@ -82,7 +82,7 @@ class Member:
 
 
 def find_members(study: Study) -> list[Member]:
-    """Return every objective that the study has tried on the base model, as the text meets them.
+    """Return every objective that the study has tried on the base model, those of one sample first.
 
     Linear warm-up belongs to the chapters before; cyclical annealing is a member.
 
@@ -95,7 +95,7 @@ def find_members(study: Study) -> list[Member]:
     plain = runs["warmup"] == study.base["warmup"]
     runs = runs[plain | (runs["warmup_cycles"] > 1)]
     found = [Member(group) for _, group in runs.groupby("combination_id", sort=False)]
-    return sorted(found, key=lambda member: (order_of(member.first), member.first["beta"]))
+    return sorted(found, key=lambda m: (m.weighted, order_of(m.first), m.first["beta"]))
 
 
 def of_one_k(members: Sequence[Member]) -> tuple[int, list[Member]]:
@@ -188,3 +188,8 @@ def n_draws(study: Study) -> int:
     evaluation = study.table("evaluation")
     rows = evaluation[evaluation["metric"] == "gradient_snr_encoder"]
     return int(rows["n_samples"].max()) if len(rows) else 0
+
+
+def runs_of(members: Sequence[Member]) -> tuple[str, ...]:
+    """Return the ids of all runs of the members."""
+    return tuple(dict.fromkeys(run_id for m in members for run_id in m.runs["run_id"]))

@@ -63,7 +63,11 @@ def _size(gap: Interval, digits: int) -> str:
 def _against(reference: str, what: str, signs: dict[str, list[str]]) -> str:
     parts = [f"is {sign} with {_list(signs[sign])}" for sign in _ORDER[:2] if signs[sign]]
     if signs["undecided"]:
-        parts.append(f"cannot be told from equal with {_list(signs['undecided'])}")
+        names = _list(signs["undecided"])
+        if len(signs["undecided"]) > 2:
+            of = "the other" if parts else "all"
+            names = f"{of} {len(signs['undecided'])} objectives"
+        parts.append(f"cannot be told from equal with {names}")
     return f"Against the {reference}, {what} {'; it '.join(parts)}."
 
 

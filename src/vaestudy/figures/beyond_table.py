@@ -89,7 +89,7 @@ def grey_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
             continue
         member = Member(study.runs(binarization="none", likelihood=likelihood))
         runs += member.runs["run_id"].tolist()
-        cells = {"Decoder": likelihood.replace("-", " ").capitalize(), "n": str(len(member.runs))}
+        cells = {"Decoder": likelihood.replace("-", " ").title(), "n": str(len(member.runs))}
         for title, name, digits in (
             ("NLL as a density", metric, 1),
             ("Squared error", "squared_error", 2),
