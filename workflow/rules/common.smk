@@ -84,7 +84,9 @@ def parameters_of(group_id):
 def gradient_draws_of(group_id):
     """How many gradients to draw of the group's models: 0 unless an experiment of theirs asks."""
     asking = {name for name, one in STUDY.experiments.items() if one.gradients}
-    asked = any(asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs)
+    asked = any(
+        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
+    )
     return STUDY.evaluation.gradient_draws if asked else 0
 
 
