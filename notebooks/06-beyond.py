@@ -140,7 +140,8 @@ if len(differences):
         runs=runs,
         data=data,
         caption="The same as paired differences: of each objective to the IWAE of its $K$ if it weighs samples, else to "
-        "the VAE; the IWAE itself to the VAE. Mean over seeds with its 95 % interval.",
+        "the VAE; the IWAE itself to the VAE. Mean over $n$ paired seeds ± half of its "
+        "95 % interval.",
     )
     present.prose(f"""
 {read_differences(study, "nll", "the test NLL")} {read_best(study)} (@tbl:beyond, @tbl:beyond-differences.) Each interval errs in
@@ -207,8 +208,8 @@ else:
     present.prose(f"""
 @fig:gradient-signal measures it where each model's own training has ended, so that differences are of the objective and of
 the place it has led to. Ratios near {noise_ratio(draws):.3f}, which {draws:,} draws of noise alone would give, are none.
-{read_differences(study, "gradient_snr_encoder", "the encoder's ratio", 3)}
-{read_differences(study, "gradient_snr_decoder", "the decoder's ratio", 3)}
+{read_differences(study, "gradient_snr_encoder", "the encoder's ratio")}
+{read_differences(study, "gradient_snr_decoder", "the decoder's ratio")}
 """)
 
 # %% [markdown]

@@ -206,12 +206,12 @@ def test_tables_tell_means_and_differences_with_intervals(study: Study) -> None:
     vae = shown[shown["Objective"] == "VAE"].iloc[0]
     # mean of 100, 101, 102; t(0.975, 2) / sqrt(3) = 2.4841
     assert vae[["n", "Test NLL", "Active units"]].tolist() == ["3", "101.00 ± 2.48", "3.0 ± 0.0"]
-    assert vae["SNR, encoder"] == "0.410 ± 0.025"
+    assert vae["SNR, encoder"] == "0.41 ± 0.02"
     gaps = differences_table(study).set_index("Objective")
     assert "VAE" not in gaps.index
     doubly = gaps.loc["IWAE, DReG (K=4)"]
-    assert doubly["against"] == "IWAE (K=4)"
-    assert doubly["SNR, encoder"] == "+0.600 [+0.600, +0.600]"
+    assert doubly["Against"] == "IWAE (K=4)"
+    assert doubly["SNR, encoder"] == "+0.60 ± 0.00"
     told = numbers.set_index(["objective", "metric"]).loc[("IWAE (K=4)", "nll")]
     assert (told["mean"], told["n"], told["difference"]) == (98.0, 3, -3.0)
     assert (told["against"], told["difference_n"]) == ("VAE", 3)

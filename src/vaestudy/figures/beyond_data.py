@@ -38,9 +38,9 @@ class Quantity:
 QUANTITIES = (
     Quantity("nll", "Test NLL", 2),
     Quantity("active_units", "Active units", 1),
-    Quantity("gradient_snr_encoder", "SNR, encoder", 3),
-    Quantity("gradient_snr_decoder", "SNR, decoder", 3),
-    Quantity("seconds", "Seconds an epoch", 2),
+    Quantity("gradient_snr_encoder", "SNR, encoder", 2),
+    Quantity("gradient_snr_decoder", "SNR, decoder", 2),
+    Quantity("seconds", "s/epoch", 2),
 )
 
 

@@ -172,4 +172,4 @@ def read_absent(study: Study) -> str:
         absent.append("the β-VAE")
     if not absent:
         return ""
-    return f"Described here but not run in this study: {_list(absent)}."
+    return f"Described here but not run in this study: {'; '.join(absent)}."

@@ -48,7 +48,8 @@ def differences_table(study: Study) -> pd.DataFrame:
         reference = reference_of(member, members)
         if reference is None:
             continue
-        cells = {"Objective": member.label, "against": reference.label}
+        n = len({*member.runs["seed"]} & {*reference.runs["seed"]})
+        cells = {"Objective": member.label, "Against": reference.label, "n": str(n)}
         for quantity in QUANTITIES:
             gap = compare(study, member, reference, quantity.metric)
             cells[quantity.title] = _signed(gap, quantity.digits)
@@ -104,4 +105,7 @@ def grey_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _signed(gap: Interval | None, digits: int) -> str:
-    return NOT_MEASURED if gap is None else gap.text(digits, signed=True, n=False)
+    if gap is None:
+        return NOT_MEASURED
+    text = plus_minus(gap, digits)
+    return f"+{text}" if gap.mean > 0 else text
