@@ -176,9 +176,13 @@ if drawn is not None:
         caption="Training (solid) and test (dashed) curves; means over seeds, bands their range. Left: objectives of one "
         f"sample, by the ELBO, whatever they maximise. Right: objectives of $K = {k}$ samples, each by its own bound "
         "at $\\beta = 1$; those of MIWAE and CIWAE are looser by construction, so that heights on the right compare only "
-        "among the others.",
+        "among the others. The dips of cyclical annealing, where $\\beta$ starts anew, may leave the panel.",
         alt="Two panels of rising curves by epoch, one colour an objective, training solid and test dashed.",
     )
+    present.prose("""
+@fig:beyond-curves follows the objectives through training. Its left panel compares heights, since the ELBO is the same
+quantity for all; its right panel does so less, and what decides on either side is the NLL of @tbl:beyond.
+""")
 
 # %% [markdown]
 # ## Signal and noise of a gradient {#sec:gradient-signal}
