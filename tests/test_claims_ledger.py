@@ -167,10 +167,10 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pending_claim_is_checked_once_it_is_not() -> None:
-    values = changed(figure=None, runs__a={"beta": 2}, pending="an experiment")
+    values = changed(figure=None, runs__a={"weight_decay": 2}, pending="an experiment")
     assert parse_ledger(values).claims[0].pending == "an experiment"
     del values["claims"][0]["pending"]
-    with pytest.raises(ClaimError, match=r"runs\.a\.beta: unknown parameter"):
+    with pytest.raises(ClaimError, match=r"runs\.a\.weight_decay: unknown parameter"):
         parse_ledger(values)
 
 

@@ -154,7 +154,7 @@ def test_for_bernoulli_models_all_measures_agree() -> None:
     x = (randn(4, 12) > 0).double()
     nlls = [
         estimate_log_px(model, x, 5, generators(0), log_weights=plain_log_weights(model, m)).nll()
-        for m in MEASURES
+        for m in ("nll", "nll_restricted", "nll_mean")
     ]
     assert torch.equal(nlls[0], nlls[1])
     assert torch.equal(nlls[0], nlls[2])

@@ -57,6 +57,11 @@ class Experiment(Strict):
         description="Factor: its levels. A level that is a mapping sets several parameters "
         "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
     )
+    gradients: bool = Field(
+        False,
+        description="Whether the signal-to-noise ratio of its models' gradients is measured as "
+        "well.",
+    )
 
 
 class Evaluation(Strict):
@@ -67,6 +72,11 @@ class Evaluation(Strict):
     )
     activity_threshold: PositiveFloat = Field(
         0.01, description="A latent dimension is active above this variance of its mean."
+    )
+    gradient_draws: Annotated[int, Field(ge=2, strict=True)] = Field(
+        1000,
+        description="Gradients of one batch in their signal-to-noise ratio, for experiments with "
+        "`gradients`.",
     )
 
 

@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vaestudy.kernels import bernoulli_log_prob
+from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob
 from vaestudy.likelihoods import Likelihood
 from vaestudy.rng import normal
 from vaestudy.vae import VAE, standard_normal_log_prob
@@ -31,13 +31,17 @@ LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 CHUNK_ROWS = 500
 
 #: What log p(x|z) may be measured with: the likelihood's own; the likelihood restricted to {0, 1}
-#: and normalised there; a Bernoulli whose mean is the likelihood's.
+#: and normalised there; a Bernoulli whose mean is the likelihood's; a continuous Bernoulli with the
+#: logits of a Bernoulli, which makes a density of what that gives to grey values.
 MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
     "nll": lambda likelihood, x, params: likelihood.log_prob(x, params),
     "nll_restricted": lambda likelihood, x, params: bernoulli_log_prob(
         x, likelihood.binary_logits(params)
     ),
     "nll_mean": lambda likelihood, x, params: bernoulli_log_prob(x, likelihood.mean_logits(params)),
+    "nll_continuous": lambda likelihood, x, params: continuous_bernoulli_log_prob(
+        x, likelihood.binary_logits(params)
+    ),
 }
 
 

@@ -3,7 +3,12 @@
 Nats per datum unless the name says otherwise. ``nll`` is the model's own −log p(x): a mass for
 Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
-``nll_mean``, under a Bernoulli with the likelihood's mean.
+``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
+a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+
+``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
+objective's gradient (``gradients``) on the first images of the training set, binarized once: the
+same pixels for all.
 """
 
 from __future__ import annotations
@@ -17,18 +22,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.checkpoint import CheckpointError, load_model
 from vaestudy.compiled import choose_log_weights
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import (
-    MEASURES,
     active_units,
     estimate_log_px,
     reconstruction_squared_error,
 )
+from vaestudy.gradients import gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
-from vaestudy.jobs import RunFiles, read_record, stream_generators, test_pixels
+from vaestudy.jobs import (
+    TRAIN_BINARIZATION_SEED,
+    RunFiles,
+    read_record,
+    stream_generators,
+    test_pixels,
+)
+from vaestudy.objectives import make_objective
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -70,15 +83,60 @@ def measure_run(
     activity = units[UNITS.index("activity"), 0]
     rows: list[Row] = [(name, bounds[name], None, run.k) for name in BOUNDS]
     rows.append(("active_units", float(active_units(activity, threshold)), None, None))
-    # For a Bernoulli model all measures are its own.
-    for measure in ("nll",) if run.likelihood == "bernoulli" else MEASURES:
+    for measure in _measures_of(run):
         log_weights = choose_log_weights(model, measure, n_samples, len(test), compile_policy)
         generators = stream_generators([run], test.device)
         estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
         rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples))
     rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None))
-    table = pd.DataFrame([(run.run_id, *row, len(test)) for row in rows], columns=list(COLUMNS))
+    return _tidy(run, rows, len(test))
+
+
+def measure_gradients(
+    model: VAE, run: RunConfig, batch: Float[Tensor, "B D"], n_draws: int
+) -> pd.DataFrame:
+    """Return the signal-to-noise ratios of the gradient of a run's objective, as further rows.
+
+    Parameters
+    ----------
+    model
+        One member, in evaluation mode, on the device of ``batch``.
+    run
+        Its parameters: the objective, its K and the KL weight that training ends with; its seed
+        fixes the samples' noise.
+    batch
+        What the gradient is taken on.
+    n_draws
+        Gradients, at least 2; ``n_samples`` of the rows.
+    """
+    objective, generators = make_objective(run), stream_generators([run], batch.device)
+    ratios = gradient_snr(
+        model, batch, objective, generators, k=run.k, n_draws=n_draws, beta=run.beta
+    )
+    parts = {"encoder": ratios.encoder, "decoder": ratios.decoder}
+    rows: list[Row] = [
+        (f"gradient_snr_{part}", ratio.item(), None, n_draws) for part, ratio in parts.items()
+    ]
+    return _tidy(run, rows, len(batch))
+
+
+def _measures_of(run: RunConfig) -> tuple[str, ...]:
+    if run.binarization == "none":
+        return ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+    # On binary pixels all measures of a Bernoulli model are its own.
+    return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
+
+
+def _tidy(run: RunConfig, rows: Sequence[Row], n_data: int) -> pd.DataFrame:
+    table = pd.DataFrame([(run.run_id, *row, n_data) for row in rows], columns=list(COLUMNS))
     return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
+
+
+def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B D"]:
+    """Return the first batch of the training set, binarized once: the same for all runs."""
+    pixels = dataset.train[: run.batch_size]
+    fixed = fixed_binarization(pixels, run.binarization, TRAIN_BINARIZATION_SEED)
+    return as_float(fixed, run.binarization)
 
 
 def measure_group(
@@ -89,9 +147,13 @@ def measure_group(
     device: torch.device,
     n_samples: int,
     threshold: float,
+    gradient_draws: int = 0,
     compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
-    """Measure every finished run of a group; a diverged run has no rows."""
+    """Measure every finished run of a group, its gradients if ``gradient_draws`` is not 0.
+
+    A diverged run has no rows.
+    """
     tables = [pd.DataFrame(columns=list(COLUMNS))]
     for run in runs:
         files = RunFiles(runs_dir / run.run_id)
@@ -104,6 +166,10 @@ def measure_group(
                 f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
             )
         test = test_pixels(dataset, run.binarization).to(device)
-        tables.append(measure_run(model, run, test, n_samples, threshold, compile_policy))
+        found = [measure_run(model, run, test, n_samples, threshold, compile_policy)]
+        if gradient_draws:
+            batch = _gradient_batch(dataset, run).to(device)
+            found.append(measure_gradients(model, run, batch, gradient_draws))
+        tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

@@ -61,6 +61,22 @@ def test_any_part_alone_trains_what_it_needs(fresh: Checkout, target: str, jobs:
     assert "report" not in planned
 
 
+def test_gradients_are_measured_for_the_experiments_that_ask(trained: Checkout) -> None:
+    sizes = MINI["experiments"]["sizes"]
+    more = {"title": "More", "vary": {"n_z": [3], "objective": ["elbo", "stl"]}, "gradients": True}
+    trained.configure(
+        experiments={"sizes": sizes, "more": more}, evaluation={"n_samples": 2, "gradient_draws": 5}
+    )
+    result = trained.dry_run(TABLES, "-p")
+    # The smaller model is in no such experiment; the larger is trained, and measured again.
+    assert {rule: n for rule, n in result.jobs.items() if rule in TRAINING} == {
+        "train": 1,
+        "evaluate": 2,
+    }
+    assert result.text.count("--gradient-draws 5") == 2
+    assert "--gradient-draws 0" not in result.text
+
+
 def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
     result = finished.dry_run(TABLES)
     assert result.jobs == {}
@@ -124,7 +140,7 @@ def test_a_changed_claim_is_decided_again_and_nothing_else(trained: Checkout) ->
     assert trained.dry_run(claims).jobs == {}
     trained.edit("report/claims.yaml")
     assert set(trained.dry_run(claims).jobs) == {"claims"}
-    chapters = trained.dry_run("results/mini/notebooks/05-claims.ipynb").jobs
+    chapters = trained.dry_run("results/mini/notebooks/07-claims.ipynb").jobs
     assert set(chapters) == {"claims", "chapter"}
     assert "claims" not in trained.dry_run("results/mini/notebooks/03-activity.ipynb").jobs
 

@@ -81,6 +81,15 @@ def parameters_of(group_id):
     return json.dumps([run.model_dump(mode="json") for run in GROUPS[group_id].runs])
 
 
+def gradient_draws_of(group_id):
+    """How many gradients to draw of the group's models: 0 unless an experiment of theirs asks."""
+    asking = {name for name, one in STUDY.experiments.items() if one.gradients}
+    asked = any(
+        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
+    )
+    return STUDY.evaluation.gradient_draws if asked else 0
+
+
 def dataset_of(group_id):
     return f"{RESULTS}/data/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
@@ -132,7 +141,10 @@ def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
     images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
-    return minutes(len(runs) * images * STUDY.evaluation.n_samples, attempt)
+    passes = images * STUDY.evaluation.n_samples
+    # A gradient costs about three passes of its batch.
+    passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
+    return minutes(len(runs) * passes, attempt)
 
 
 def minutes(passes, attempt):

@@ -92,6 +92,9 @@ def evaluate_group(
     output: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
     n_samples: Annotated[int, typer.Option(min=1, help="Importance samples an image.")] = 5000,
     threshold: Annotated[float, typer.Option(help="Activity of an active unit.")] = 0.01,
+    gradient_draws: Annotated[
+        int, typer.Option(min=0, help="Gradients in their signal-to-noise ratio; 0: not measured.")
+    ] = 0,
     device: Device = "auto",
     threads: Threads = 1,
     compile_: Compile = "auto",
@@ -113,6 +116,7 @@ def evaluate_group(
         device=start_job(device, threads),
         n_samples=n_samples,
         threshold=threshold,
+        gradient_draws=gradient_draws,
         compile_policy=compile_,
     )
     write_parquet(output, table)

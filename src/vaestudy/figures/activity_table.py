@@ -28,7 +28,8 @@ PLATEAU_RANGE = (1e-3, 1e3)
 _LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
 # What the table gives a column or the model's name; any other departure from base is spelt out.
-_NAMED = {"dataset", "likelihood", "objective", "k", "n_z", "batch_norm", "warmup", "encoder_heads"}
+_LABELLED = ("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads")
+_NAMED = {"dataset", "likelihood", "n_z", "batch_norm", "warmup", *_LABELLED}
 _SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
 
 
@@ -160,16 +161,16 @@ def _departures(study: Study, row: pd.Series) -> list[str]:
     """Name what this combination changes beyond what the columns say."""
     names = [name for name in ModelParameters.model_fields if name not in _NAMED]
     return [
-        f"{_SYMBOLS.get(name, name)} = {row[name]}"
+        f"{_SYMBOLS.get(name, name.replace('_', ' '))} = {row[name]}"
         for name in names
         if row[name] != study.base[name]
     ]
 
 
 def _describe(study: Study, row: pd.Series) -> dict[str, str]:
-    plain = {"objective": row["objective"], "k": row["k"], "encoder_heads": row["encoder_heads"]}
+    plain = {name: row[name] for name in _LABELLED}
     return {
-        "Decoder": str(row["likelihood"]).capitalize(),
+        "Decoder": str(row["likelihood"]).replace("-", " ").title(),
         "Model": ", ".join([label_of(plain), *_departures(study, row)]),
         "BN": {"none": "–", "hidden": "hidden", "all": "all"}[row["batch_norm"]],
         "WU": str(row["warmup"]) if row["warmup"] else "–",

@@ -2,7 +2,9 @@
 
 A family is a likelihood, an objective, and whether batch normalization and warm-up were added. Cold
 colours are the VAE's, warm ones the importance-weighted autoencoder's; the stroke says what was
-added, so that a family is told from its neighbour without colour as well.
+added, so that a family is told from its neighbour without colour as well. Other objectives, which
+nothing is added to, have a colour and a marker each: they stay apart for colour-blind readers among
+those of one K.
 """
 
 from __future__ import annotations
@@ -55,6 +57,28 @@ _COLORS = {
     (True, False, True): "#CC79A7",
     (True, True, True): "#7A2E0E",
 }
+# Of models that nothing is added to; the objectives that are not here are those above.
+_OBJECTIVE_COLORS = {
+    "elbo-sampled": "#5FB3DE",
+    "free-bits": "#332288",
+    "stl": "#999933",
+    "iwae-stl": "#708090",
+    "dreg": "#882255",
+    "miwae": "#DD7F95",
+    "piwae": "#9A5FC9",
+    "ciwae": "#4A2C17",
+}
+_CYCLICAL = "#8C510A"
+_OBJECTIVE_MARKERS = {
+    "elbo-sampled": "P",
+    "free-bits": "p",
+    "stl": "X",
+    "iwae-stl": "X",
+    "dreg": "d",
+    "miwae": "<",
+    "piwae": ">",
+    "ciwae": "h",
+}
 # Gaussian beside Bernoulli is the one comparison of likelihoods: greys belong to no other family.
 _GAUSSIAN = {False: "#333333", True: "#8A9199"}
 
@@ -70,7 +94,7 @@ _MARKERS = {(False, False): "o", (True, False): "s", (False, True): "^", (True, 
 
 def label_of(row: Row) -> str:
     """Return the family's name, as in ``IWAE (K=5) + BN + WU``; Bernoulli goes without saying."""
-    name = _OBJECTIVES[row.get("objective", "elbo")]
+    name = _OBJECTIVES[_objective(row)]
     said = [
         f"{symbol}={row[key]:g}"
         for key, (symbol, usual) in _SYMBOLS.items()
@@ -85,10 +109,13 @@ def label_of(row: Row) -> str:
 
 def color_of(row: Row) -> str:
     """Return the family's colour."""
-    weighted, (norm, warm) = row.get("objective", "elbo") not in _SINGLE, _additions(row)
-    if _likelihood(row) == "gaussian" and not (norm or warm):
-        return _GAUSSIAN[weighted]
-    return _COLORS[weighted, norm, warm]
+    (norm, warm), plain = _additions(row), not any(_additions(row))
+    if _likelihood(row) == "gaussian" and plain:
+        return _GAUSSIAN[weighs_samples(row)]
+    if warm and row.get("warmup_cycles", 1) > 1:
+        return _CYCLICAL
+    family = _COLORS[weighs_samples(row), norm, warm]
+    return _OBJECTIVE_COLORS.get(_objective(row), family) if plain else family
 
 
 def line_of(row: Row) -> Any:
@@ -98,15 +125,26 @@ def line_of(row: Row) -> Any:
 
 def marker_of(row: Row) -> str:
     """Return the family's marker."""
-    return _MARKERS[_additions(row)]
+    family = _MARKERS[_additions(row)]
+    plain = not any(_additions(row))
+    return _OBJECTIVE_MARKERS.get(_objective(row), family) if plain else family
+
+
+def weighs_samples(row: Row) -> bool:
+    """Whether the objective weighs its samples by importance."""
+    return _objective(row) not in _SINGLE
 
 
 def order_of(row: Row) -> tuple[Hashable, ...]:
     """Return a key that sorts families as the text meets them, n_z last."""
     norm = ("none", "hidden", "all").index(row.get("batch_norm", "none"))
-    objective = tuple(_OBJECTIVES).index(row.get("objective", "elbo"))
+    objective = tuple(_OBJECTIVES).index(_objective(row))
     k, warmup, n_z = (int(row.get(name, 0)) for name in ("k", "warmup", "n_z"))
     return (tuple(_LIKELIHOODS).index(_likelihood(row)), objective, k, norm, warmup, n_z)
+
+
+def _objective(row: Row) -> str:
+    return str(row.get("objective", "elbo"))
 
 
 def _additions(row: Row) -> tuple[bool, bool]:

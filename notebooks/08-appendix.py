@@ -128,7 +128,8 @@ table = everything.assign(
     seconds=everything["train_seconds"] / everything["members"],
     note=[
         ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
-        + (f"WU {row.warmup}" if row.warmup else "")
+        + (f"WU {row.warmup} " if row.warmup else "")
+        + ("grey" if row.binarization == "none" else "")
         for row in everything.itertuples()
     ],
 ).sort_values(["order", "seed"])
@@ -138,8 +139,8 @@ present.table(
     .rename(columns={"model": "Model", "n_z": "$n_z$", "note": "Note", "seed": "Seed", "nll": "Test NLL",
                      "seconds": "Time (s)", "run_id": "Id ends in"}),
     label="tbl:runs",
-    caption="Every run: model, latent dimensions, seed, test NLL under its own likelihood (nats; a log density for "
-    "Gaussian decoders), training time, and the end of its id. WU: epochs of warm-up.",
+    caption="Every run: model, latent dimensions, seed, test NLL under its own likelihood (nats; a log density but for Bernoulli "
+    "decoders), training time, and the end of its id. WU: epochs of warm-up.",
     runs=table["run_id"].tolist(),
     data=everything.assign(nll=everything["run_id"].map(nll)),
     formats={"Test NLL": lambda v: number(v, 2), "Time (s)": lambda v: number(v, 1)},

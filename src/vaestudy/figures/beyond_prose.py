@@ -1,0 +1,175 @@
+"""Sentences of the chapter beyond the paper, whose wording the intervals decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from vaestudy.figures.activity_data import Family
+from vaestudy.figures.activity_prose import lowest_difference
+from vaestudy.figures.beyond_data import (
+    Member,
+    base_of,
+    betas,
+    compare,
+    find_members,
+    mean_of,
+    reference_of,
+    schedules,
+)
+from vaestudy.figures.families import label_of
+from vaestudy.objectives import OBJECTIVES
+from vaestudy.report.phrases import change
+from vaestudy.stats import Interval, number
+from vaestudy.study import EmptySelectionError, Study
+
+_ORDER = ("lower", "higher", "undecided")
+
+
+def read_differences(study: Study, metric: str, what: str, digits: int = 2) -> str:
+    """Say of which objectives a quantity differs from their reference's, and of which it may not.
+
+    Parameters
+    ----------
+    study
+        The study.
+    metric
+        The quantity.
+    what
+        Its name with an article, as the subject of a sentence.
+    digits
+        Decimals of the differences.
+    """
+    members = find_members(study)
+    told: dict[str, dict[str, list[str]]] = {}
+    for member in members:
+        reference = reference_of(member, members)
+        gap = compare(study, member, reference, metric)
+        if reference is None or gap is None:
+            continue
+        signs = told.setdefault(reference.label, {sign: [] for sign in _ORDER})
+        signs[gap.sign].append(f"*{member.label}*{_size(gap, digits)}")
+    if not told:
+        return f"This study has not measured {what}."
+    return " ".join(_against(name, what, signs) for name, signs in told.items())
+
+
+def _size(gap: Interval, digits: int) -> str:
+    if gap.sign == "undecided":
+        return ""
+    return f" ({gap.text(digits, signed=True, n=False)})"
+
+
+def _against(reference: str, what: str, signs: dict[str, list[str]]) -> str:
+    parts = [f"is {sign} with {_list(signs[sign])}" for sign in _ORDER[:2] if signs[sign]]
+    if signs["undecided"]:
+        names = _list(signs["undecided"])
+        if len(signs["undecided"]) > 2:
+            of = "the other" if parts else "all"
+            names = f"{of} {len(signs['undecided'])} objectives"
+        parts.append(f"cannot be told from equal with {names}")
+    return f"Against the {reference}, {what} {'; it '.join(parts)}."
+
+
+def _list(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def read_best(study: Study) -> str:
+    """Name the objective of the lowest mean NLL and that of the most active units."""
+    members = find_members(study)
+    found = {m: (mean_of(study, m, "nll"), mean_of(study, m, "active_units")) for m in members}
+    measured = {m: (nll, units) for m, (nll, units) in found.items() if nll and units}
+    best = min(measured, key=lambda m: measured[m][0].mean)
+    busiest = max(measured, key=lambda m: measured[m][1].mean)
+    nll, units = (pair.text(d) for pair, d in zip(measured[best], (2, 1), strict=True))
+    text = f"The lowest mean NLL, {nll} nats, is that of *{best.label}*, with {units} active units."
+    if measured[busiest][1].mean <= measured[best][1].mean:
+        return f"{text} No objective has more of them on average."
+    nll, units = (pair.text(d) for pair, d in zip(measured[busiest], (2, 1), strict=True))
+    return f"{text} *{busiest.label}* has the most of those, {units}, at an NLL of {nll} nats."
+
+
+def read_free_bits(study: Study) -> str:
+    """Say what a count of active units means under free bits; empty if none were trained."""
+    for member in find_members(study):
+        if member.is_(objective="free-bits", free_bits_group=1):
+            free = float(member.first["free_bits"])
+            return (
+                "Under free bits that number says little: a dimension that spends just "
+                f"$\\lambda = {free:g}$ nats, its codes spread as the prior is, has an activity of "
+                f"$1 - e^{{-2\\lambda}} = {1 - math.exp(-2 * free):.2f}$ (@eq:activity), and the "
+                f"threshold is {study.config.evaluation.activity_threshold:g}."
+            )
+    return ""
+
+
+def read_annealing(study: Study) -> str:
+    """Say what each schedule changes against none: KL, active units, their fewest, NLL."""
+    plain, *annealed = schedules(study, find_members(study))
+    return " ".join(_read_schedule(study, member, plain) for member in annealed)
+
+
+def _read_schedule(study: Study, member: Member, plain: Member) -> str:
+    changes = [
+        _moves(gap, what, unit, digits)
+        for metric, what, unit, digits in (
+            ("kl", "the KL", "nats", 2),
+            ("active_units", "the number of active units", "units", 1),
+        )
+        if (gap := compare(study, member, plain, metric))
+    ]
+    nll = compare(study, member, plain, "nll")
+    fewest = lowest_difference(study, Family({}, member.runs), Family({}, plain.runs))
+    changes.append(_moves(fewest, "the lowest number on the way", "units", 1))
+    changes += [_moves(nll, "the NLL", "nats", 2)] if nll else []
+    return f"Against none, the schedule of *{member.label}* {'; it '.join(changes)}."
+
+
+def _moves(gap: Interval, what: str, unit: str, digits: int) -> str:
+    if gap.mean == 0:
+        return f"leaves {what} as it was"
+    return change(gap, f"raises {what} by", f"lowers {what} by", unit, digits)
+
+
+def read_sweep(study: Study) -> str:
+    """Say how rate, distortion and NLL follow the KL weight."""
+    sweep = betas(find_members(study))
+    first, last = sweep[0], sweep[-1]
+    told = {m: [mean_of(study, m, name) for name in ("kl", "reconstruction", "nll")] for m in sweep}
+    ends = [
+        f"at $\\beta = {m.first['beta']:g}$ the rate is {_mean(told[m][0])} and the distortion "
+        f"{_mean(told[m][1], -1)} nats"
+        for m in (first, last)
+    ]
+    changes = [
+        f"$\\beta = {m.first['beta']:g}$ {change(gap, 'raises it by', 'lowers it by')}"
+        for m in sweep
+        if not m.is_(beta=1.0) and (gap := compare(study, m, base_of(study), "nll"))
+    ]
+    return f"{_upper(ends[0])}; {ends[1]}. As to the NLL, {'; '.join(changes)}."
+
+
+def _mean(interval: Interval | None, sign: int = 1) -> str:
+    return "unknown" if interval is None else number(sign * interval.mean, 1)
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def read_absent(study: Study) -> str:
+    """Name what the chapter describes and this study has not run; empty if it has run all."""
+    members = find_members(study)
+    there = {str(m.first["objective"]) for m in members}
+    absent = [f"*{label_of({'objective': name})}*" for name in OBJECTIVES if name not in there]
+    if not any(m.first["warmup_cycles"] > 1 for m in members):
+        absent.append("cyclical annealing")
+    try:
+        betas(members)
+    except EmptySelectionError:
+        absent.append("the β-VAE")
+    if not absent:
+        return ""
+    return f"Described here but not run in this study: {'; '.join(absent)}."
