@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from pydantic import ValidationError
 
 from vaestudy.config import (
     CompilePolicy,
@@ -20,8 +21,9 @@ from vaestudy.config import (
     load_config,
     parse_run,
 )
-from vaestudy.config_errors import ConfigError
+from vaestudy.config_errors import ConfigError, explain
 from vaestudy.devices import claim_gpu
+from vaestudy.examination import Examination
 
 if TYPE_CHECKING:
     import torch
@@ -57,6 +59,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
+    from vaestudy.classifier import ClassifierError
     from vaestudy.data import DataError
     from vaestudy.jobs import BusyError, DeviceError, MissingResultError
     from vaestudy.libraries import CompileError
@@ -64,7 +67,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.study import MissingTableError
 
     jobs = (BusyError, CompileError, DeviceError, MissingResultError, MissingTableError)
-    return ConfigError, DataError, CheckpointError, ReportError, *jobs
+    return ConfigError, DataError, CheckpointError, ClassifierError, ReportError, *jobs
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -102,6 +105,15 @@ def start_job(device: str, threads: int) -> torch.device:
 def parse_runs(text: str) -> list[RunConfig]:
     """Read the argument of ``--runs``."""
     return [parse_run(values, "--runs") for values in json.loads(text)]
+
+
+def parse_examinations(text: str) -> dict[str, Examination]:
+    """Read the argument of ``--examinations``."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        return {run_id: Examination.model_validate(value) for run_id, value in values.items()}
+    except ValidationError as error:
+        raise ConfigError(explain(error, Examination, "--examinations")) from None
 
 
 def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:
