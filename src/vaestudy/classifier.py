@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli, fixed_binarization
 from vaestudy.data import Dataset
 from vaestudy.files import atomic_path
@@ -135,8 +136,13 @@ def train_classifier(
         )
     classifier = _initial(dataset, settings)
     steps = settings.epochs * (len(dataset.train) // settings.batch_size)
-    adam = torch.optim.Adam(classifier.parameters(), settings.learning_rate)
-    falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.0, total_iters=steps)
+    adam = Adam(
+        classifier.named_parameters(),
+        learning_rate=settings.learning_rate,
+        beta1=0.9,
+        beta2=0.999,
+        eps=1e-8,
+    )
     for epoch in range(settings.epochs):
         seed = stream_seed(settings.seed, "classifier", epoch)
         generator = torch.Generator().manual_seed(seed)
@@ -148,8 +154,8 @@ def train_classifier(
             loss = nn.functional.cross_entropy(classifier(x), dataset.train_labels[rows])
             adam.zero_grad()
             loss.backward()
+            adam.learning_rate = settings.learning_rate * (1 - adam.step_count / steps)
             adam.step()
-            falling.step()
         log.info("epoch %d/%d  loss %.4f", epoch + 1, settings.epochs, loss.item())
     accuracy = measure_accuracy(classifier.eval(), dataset)
     log.info("accuracy on test images: %.4f grey, %.4f binary", accuracy.grey, accuracy.binary)

@@ -35,7 +35,8 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
         *("introduction", "implementing", "architecture", "xavier", "likelihood"),
         *("importance-weighting", "batch-norm", "warmup", "latent-dimension", "activity"),
         *("activity-metric", "effect-importance-weighting", "effect-batch-norm"),
-        *("effect-warmup", "effect-latent-dimension", "visualization", "claims", "ledger"),
+        *("effect-warmup", "effect-latent-dimension", "visualization", "measuring"),
+        *("annealing", "gaps", "information", "quality", "claims", "ledger"),
         *("claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section
