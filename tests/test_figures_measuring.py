@@ -159,7 +159,8 @@ def test_bars_divide_the_kl_and_end_at_their_sum(study: Study) -> None:
     left = FIGURES["information"](study).figure.axes[0]
     widths = np.array([bar.get_width() for bar in left.patches]).reshape(2, -1)
     assert widths[0] == pytest.approx(3.5)
-    assert (widths.sum(0) == pytest.approx(9.0)) and len(widths[0]) == len(FAMILIES)
+    assert widths.sum(0) == pytest.approx(9.0)
+    assert len(widths[0]) == len(FAMILIES)
     assert left.lines[0].get_xdata()[0] == pytest.approx(np.log(1000))
 
 
