@@ -21,6 +21,7 @@ from vaestudy.figures.measuring_data import (
     by_run,
     final_activity,
     find_neighbours,
+    n_images,
 )
 from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
@@ -82,9 +83,8 @@ def information(study: Study) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH, _FRAME + _ROW * len(labels)))
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.5, 1])
     _stack(left, means, {"mutual_information": PALETTE[0], "marginal_kl": _LIGHT})
-    table = study.table("evaluation")
-    n = table.loc[table["metric"] == "mutual_information", "n_data"].max()
-    left.axvline(np.log(n), color=PALETTE[1], lw=1.1)
+    ceiling = np.log(n_images(study, "mutual_information"))
+    left.axvline(ceiling, color=PALETTE[1], lw=1.1)
     left.set_xlabel("mean KL of the code (nats)")
     marks = {"active_units": ("o", INK), "effective_dimensions": ("D", PALETTE[0])}
     marks["participation_ratio"] = ("s", PALETTE[2])

@@ -106,18 +106,14 @@ def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 
 
 def yardstick(study: Study, metric: str) -> float:
-    """Return a measurement of the data themselves, which all runs share."""
-    table = study.table("evaluation")
-    values = table.loc[table["metric"] == metric, "value"]
-    if values.empty:
-        raise EmptySelectionError(f"no run of {study.config.study!r} has {metric}")
-    return float(values.median())
+    """Return a measurement of the data themselves, which all runs of the families share."""
+    return float(by_run(study, {metric: ("", 0)})[metric].median())
 
 
 def n_images(study: Study, metric: str) -> int:
     """Return how many images a measurement was taken on."""
-    table = study.table("evaluation")
-    return int(table.loc[table["metric"] == metric, "n_data"].max())
+    runs = by_run(study, {metric: ("", 0)})
+    return int(study.final(runs[["run_id"]], metric)["n_data"].max())
 
 
 @dataclass(frozen=True)
