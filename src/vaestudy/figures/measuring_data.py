@@ -40,12 +40,12 @@ INFORMATION = {
     "active_units": ("Active units", 1),
 }
 QUALITY = {
-    "fid": ("Fréchet, drawn", 1),
-    "fid_of_means": ("Fréchet, means", 1),
-    "sample_confidence": ("Confidence", 3),
-    "class_balance": ("Balance", 3),
-    "reconstruction_accuracy": ("Accuracy", 3),
-    "memorised": ("Memorised", 3),
+    "fid": ("Fréchet, drawn", 0),
+    "fid_of_means": ("Fréchet, means", 0),
+    "sample_confidence": ("Confidence", 2),
+    "class_balance": ("Balance", 2),
+    "reconstruction_accuracy": ("Accuracy", 2),
+    "memorised": ("Memorised", 2),
 }
 #: Columns that are computed from others, per run.
 _DERIVED = {
