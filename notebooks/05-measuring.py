@@ -204,7 +204,8 @@ if has(study, "mutual_information"):
         else "Below that ceiling, models differ in how well their codes tell images apart"
     )
     warm = ""
-    if study.has(**study.warmup):
+    warmed = study.final(study.declared(**study.warmup), "marginal_kl")
+    if len(warmed):
         drift = difference(study, "marginal_kl", study.warmup, {})
         warm = (
             " Warm-up "
