@@ -6,7 +6,7 @@ Two strided convolutions, a layer of 64 features h(x) and a linear layer on them
 
 Each time an image is presented in training it is grey or drawn as binary pixels, each with
 probability 1/2: what a decoder expects is grey, what it draws is binary, and both are judged. One
-classifier a data set judges all models; it is trained on the CPU, the same on every machine.
+classifier a data set judges all models; it is trained on the CPU, whatever device they are on.
 """
 
 from __future__ import annotations

@@ -109,9 +109,8 @@ def nearest(
     In chunks: memory grows with ``chunk`` times T.
     """
     squares = images.square().sum(-1)
-    found = [
-        (squares - 2 * part @ images.T).min(-1) for part in x.split(chunk)
-    ]  # The rest of the square is the same for all images.
+    # What is left out of the square, |x|², is the same for all images.
+    found = [(squares - 2 * part @ images.T).min(-1) for part in x.split(chunk)]
     least = torch.cat([values for values, _ in found]) + x.square().sum(-1)
     return least.clamp_min(0).sqrt(), torch.cat([index for _, index in found])
 

@@ -128,7 +128,7 @@ def classifier(
 ) -> None:
     """Train the classifier that judges a data set's samples.
 
-    Always on the CPU: the same classifier on every machine. Prints its accuracy on test images.
+    Always on the CPU, whatever device the models are on. Prints its accuracy on test images.
     """
     from vaestudy import progress
     from vaestudy.classifier import save_classifier, train_classifier
