@@ -120,12 +120,7 @@ def memorised_share(
 ) -> float:
     """Return the share of samples nearer to the training set than a quantile of held-out images.
 
-    Parameters
-    ----------
-    samples, held_out
-        Distances to the nearest training image.
-    quantile
-        The share of held-out images that are nearer than the limit.
+    ``samples`` and ``held_out`` are distances to the nearest training image.
     """
     limit = torch.quantile(held_out, quantile)
     return (samples < limit).double().mean().item()
