@@ -111,3 +111,14 @@ def test_resolve_checks_what_it_writes(tmp_path: Path) -> None:
     output = tmp_path / "config.yaml"
     assert vae("resolve", '{"study": "x"}', "--output", str(output)).exit_code == 1
     assert not os.path.exists(output)
+
+
+def test_a_wrong_examination_gives_one_error(tmp_path: Path) -> None:
+    paths = ("--data", str(tmp_path / "data"), "--runs-dir", str(tmp_path))
+    output = ("--output", str(tmp_path / "table"))
+    wrong = '{"some-run": {"gaps": {}}}'
+    result = vae("examine-group", "--runs", "[]", "--examinations", wrong, *paths, *output)
+    assert result.exit_code == 1
+    assert "1 problem in --examinations" in result.output
+    assert "gaps is set but ais is not" in result.output
+    assert not (tmp_path / "table").exists()

@@ -16,6 +16,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.examination import Examination
 from vaestudy.parameters import (
     ModelParameters,
     NonNegativeInt,
@@ -64,7 +65,7 @@ class Experiment(Strict):
     )
 
 
-class Evaluation(Strict):
+class Evaluation(Examination):
     """How trained models are measured."""
 
     n_samples: PositiveInt = Field(
@@ -128,6 +129,10 @@ class StudyConfig(Strict):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {self.seeds} repeat: each replicate needs its own seed")
         return self
+
+    def examination_of(self, run: RunConfig) -> Examination | None:
+        """Return the slower measurements that this run takes part in, or None if in none."""
+        return self.evaluation.of(run, self.base, self.seeds)
 
     @property
     def directory(self) -> Path:

@@ -60,6 +60,10 @@ class LogPxEstimate:
         """Return the Monte Carlo standard error of :meth:`nll`."""
         return self.standard_error.square().sum(1).sqrt() / self.log_px.shape[1]
 
+    def first(self, n: int) -> LogPxEstimate:
+        """Return the estimate of the first n data."""
+        return LogPxEstimate(self.log_px[:, :n], self.standard_error[:, :n])
+
 
 class _StreamingWeights:
     """log Σ w and log Σ w² of log-weights that arrive in chunks, without overflow."""

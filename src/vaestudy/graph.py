@@ -43,6 +43,11 @@ class BlockedEpoch:
         On the state's device.
     compiler
         Makes a faster function of the pure step; none by default.
+
+    Raises
+    ------
+    TypeError
+        If the training data are not 8-bit pixels in memory.
     """
 
     def __init__(
@@ -51,6 +56,11 @@ class BlockedEpoch:
         data: Splits,
         compiler: Callable[[TrainState, int], Callable[..., Tensor]] | None = None,
     ) -> None:
+        if not isinstance(data.train, Tensor) or data.train.dtype != torch.uint8:
+            raise TypeError(
+                f"the training data are {type(data.train).__name__}, of no 8-bit pixels: train "
+                "with train.train_epoch instead"
+            )
         run, device, members = state.runs[0], state.device, len(state.runs)
         self.state, self.pixels, self.run = state, data.train, run
         n, n_features = data.train.shape

@@ -46,7 +46,8 @@ from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
 
-Row = tuple[str, float, float | None, int | None]
+#: metric, value, standard_error, n_samples, n_data
+Row = tuple[str, float, float | None, int | None, int]
 
 BOUNDS = ("bound", "elbo", "reconstruction", "kl")
 COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
@@ -81,15 +82,16 @@ def measure_run(
     scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
     bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
     activity = units[UNITS.index("activity"), 0]
-    rows: list[Row] = [(name, bounds[name], None, run.k) for name in BOUNDS]
-    rows.append(("active_units", float(active_units(activity, threshold)), None, None))
+    n = len(test)
+    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
+    rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
     for measure in _measures_of(run):
-        log_weights = choose_log_weights(model, measure, n_samples, len(test), compile_policy)
+        log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
         generators = stream_generators([run], test.device)
         estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
-        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples))
-    rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None))
-    return _tidy(run, rows, len(test))
+        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples, n))
+    rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None, n))
+    return rows_table(run, rows)
 
 
 def measure_gradients(
@@ -115,9 +117,10 @@ def measure_gradients(
     )
     parts = {"encoder": ratios.encoder, "decoder": ratios.decoder}
     rows: list[Row] = [
-        (f"gradient_snr_{part}", ratio.item(), None, n_draws) for part, ratio in parts.items()
+        (f"gradient_snr_{part}", ratio.item(), None, n_draws, len(batch))
+        for part, ratio in parts.items()
     ]
-    return _tidy(run, rows, len(batch))
+    return rows_table(run, rows)
 
 
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
@@ -127,8 +130,9 @@ def _measures_of(run: RunConfig) -> tuple[str, ...]:
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
 
 
-def _tidy(run: RunConfig, rows: Sequence[Row], n_data: int) -> pd.DataFrame:
-    table = pd.DataFrame([(run.run_id, *row, n_data) for row in rows], columns=list(COLUMNS))
+def rows_table(run: RunConfig, rows: Sequence[Row]) -> pd.DataFrame:
+    """Return a run's measurements as a table with columns ``COLUMNS``."""
+    table = pd.DataFrame([(run.run_id, *row) for row in rows], columns=list(COLUMNS))
     return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
 
 
@@ -160,11 +164,7 @@ def measure_group(
         if read_record(files)["status"] == "diverged":
             log.warning("%s diverged and is not measured", run.run_id)
             continue
-        model, saved = load_model(files.model, device)
-        if saved != run:
-            raise CheckpointError(
-                f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
-            )
+        model = load_run(files, run, device)
         test = test_pixels(dataset, run.binarization).to(device)
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy)]
         if gradient_draws:
@@ -173,3 +173,19 @@ def measure_group(
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)
+
+
+def load_run(files: RunFiles, run: RunConfig, device: torch.device) -> VAE:
+    """Return a run's trained model.
+
+    Raises
+    ------
+    CheckpointError
+        If its file holds another run.
+    """
+    model, saved = load_model(files.model, device)
+    if saved != run:
+        raise CheckpointError(
+            f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
+        )
+    return model

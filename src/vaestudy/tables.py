@@ -6,7 +6,7 @@ gives the same bytes; ``timing`` alone differs between repeats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,23 @@ _TIMING = (
 
 
 def build_tables(
-    runs: Sequence[Run], groups: Sequence[Group], datasets: Sequence[Dataset], directory: Path
+    runs: Sequence[Run],
+    groups: Sequence[Group],
+    datasets: Sequence[Dataset],
+    directory: Path,
+    examined: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Return every table of a study from the files under ``directory``."""
+    """Return every table of a study from the files under ``directory``.
+
+    ``examined`` are the ids of groups with slower measurements as well.
+    """
     files = [RunFiles(directory / "runs" / run.config.run_id) for run in runs]
     records = [read_record(f) for f in files]
     declared = _runs_table(runs, groups, records)
-    evaluation = _evaluation_table(runs, groups, directory)
+    folders = [directory / "groups" / group.group_id for group in groups]
+    measured = [folder / "evaluation.parquet" for folder in folders]
+    measured += [f / "examination.parquet" for f in folders if f.name in examined]
+    evaluation = _evaluation_table(runs, measured)
     return {
         "runs": declared,
         "history": pd.concat([pd.read_parquet(f.history) for f in files], ignore_index=True),
@@ -106,13 +116,8 @@ def _runs_table(
     return pd.DataFrame(rows)
 
 
-def _evaluation_table(
-    runs: Sequence[Run], groups: Sequence[Group], directory: Path
-) -> pd.DataFrame:
-    parts = [
-        pd.read_parquet(directory / "groups" / group.group_id / "evaluation.parquet")
-        for group in groups
-    ]
+def _evaluation_table(runs: Sequence[Run], files: Sequence[Path]) -> pd.DataFrame:
+    parts = [pd.read_parquet(path) for path in files]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     order = {run.config.run_id: i for i, run in enumerate(runs)}
     table = table[table["run_id"].isin(order)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from checkout import MINI, ROOT, TABLES, Checkout
 
@@ -22,6 +24,9 @@ def test_says_how_many_models_and_jobs_a_study_has(fresh: Checkout, name: str) -
     result = fresh.dry_run(config=None if name == "config.yaml" else name)
     assert f"{len(runs)} models, 0 of them trained, in {len(groups)} training jobs" in result.text
     assert result.jobs["train"] == result.jobs["evaluate"] == len(groups)
+    examined = [group for group in groups if any(map(study.examination_of, group.runs))]
+    assert result.jobs["examine"] == len(examined) > 0
+    assert result.jobs["classifier"] == 1
     assert result.jobs["report"] == 1
     assert result.jobs["chapter"] == len(list((ROOT / "notebooks").glob("[0-9][0-9]-*.py")))
 
@@ -75,6 +80,54 @@ def test_gradients_are_measured_for_the_experiments_that_ask(trained: Checkout) 
     }
     assert result.text.count("--gradient-draws 5") == 2
     assert "--gradient-draws 0" not in result.text
+
+
+EXAMINATION: dict[str, Any] = {
+    "n_samples": 2,
+    "information": {"combinations": "objectives"},
+    "ais": {"n_seeds": 1, "n_images": 2, "n_temperatures": 2, "n_chains": 2},
+}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "jobs"),
+    [
+        ({"n_samples": 2}, {}),
+        # Neither size is the base model's.
+        ({"information": {"combinations": "objectives"}}, {}),
+        ({"information": {"combinations": "all"}}, {"examine": 2}),
+        ({"quality": {"n_samples": 9}}, {"examine": 2, "classifier": 1}),
+    ],
+)
+def test_slower_measurements_are_jobs_of_the_runs_that_are_chosen(
+    fresh: Checkout, tmp_path: Path, evaluation: dict[str, Any], jobs: dict[str, int]
+) -> None:
+    checkout = fresh.copy(tmp_path / "checkout")
+    checkout.configure(evaluation=evaluation)
+    planned = checkout.dry_run(TABLES).jobs
+    assert {name: planned[name] for name in ("examine", "classifier") if name in planned} == jobs
+    run = expand_grid(load_config(checkout.path / "mini.yaml"))[0].config
+    alone = checkout.dry_run(f"results/mini/runs/{run.run_id}/evaluation.csv").jobs
+    assert alone.get("examine", 0) == min(1, jobs.get("examine", 0))
+
+
+def test_examining_a_finished_study_trains_and_evaluates_nothing(trained: Checkout) -> None:
+    trained.configure(evaluation=EXAMINATION)
+    planned = trained.dry_run(TABLES).jobs
+    assert planned["examine"] == 2
+    assert not TRAINING & set(planned)
+    trained.run(TABLES)
+    table = pd.read_csv(trained.path / "results/mini/tables/evaluation.csv")
+    assert table.groupby("metric")["run_id"].nunique()[["ais_nll", "nll"]].tolist() == [2, 2]
+    assert "mutual_information" not in set(table["metric"])
+    assert trained.dry_run(TABLES).jobs == {}
+    more = {**EXAMINATION, "ais": {**EXAMINATION["ais"], "n_chains": 3}}
+    trained.configure(evaluation=more)
+    assert {"examine", "tables"} <= set(trained.dry_run(TABLES).jobs)
+    assert not TRAINING & set(trained.dry_run(TABLES).jobs)
+    trained.configure(evaluation=EXAMINATION)
+    trained.edit("src/vaestudy/hmc.py")
+    assert set(trained.dry_run(TABLES).jobs) == {"examine", "tables"}
 
 
 def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:

@@ -35,8 +35,9 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
         *("introduction", "implementing", "architecture", "xavier", "likelihood"),
         *("importance-weighting", "batch-norm", "warmup", "latent-dimension", "activity"),
         *("activity-metric", "effect-importance-weighting", "effect-batch-norm"),
-        *("effect-warmup", "effect-latent-dimension", "visualization", "beyond"),
-        *("gradient-signal", "claims", "ledger", "claims-waiting", "appendix", "runs"),
+        *("effect-warmup", "effect-latent-dimension", "visualization", "measuring"),
+        *("annealing", "gaps", "information", "quality", "beyond", "gradient-signal"),
+        *("claims", "ledger", "claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section
     figures = set(re.findall(r'<figure[^>]* id="fig:([\w-]+)"', html))

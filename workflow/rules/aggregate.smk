@@ -17,7 +17,9 @@ rule resolved_grid:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=STUDY.model_dump_json(exclude={"checkpoint_every", "compile", "device", "report"}),
+        values=STUDY.model_dump_json(
+            exclude={"checkpoint_every", "compile", "device", "report"}
+        ),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 
@@ -40,6 +42,7 @@ rule tables:
         config=rules.resolved_grid.output,
         data=expand(rules.dataset.output, dataset=DATASETS),
         evaluations=expand(rules.evaluate.output, group=GROUPS),
+        examinations=expand(rules.examine.output, group=EXAMINED),
         code=sources("tables.py", "stats.py"),
     output:
         [

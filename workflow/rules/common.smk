@@ -52,6 +52,16 @@ GROUPS = {
     for group in group_runs([run.config for run in RUNS.values()], STUDY.max_members)
 }
 GROUP_OF = {run.run_id: name for name, group in GROUPS.items() for run in group.runs}
+# What of the slower measurements each group takes part in: by run, as JSON.
+EXAMINATIONS = {
+    name: {
+        run.run_id: wanted.model_dump(mode="json")
+        for run in group.runs
+        if (wanted := STUDY.examination_of(run)) is not None
+    }
+    for name, group in GROUPS.items()
+}
+EXAMINED = [name for name, wanted in EXAMINATIONS.items() if wanted]
 COMBINATIONS, EXPERIMENTS = defaultdict(list), defaultdict(list)
 for run_id, run in RUNS.items():
     COMBINATIONS[run.config.combination_id].append(run_id)
@@ -94,16 +104,28 @@ def dataset_of(group_id):
     return f"{RESULTS}/data/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
 
-def evaluation_of(run_id):
-    """The file that holds a run's measurements."""
+def classifier_of(group_id):
+    """The classifier that judges the group's samples, if any are judged."""
+    if not any(wanted["quality"] for wanted in EXAMINATIONS[group_id].values()):
+        return []
+    return f"{RESULTS}/classifiers/{GROUPS[group_id].runs[0].dataset}.safetensors"
+
+
+def measurements_of(run_id):
+    """The files that hold a run's measurements."""
     known(run_id, RUNS, "run")
-    return f"{RESULTS}/groups/{GROUP_OF[run_id]}/evaluation.parquet"
+    group = f"{RESULTS}/groups/{GROUP_OF[run_id]}"
+    examined = STUDY.examination_of(RUNS[run_id].config) is not None
+    return [f"{group}/evaluation.parquet"] + (
+        [f"{group}/examination.parquet"] if examined else []
+    )
 
 
 def evaluations(named, name, kind):
     """The measurements of all runs of one combination or experiment."""
     known(name, named, kind)
-    return list(dict.fromkeys(evaluation_of(run_id) for run_id in named[name]))
+    files = [path for run_id in named[name] for path in measurements_of(run_id)]
+    return list(dict.fromkeys(files))
 
 
 def figure_inputs(wildcards):
@@ -145,6 +167,21 @@ def evaluate_minutes(wildcards, attempt):
     # A gradient costs about three passes of its batch.
     passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
     return minutes(len(runs) * passes, attempt)
+
+
+def examine_minutes(wildcards, attempt):
+    """The same for slower measurements, nearly all of whose time goes into annealing and gaps."""
+    passes = 0
+    for wanted in EXAMINATIONS[wildcards.group].values():
+        if ais := wanted["ais"]:
+            # Forward and back through the decoder; data, simulated data there and back; pilots.
+            steps = 2 * ais["n_temperatures"] * ais["n_leapfrog"]
+            passes += steps * ais["n_images"] * (3 * ais["n_chains"] + 4)
+        if gaps := wanted["gaps"]:
+            passes += gaps["n_images"] * (2 * gaps["n_samples"] + 100_000)
+        if quality := wanted["quality"]:
+            passes += 200 * quality["n_samples"]
+    return minutes(passes, attempt)
 
 
 def minutes(passes, attempt):

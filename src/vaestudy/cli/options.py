@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 import yaml
+from pydantic import ValidationError
 
 from vaestudy.config import (
     CompilePolicy,
@@ -21,8 +22,9 @@ from vaestudy.config import (
     load_config,
     parse_run,
 )
-from vaestudy.config_errors import ConfigError
+from vaestudy.config_errors import ConfigError, explain
 from vaestudy.devices import claim_gpu
+from vaestudy.examination import Examination
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +60,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.checkpoint import CheckpointError
+    from vaestudy.classifier import ClassifierError
     from vaestudy.data import DataError
     from vaestudy.devices import DeviceError
     from vaestudy.estimator.fitting import DivergenceError
@@ -68,8 +71,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.study import MissingTableError
 
     jobs = (BusyError, CompileError, DeviceError, MissingResultError, MissingTableError)
-    own_data = (DivergenceError, FileError)
-    return ConfigError, DataError, CheckpointError, ReportError, *own_data, *jobs
+    models = (CheckpointError, ClassifierError, DivergenceError)
+    return ConfigError, DataError, FileError, ReportError, *models, *jobs
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -124,6 +127,15 @@ def assignments(items: list[str]) -> dict[str, Any]:
 def parse_runs(text: str) -> list[RunConfig]:
     """Read the argument of ``--runs``."""
     return [parse_run(values, "--runs") for values in json.loads(text)]
+
+
+def parse_examinations(text: str) -> dict[str, Examination]:
+    """Read the argument of ``--examinations``."""
+    try:
+        values: dict[str, Any] = json.loads(text)
+        return {run_id: Examination.model_validate(value) for run_id, value in values.items()}
+    except ValidationError as error:
+        raise ConfigError(explain(error, Examination, "--examinations")) from None
 
 
 def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:

@@ -21,6 +21,7 @@ from vaestudy.cli.options import (
     RunsDir,
     Threads,
     open_study,
+    parse_examinations,
     parse_runs,
     plain_errors,
     read_grid,
@@ -123,6 +124,67 @@ def evaluate_group(
 
 
 @plain_errors
+def classifier(
+    data: Prepared,
+    output: Annotated[Path, typer.Option(help="File to write.")],
+    threads: Threads = 1,
+    log: LogFile = None,
+) -> None:
+    """Train the classifier that judges a data set's samples.
+
+    Always on the CPU, whatever device the models are on. Prints its accuracy on test images.
+    """
+    from vaestudy import progress
+    from vaestudy.classifier import save_classifier, train_classifier
+    from vaestudy.data import load_prepared
+
+    progress.log_to(log)
+    start_job("cpu", threads)
+    dataset = load_prepared(data)
+    trained, accuracy = train_classifier(dataset)
+    save_classifier(trained, accuracy, dataset, output)
+    typer.echo(f"{dataset.name}: accuracy {accuracy.grey:.4f} grey, {accuracy.binary:.4f} binary")
+
+
+@plain_errors
+def examine_group(
+    runs: Runs,
+    examinations: Annotated[
+        str, typer.Option(help="What each run is examined for: a JSON object by run id.")
+    ],
+    data: Prepared,
+    runs_dir: RunsDir,
+    output: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
+    classifier: Annotated[
+        Path | None, typer.Option(help="A file made by `vaestudy classifier`, for quality.")
+    ] = None,
+    n_samples: Annotated[int, typer.Option(min=1, help="Importance samples an image.")] = 5000,
+    device: Device = "auto",
+    threads: Threads = 1,
+    log: LogFile = None,
+) -> None:
+    """Examine trained runs by the slower estimators.
+
+    Annealed log-likelihood, gaps, information, quality of samples, as one table.
+    """
+    from vaestudy import examine, progress
+    from vaestudy.data import load_prepared
+    from vaestudy.files import write_parquet
+
+    progress.log_to(log)
+    table = examine.examine_group(
+        parse_runs(runs),
+        parse_examinations(examinations),
+        load_prepared(data),
+        runs_dir,
+        classifier=classifier,
+        n_samples=n_samples,
+        device=start_job(device, threads),
+    )
+    write_parquet(output, table)
+
+
+@plain_errors
 def aggregate(
     config: ConfigFile = Path("config.yaml"),
     output: Annotated[
@@ -140,9 +202,9 @@ def aggregate(
     names = dict.fromkeys(run.config.dataset for run in runs)
     datasets = [load_prepared(study.directory / "data" / f"{n}.safetensors") for n in names]
     groups = group_runs([run.config for run in runs], study.max_members)
-    write_tables(
-        build_tables(runs, groups, datasets, study.directory), output or study.directory / "tables"
-    )
+    examined = {g.group_id for g in groups if any(map(study.examination_of, g.runs))}
+    tables = build_tables(runs, groups, datasets, study.directory, examined)
+    write_tables(tables, output or study.directory / "tables")
 
 
 @plain_errors
@@ -232,5 +294,6 @@ def report(
 
 
 COMMANDS = (
-    data, train_group, evaluate_group, aggregate, claims, resolve, extract, chapter, report
+    data, classifier, train_group, evaluate_group, examine_group, aggregate, claims, resolve,
+    extract, chapter, report
 )  # fmt: skip

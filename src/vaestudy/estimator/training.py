@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from vaestudy.devices import select_device
 from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.persistence import Saved
 from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
-from vaestudy.jobs import OnEpoch, select_device
+from vaestudy.jobs import OnEpoch
 from vaestudy.progress import bar_reporter
 from vaestudy.rng import stream_seed
 from vaestudy.train import Rows, TrainState, initial_state

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaestudy.figures import activity, beyond, claims, implementing, visualization
+from vaestudy.figures import activity, beyond, claims, implementing, measuring, visualization
 from vaestudy.figures.drawing import Drawing
 from vaestudy.files import atomic_path, write_csv
 
@@ -24,6 +24,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **implementing.FIGURES,
     **activity.FIGURES,
     **visualization.FIGURES,
+    **measuring.FIGURES,
     **beyond.FIGURES,
     **claims.FIGURES,
 }

@@ -1,0 +1,336 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["parameters"]
+config = "configs/quick.yaml"
+
+# %% tags=["setup"]
+import math
+
+from vaestudy.figures import FIGURES
+from vaestudy.figures.measuring_data import (
+    GAPS,
+    INFORMATION,
+    LIKELIHOOD,
+    QUALITY,
+    by_family,
+    by_run,
+    has,
+    n_images,
+    yardstick,
+)
+from vaestudy.quality import MEMORISED_QUANTILE
+from vaestudy.report import present
+from vaestudy.report.phrases import change, difference
+from vaestudy.stats import mean_interval, number
+from vaestudy.study import Study
+
+present.style()
+study = Study.load(config)
+settings = study.config.evaluation
+iwae = study.iwae
+COMPARED = "means over seeds with their 95 % intervals where there is more than one seed"
+
+
+def mean_of(metric, parameters):
+    return mean_interval(study.final(study.runs(**parameters), metric)["value"])
+
+
+def change_of_number(interval, more, less, digits):
+    """Say how a pure number changes, which has no unit."""
+    return change(interval, more, less, unit="", digits=digits).replace("  ", " ")
+
+
+# %% [markdown]
+# # Measuring {#sec:measuring}
+#
+# Every comparison so far rests on two numbers, an estimate of the test NLL and a count of active
+# dimensions. Both have their weaknesses: the estimate is a bound whose slack depends on the encoder, the
+# count on a threshold. This section measures the same models by other means, and asks of each number
+# how far it can be trusted.
+#
+# ## Annealed importance sampling {#sec:annealing}
+#
+# The estimate of @eq:nll is low where the encoder is a bad proposal, and an encoder that serves the
+# training objective need not be a good one. Annealed importance sampling [@neal2001; @wu2017] needs the encoder at
+# most as a place to start. Chains walk from a base $q_0(z)$ to the joint $p_\theta(x, z)$ through
+#
+# $$ f_t(z) = q_0(z)^{1 - \beta_t}\, p_\theta(x, z)^{\beta_t}, \qquad 0 = \beta_0 < \dots < \beta_T = 1 , $$ {#eq:annealing}
+#
+# by one Hamiltonian transition at each temperature, and carry weights $w$ with $\mathbb E[w] = p_\theta(x)$, so
+# that $\log \frac1C \sum_c w_c$ over $C$ chains is a bound from below as well. How close it comes can be checked on images
+# that the model has made itself [@grosse2015]: there an exact posterior sample is known, chains that
+# start from it and walk backwards give a bound from above, and the distance of the two is the most
+# that annealing with these settings leaves, on images like these.
+
+# %%
+if has(study, "ais_nll"):
+    runs = by_run(study, LIKELIHOOD)
+    present.figure(
+        FIGURES["annealed"](study),
+        label="fig:annealed",
+        caption=f"Two estimates of the NLL of the same {n_images(study, 'ais_nll')} test images, a row of points a run: plain importance "
+        f"sampling with {settings.n_samples:,} samples and annealed importance sampling with {settings.ais.n_chains} chains of "
+        f"{settings.ais.n_temperatures} temperatures. The bar reaches as far below the annealed estimate as the two bounds of "
+        "the bidirectional check (BDMC) lie apart on simulated images.",
+        alt="For each model an open and a filled point on a line, the annealed estimate to the left of "
+        "the plain one, and a bar to the left of it.",
+        width="85%",
+    )
+    present.table(
+        by_family(runs, LIKELIHOOD),
+        label="tbl:annealed",
+        caption=f"Plain and annealed NLL of the same images (nats), what the plain estimate leaves, the gap of the bidirectional check on "
+        f"simulated images, and the effective number of chains, of {settings.ais.n_chains}; {COMPARED}. $n$: seeds.",
+        runs=runs["run_id"].tolist(),
+        data=runs,
+    )
+    left, gap = mean_interval(runs["left"]), mean_interval(runs["bdmc_gap"])
+    chains = runs["ais_effective_chains"].mean()
+    start = "the encoder's $q_\\phi(z \\mid x)$" if settings.ais.base == "encoder" else "the prior"
+    nll_gap = difference(study, "ais_nll", iwae, {})
+    size = "less" if gap.mean < left.mean else "more"
+    present.prose(f"""
+With {start} as the base, annealing finds on average {number(left.mean, 2)} nats more than {settings.n_samples:,} importance
+samples do (@fig:annealed, @tbl:annealed). The check on simulated images gives a gap of {number(gap.mean, 2)} nats, {size} than that, and of
+{settings.ais.n_chains} chains {number(chains, 1)} count. On these images and by the annealed estimate, training with
+importance weights {change(nll_gap, "raises the NLL by", "lowers the NLL by")}. An estimate that moves by more than
+the difference of two models cannot rank them; one that moves all models alike still can. For
+scale: @wu2017 found 0.8 nat beneath the bound of 100,000 samples.
+""")
+else:
+    present.prose("This study was not annealed: its configuration has no `ais`.")
+
+# %% [markdown]
+# ## What the ELBO leaves {#sec:gaps}
+#
+# The ELBO lies below $\log p_\theta(x)$ by $D_{\mathrm{KL}}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))$. @cremer2018 divide that
+# distance by asking what the best factorised Gaussian $q^*$ for the single image could reach:
+#
+# $$ \underbrace{\log p_\theta(x) - \mathcal L[q^*]}_{\text{approximation gap}}
+#    + \underbrace{\mathcal L[q^*] - \mathcal L[q_\phi]}_{\text{amortization gap}} . $$ {#eq:gaps}
+#
+# The first is the price of the family, the second that of an encoder which has to serve all images at once.
+# We find $q^*$ by gradient ascent from the encoder's answer, and take the annealed estimate for $\log p_\theta(x)$;
+# the approximation gap is as far too small as that estimate is too low.
+
+# %%
+if has(study, "approximation_gap"):
+    runs = by_run(study, GAPS)
+    present.figure(
+        FIGURES["inference-gaps"](study),
+        label="fig:inference-gaps",
+        caption=f"What lies between the ELBO and the annealed log-likelihood of {n_images(study, 'approximation_gap')} test images, by @eq:gaps; means over seeds.",
+        alt="A stacked horizontal bar for each model: the approximation gap, then the amortization gap.",
+        width="85%",
+    )
+    present.table(
+        by_family(runs, GAPS),
+        label="tbl:gaps",
+        caption=f"Approximation and amortization gap, and their sum, in nats; {COMPARED}. $n$: seeds.",
+        runs=runs["run_id"].tolist(),
+        data=runs,
+    )
+    base_gaps = [mean_of(name, {}) for name in ("approximation_gap", "amortization_gap")]
+    larger = (
+        "the encoder, not the family, is what costs most"
+        if base_gaps[1].mean > base_gaps[0].mean
+        else "the family costs more than the encoder"
+    )
+    negative = (
+        " An approximation gap below zero says that annealing fell short of $\\mathcal L[q^*]$: more "
+        "temperatures or chains would be needed."
+        if runs["approximation_gap"].min() < 0
+        else ""
+    )
+    wider = difference(study, "approximation_gap", iwae, {})
+    lazier = difference(study, "amortization_gap", iwae, {})
+    present.prose(f"""
+For the VAE the approximation gap is {number(base_gaps[0].mean, 2)} nats and the amortization gap {number(base_gaps[1].mean, 2)}: {larger}
+(@fig:inference-gaps, @tbl:gaps).{negative} Importance weighting {change(wider, "widens the approximation gap by", "narrows the approximation gap by")}; the
+amortization gap it {change(lazier, "widens by", "narrows by")}. Wider ones are to be expected: it asks for a $q_\\phi$ from which one
+of {iwae["k"]} samples is good, and no longer for a posterior that is near a factorised Gaussian.
+Cremer et al. [-@cremer2018] report gaps of 1.4 and 1.3 nats for a larger model trained for longer on all of MNIST.
+""")
+else:
+    present.prose("This study has no gaps: its configuration has no `gaps`.")
+
+# %% [markdown]
+# ## Information in the code {#sec:information}
+#
+# How much the code says about the image is bounded by how many images there are to tell apart. With
+# the aggregate posterior $q(z) = \frac1N \sum_n q_\phi(z \mid x_n)$ the mean KL term divides [@hoffman2016] into
+#
+# $$ \frac1N \sum_n D_{\mathrm{KL}}\bigl(q_\phi(z \mid x_n) \,\|\, p(z)\bigr) = I(n; z) + D_{\mathrm{KL}}\bigl(q(z) \,\|\, p(z)\bigr),
+#    \qquad I(n; z) \le \ln N , $$ {#eq:information}
+#
+# the mutual information of code and image, and the marginal KL. The second tells how far the codes taken together
+# are from the prior that samples are drawn from. It buys nothing: only the first describes images.
+#
+# A count of active dimensions needs a threshold. Where dimensions share the KL unequally, an effective
+# number does without one [@hill1973]: with shares $p_u$ of the mean KL,
+#
+# $$ D_1 = \exp\Bigl(-\sum_u p_u \ln p_u\Bigr), \qquad D_2 = \frac{1}{\sum_u p_u^2} , $$ {#eq:effective}
+#
+# each of them $k$ if $k$ dimensions share it equally.
+
+# %%
+if has(study, "mutual_information"):
+    runs = by_run(study, INFORMATION)
+    n = n_images(study, "mutual_information")
+    present.figure(
+        FIGURES["information"](study),
+        label="fig:information",
+        caption=f"Left: the mean KL of the code over {n:,} test images, divided by @eq:information, and the most that the first part can be, "
+        f"$\\ln N \\approx {math.log(n):.2f}$. Right: active dimensions, and the effective numbers $D_1$ and $D_2$ of @eq:effective. Means over seeds.",
+        alt="Left, stacked bars of mutual information and marginal KL, the first ending at a vertical "
+        "line. Right, three marks for each model: effective numbers of dimensions lie left of active units.",
+    )
+    present.table(
+        by_family(runs, INFORMATION),
+        label="tbl:information",
+        caption=f"Mutual information and marginal KL (nats), effective and active dimensions; {COMPARED}. $n$: seeds.",
+        runs=runs["run_id"].tolist(),
+        data=runs,
+    )
+    least, most = runs["mutual_information"].min(), runs["mutual_information"].max()
+    share = mean_interval(
+        runs["mutual_information"] / (runs["mutual_information"] + runs["marginal_kl"])
+    )
+    full = least > 0.95 * math.log(n)
+    reading = (
+        "At that ceiling every test image is told from all others, so that mutual information no longer tells models "
+        "apart; the marginal KL does"
+        if full
+        else "Below that ceiling, models differ in how well their codes tell images apart"
+    )
+    warm = ""
+    warmed = study.final(study.declared(**study.warmup), "marginal_kl")
+    if len(warmed):
+        drift = difference(study, "marginal_kl", study.warmup, {})
+        warm = (
+            " Warm-up "
+            + change(drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by")
+            + "."
+        )
+    fewer = mean_interval(runs["active_units"] - runs["effective_dimensions"])
+    present.prose(f"""
+Mutual information lies between {number(least, 2)} and {number(most, 2)} nats, where $\\ln N$ is {math.log(n):.2f} (@fig:information,
+@tbl:information). {reading}. It is {100 * share.mean:.0f} % of the KL term on average; the rest is the distance between the codes and
+the prior that samples come from.{warm} Effective dimensions are fewer than active ones, $D_1$ by {number(fewer.mean, 1)}
+on average: the threshold counts dimensions that carry little.
+""")
+else:
+    present.prose("This study did not divide the KL term: its configuration has no `information`.")
+
+# %%
+drawn = FIGURES["activity-density"](study)
+present.figure(
+    drawn,
+    label="fig:activity-density",
+    caption="Activity of all latent dimensions of all runs with unchanged heads and the base model's decoder, by objective. Left: its density on "
+    f"a logarithmic axis. Right: the share of dimensions with more activity. The line is the threshold of {settings.activity_threshold:g}.",
+    alt="Left, density curves over activity on a logarithmic axis with a vertical line at the "
+    "threshold. Right, falling curves.",
+)
+density = drawn.data
+threshold = settings.activity_threshold
+texts = []
+for name, curve in density.groupby("model", sort=False):
+    shares = {
+        at: float(curve.loc[curve["activity"] <= at, "share_above"].min())
+        if (curve["activity"] <= at).any()
+        else 1.0
+        for at in (threshold / 3, threshold, 3 * threshold)
+    }
+    low, middle, high = shares.values()
+    texts.append(
+        f"for the {name}, {100 * middle:.0f} % of the dimensions count as active, {100 * low:.0f} % "
+        f"with a threshold a third as high and {100 * high:.0f} % with one three times as high"
+    )
+present.prose(f"""
+How much depends on the threshold shows in the density of $A_u$ over runs (@fig:activity-density). Where it
+has a gap, all thresholds within the gap count the same; outside one, the count moves with the threshold. Here,
+{"; ".join(texts)}.
+""")
+
+# %% [markdown]
+# ## Samples, judged {#sec:quality}
+#
+# A likelihood does not show what samples look like. A small convolutional classifier of the data set, trained once
+# on grey and on binary images, serves as the judge. It names the class of each sample, and its last hidden
+# layer gives features, whose means $m$ and covariances $C$ over samples and over training images are compared by
+# the Fréchet distance [@heusel2017],
+#
+# $$ \lVert m_1 - m_2 \rVert^2 + \operatorname{tr}\bigl( C_1 + C_2 - 2\,(C_1 C_2)^{1/2} \bigr) . $$ {#eq:frechet}
+#
+# Samples are judged twice: as *drawn* pixels, which is what the model says of data, against images binarized
+# alike; and as decoder *means*, which are free of the pixels' own noise, against grey images. The features are
+# not those of the network that other papers use, so the distances compare within this report only.
+
+# %%
+if has(study, "fid"):
+    runs = by_run(study, QUALITY)
+    floor, floor_means = yardstick(study, "fid_floor"), yardstick(study, "fid_floor_of_means")
+    accuracy, sure = yardstick(study, "test_accuracy"), yardstick(study, "test_confidence")
+    present.table(
+        by_family(runs, QUALITY),
+        label="tbl:quality",
+        caption=f"Quality of {settings.quality.n_samples:,} samples: Fréchet distance from the training images; mean confidence of the classifier on drawn "
+        "pixels; balance, the effective number of predicted classes over all classes; its accuracy on reconstructions of "
+        f"test images; and the share of drawn samples nearer to a training image than the nearest {100 * MEMORISED_QUANTILE:.0f} % of test "
+        f"images; {COMPARED}. $n$: seeds. Test images themselves have distances of {number(floor, 1)} (drawn) and "
+        f"{number(floor_means, 1)} (grey), a confidence of {number(sure, 3)} and an accuracy of {number(accuracy, 3)}.",
+        runs=runs["run_id"].tolist(),
+        data=runs,
+    )
+    worst = runs["memorised"].max()
+    fid_gap = difference(study, "fid", iwae, {})
+    apart = mean_of("fid", {}).mean > 3 * floor
+    verdict = (
+        "samples from the prior are easily told from digits"
+        if apart
+        else "samples from the prior come close to digits"
+    )
+    kept = difference(study, "reconstruction_accuracy", iwae, {})
+    base_fid, base_sure = mean_of("fid", {}), mean_of("sample_confidence", {})
+    base_kept = mean_of("reconstruction_accuracy", {})
+    present.prose(f"""
+The classifier names {100 * accuracy:.1f} % of the test images rightly and is sure of them to {number(sure, 3)} on average.
+Of the VAE's samples it is sure to {number(base_sure.mean, 3)}, and their Fréchet distance of {number(base_fid.mean, 1)} stands
+against {number(floor, 1)} for test images (@tbl:quality): {verdict}. Importance weighting
+{change_of_number(fid_gap, "raises the distance by", "lowers the distance by", 1)}. Reconstructions of the VAE keep the class in
+{100 * base_kept.mean:.1f} % of cases, and importance weighting {change_of_number(kept, "raises the share by", "lowers the share by", 3)}.
+""")
+else:
+    present.prose("This study's samples were not judged: its configuration has no `quality`.")
+
+# %%
+drawn = FIGURES["nearest-training-image"](study)
+present.figure(
+    drawn,
+    label="fig:nearest-training-image",
+    caption="A check for memorisation, with the base VAE. Of 1,000 drawn samples, for each digit, the one closest to a training image of "
+    "that digit, above that image; below, the same for test images. Distances are Euclidean, from "
+    "drawn pixels to grey training images.",
+    alt="Four rows of digits: samples, their nearest training images, test images, and theirs.",
+)
+closest = drawn.data.groupby("kind")["distance"].min()
+remark = (
+    f" In no run of @tbl:quality do more than {100 * worst:.1f} % of the samples come nearer to the training set than "
+    f"the nearest {100 * MEMORISED_QUANTILE:.0f} % of the test images do: the samples are not copies."
+    if has(study, "memorised") and worst <= 2 * MEMORISED_QUANTILE
+    else f" In the run most suspect {100 * worst:.1f} % of the samples come nearer to the training set than the nearest "
+    f"{100 * MEMORISED_QUANTILE:.0f} % of the test images do."
+    if has(study, "memorised")
+    else ""
+)
+present.prose(f"""
+A model could also draw good samples by remembering images. The closest of 1,000 samples is {number(closest["sample"], 1)} away from a training
+image, the closest test image {number(closest["test"], 1)} (@fig:nearest-training-image).{remark}
+""")

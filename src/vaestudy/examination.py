@@ -1,0 +1,128 @@
+"""The slower measurements that a configuration asks for, and of which runs."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from vaestudy.parameters import (
+    OBJECTIVE_PARAMETERS,
+    ModelParameters,
+    PositiveFloat,
+    PositiveInt,
+    RunConfig,
+    Strict,
+)
+
+_OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
+#: Parameters in which a run may differ from the base model and still be one of the combinations.
+FREE: dict[str, frozenset[str]] = {
+    "objectives": frozenset(_OBJECTIVE),
+    "families": frozenset(_OBJECTIVE | {"batch_norm", "warmup", "warmup_cycles", "warmup_rise"}),
+    "all": frozenset(ModelParameters.model_fields),
+}
+
+
+class Chosen(Strict):
+    """Of which runs a measurement is taken."""
+
+    combinations: Literal["objectives", "families", "all"] = Field(
+        "all",
+        description="objectives: those that equal the base model but for objective and k; "
+        "families: but for batch_norm and warm-up too; all.",
+    )
+    n_seeds: PositiveInt | None = Field(
+        None, description="Of each combination the first so many of `seeds`; all if left out."
+    )
+
+    def includes(self, run: RunConfig, base: ModelParameters, seeds: list[int]) -> bool:
+        """Whether the run is among those chosen."""
+        free = FREE[self.combinations]
+        same = all(
+            getattr(run, name) == getattr(base, name)
+            for name in ModelParameters.model_fields
+            if name not in free
+        )
+        return same and run.seed in seeds[: self.n_seeds]
+
+
+class AnnealedSampling(Chosen):
+    """Annealed importance sampling of log p(x), and its bidirectional check."""
+
+    n_images: PositiveInt = Field(100, description="The first so many test images.")
+    n_temperatures: PositiveInt = Field(200, description="Transitions of a chain.")
+    n_chains: PositiveInt = Field(10, description="Chains an image.")
+    n_leapfrog: PositiveInt = Field(10, description="Leapfrog steps a transition.")
+    base: Literal["encoder", "prior"] = Field(
+        "encoder", description="Where chains start: q(z|x), which takes fewer steps, or p(z)."
+    )
+
+
+class Gaps(Strict):
+    """Approximation and amortization gaps, of the runs and with the log p(x) that `ais` takes."""
+
+    n_images: PositiveInt = Field(100, description="The first so many of the images of `ais`.")
+    n_samples: PositiveInt = Field(1000, ge=2, description="Samples of z an image in both bounds.")
+    tolerance: PositiveFloat = Field(
+        0.01, description="The search for q* ends when it gains no more nats in 100 steps."
+    )
+
+
+class Information(Chosen):
+    """Mutual information of image and code, marginal KL, effective dimensions."""
+
+    n_samples: PositiveInt = Field(10, description="Samples of z a test image.")
+
+
+class Quality(Chosen):
+    """Samples and reconstructions, judged by a classifier and against the training set."""
+
+    n_samples: PositiveInt = Field(5000, ge=2, description="Samples from the prior.")
+
+
+class Examination(Strict):
+    """The slower measurements of a run; one that is left out is not taken."""
+
+    ais: AnnealedSampling | None = Field(
+        None, description="Annealed importance sampling on some test images; slow."
+    )
+    gaps: Gaps | None = Field(
+        None, description="What keeps the ELBO below log p(x); needs `ais`. Slow."
+    )
+    information: Information | None = Field(
+        None, description="Mutual information, marginal KL, effective dimensions; fast."
+    )
+    quality: Quality | None = Field(
+        None, description="Samples and reconstructions, judged by a classifier; fast."
+    )
+
+    @model_validator(mode="after")
+    def _gaps_fit_into_ais(self) -> Self:
+        if self.gaps is None:
+            return self
+        if self.ais is None:
+            raise ValueError(
+                "gaps is set but ais is not: gaps need the log p(x) that ais estimates; add ais, "
+                "or leave gaps out"
+            )
+        if self.gaps.n_images > self.ais.n_images:
+            raise ValueError(
+                f"gaps.n_images is {self.gaps.n_images} but ais.n_images is {self.ais.n_images}: "
+                "gaps are measured on images of ais; lower the former or raise the latter"
+            )
+        return self
+
+    def of(self, run: RunConfig, base: ModelParameters, seeds: list[int]) -> Examination | None:
+        """Return what this run is examined for, or None if for nothing."""
+
+        def wanted(chosen: Chosen | None) -> bool:
+            return chosen is not None and chosen.includes(run, base, seeds)
+
+        kept = {
+            "ais": self.ais if wanted(self.ais) else None,
+            "gaps": self.gaps if wanted(self.ais) else None,
+            "information": self.information if wanted(self.information) else None,
+            "quality": self.quality if wanted(self.quality) else None,
+        }
+        return Examination.model_validate(kept) if any(kept.values()) else None

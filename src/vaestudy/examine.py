@@ -1,0 +1,245 @@
+"""A finished run examined by the slower estimators: rows beside those of :mod:`vaestudy.measure`.
+
+Nats per datum unless the name says otherwise. Annealed importance sampling: ``ais_nll``, and on the
+same images ``is_nll``, the plain importance-sampled one; ``ais_effective_chains`` and
+``ais_acceptance``; on simulated images ``bdmc_gap``, upper bound − lower. Gaps: the
+``approximation_gap`` and ``amortization_gap``. Information: ``mutual_information``,
+``marginal_kl``, ``effective_dimensions`` and ``participation_ratio``. Quality: see
+:func:`vaestudy.quality.measure_quality`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vaestudy.ais import AISEstimate, estimate_log_px_ais
+from vaestudy.annealing import AnnealingSettings
+from vaestudy.bdmc import bidirectional_bounds
+from vaestudy.classifier import ClassifierError, load_classifier
+from vaestudy.config import RunConfig
+from vaestudy.data import Dataset
+from vaestudy.evaluate import estimate_log_px
+from vaestudy.examination import AnnealedSampling, Examination, Gaps, Information, Quality
+from vaestudy.gaps import PerDatum, inference_gaps
+from vaestudy.information import (
+    effective_rank,
+    encode_all,
+    information_terms,
+    participation_ratio,
+)
+from vaestudy.jobs import RunFiles, read_record, test_pixels
+from vaestudy.measure import COLUMNS, Row, load_run, rows_table
+from vaestudy.posteriors import FitSettings
+from vaestudy.quality import Judge, make_judge, measure_quality
+from vaestudy.rng import stream_seed
+from vaestudy.vae import VAE, kl_per_unit
+
+log = logging.getLogger(__name__)
+
+#: Steps between two looks at how far the search for the best posteriors has come.
+_WINDOW = 100
+
+
+def anneal(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    settings: AnnealedSampling,
+    n_samples: int,
+) -> tuple[AISEstimate, list[Row]]:
+    """Return the annealed estimate of the first test images, and its rows.
+
+    Parameters
+    ----------
+    model
+        One member, in evaluation mode, on the device of ``test``.
+    run
+        Its parameters; its seed fixes the noise.
+    test
+        The pixels that all runs are tested on.
+    settings
+        How to anneal, and how many images.
+    n_samples
+        Importance samples an image of the plain estimate beside it.
+    """
+    images = test[: settings.n_images]
+    how = AnnealingSettings(
+        n_temperatures=settings.n_temperatures,
+        n_chains=settings.n_chains,
+        n_leapfrog=settings.n_leapfrog,
+        base=settings.base,
+    )
+    plain = estimate_log_px(model, images, n_samples, _generators(run, "is", test.device))
+    annealed = estimate_log_px_ais(model, images, how, _generators(run, "ais", test.device))
+    bounds = bidirectional_bounds(model, len(images), how, _generators(run, "bdmc", test.device))
+    known, chains, n = annealed.estimate, settings.n_chains, len(images)
+    return annealed, [
+        ("is_nll", plain.nll().item(), plain.nll_error().item(), n_samples, n),
+        ("ais_nll", known.nll().item(), known.nll_error().item(), chains, n),
+        ("ais_effective_chains", annealed.effective_chains.mean().item(), None, chains, n),
+        ("ais_acceptance", annealed.acceptance.mean().item(), None, chains, n),
+        ("bdmc_gap", bounds.gap().item(), bounds.gap_error().item(), chains, n),
+    ]
+
+
+def find_gaps(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    settings: Gaps,
+    annealed: AISEstimate,
+) -> list[Row]:
+    """Return the rows of approximation and amortization gap on the first images of ``annealed``."""
+    images = test[: settings.n_images]
+    fit = FitSettings(window=_WINDOW, tolerance=settings.tolerance)
+    gaps = inference_gaps(
+        model,
+        images,
+        annealed.estimate.first(len(images)),
+        fit,
+        _generators(run, "gaps", test.device),
+        n_samples=settings.n_samples,
+    )
+    if not gaps.optimal.converged.all():
+        log.warning("%s: the search for the best posteriors has not converged", run.run_id)
+
+    def row(name: str, found: PerDatum) -> Row:
+        value, error = found.mean().item(), found.mean_error().item()
+        return name, value, error, settings.n_samples, len(images)
+
+    return [
+        row("approximation_gap", gaps.approximation),
+        row("amortization_gap", gaps.amortization),
+    ]
+
+
+def inform(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T D"], settings: Information
+) -> list[Row]:
+    """Return the rows of mutual information, marginal KL and effective dimensions."""
+    mu, logvar = encode_all(model, test)
+    generators = _generators(run, "information", test.device)
+    terms = information_terms(mu, logvar, settings.n_samples, generators)
+    n_samples, n = settings.n_samples, len(test)
+    error = terms.standard_error.item() if n_samples > 1 else None
+    kl = kl_per_unit(mu, logvar).mean(1)
+    return [
+        ("mutual_information", terms.mutual_information.item(), error, n_samples, n),
+        ("marginal_kl", terms.marginal_kl.item(), error, n_samples, n),
+        ("effective_dimensions", effective_rank(kl).item(), None, None, n),
+        ("participation_ratio", participation_ratio(kl).item(), None, None, n),
+    ]
+
+
+def judge_samples(model: VAE, run: RunConfig, judge: Judge, settings: Quality) -> list[Row]:
+    """Return the rows of sample quality."""
+    (generator,) = _generators(run, "samples", judge.test.device)
+    found = measure_quality(judge, model, settings.n_samples, generator)
+    return [(name, m.value, m.standard_error, None, m.n) for name, m in found.items()]
+
+
+def examine_run(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    examination: Examination,
+    n_samples: int,
+    judge: Judge | None = None,
+) -> pd.DataFrame:
+    """Return the rows, columns ``measure.COLUMNS``, of all that ``examination`` asks for.
+
+    Raises
+    ------
+    ValueError
+        If it asks for sample quality and there is no judge.
+    """
+    rows: list[Row] = []
+    if examination.ais is not None:
+        annealed, found = anneal(model, run, test, examination.ais, n_samples)
+        rows += found
+        if examination.gaps is not None:
+            rows += find_gaps(model, run, test, examination.gaps, annealed)
+    if examination.information is not None:
+        rows += inform(model, run, test, examination.information)
+    if examination.quality is not None:
+        if judge is None:
+            raise ValueError("judge is None, but quality is asked for; give one of make_judge")
+        rows += judge_samples(model, run, judge, examination.quality)
+    return rows_table(run, rows)
+
+
+def examine_group(
+    runs: Sequence[RunConfig],
+    examinations: Mapping[str, Examination],
+    dataset: Dataset,
+    runs_dir: Path,
+    *,
+    classifier: Path | None,
+    n_samples: int,
+    device: torch.device,
+) -> pd.DataFrame:
+    """Examine the runs of a group that ``examinations`` names; a diverged run has no rows.
+
+    Parameters
+    ----------
+    runs
+        The group.
+    examinations
+        By run id, what a run is examined for; runs that it lacks are left out.
+    dataset
+        Their data.
+    runs_dir
+        Where runs keep their files.
+    classifier
+        Trained on the data set; needed for sample quality.
+    n_samples
+        Importance samples an image of the plain estimate beside the annealed one.
+    device
+        Where to compute.
+
+    Raises
+    ------
+    ClassifierError
+        If sample quality is asked for without a classifier, or it was trained on other data.
+    """
+
+    @cache
+    def judge(binarization: str, n: int) -> Judge:
+        if classifier is None:
+            raise ClassifierError(
+                "quality is asked for, but there is no classifier; give --classifier a file that "
+                "`vaestudy classifier` made"
+            )
+        judging, _ = load_classifier(classifier, dataset)
+        return make_judge(judging, dataset, binarization, n, device)
+
+    tables = []
+    for run in runs:
+        files, wanted = RunFiles(runs_dir / run.run_id), examinations.get(run.run_id)
+        if wanted is None or read_record(files)["status"] == "diverged":
+            log.info("%s is not examined", run.run_id)
+            continue
+        test = test_pixels(dataset, run.binarization).to(device)
+        judging = judge(run.binarization, wanted.quality.n_samples) if wanted.quality else None
+        model = load_run(files, run, device)
+        tables.append(examine_run(model, run, test, wanted, n_samples, judging))
+        log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
+    return _join(tables)
+
+
+def _join(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    found = list(tables)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _generators(run: RunConfig, name: str, device: torch.device) -> list[torch.Generator]:
+    """Return a generator of its own for every estimate: taking one more shifts no other."""
+    return [torch.Generator(device).manual_seed(stream_seed(run.seed, f"examine-{name}"))]
