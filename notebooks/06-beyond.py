@@ -217,7 +217,7 @@ the place it has led to. Ratios near {noise_ratio(draws):.3f}, which {draws:,} d
 """)
 
 # %% [markdown]
-# ## Annealing, once and again {#sec:annealing}
+# ## Annealing, once and again {#sec:annealing-beta}
 
 # %%
 drawn = tried(FIGURES["annealing"], study)
