@@ -20,7 +20,13 @@ def vary(**levels: Any) -> dict[str, Any]:
         ({"base": {"n_z": -1}}, ("base.n_z: got -1", "greater than 0")),
         ({"base": {"n_z": "five"}}, ("base.n_z: got 'five'", "a whole number")),
         (vary(k=[0]), ("experiments.sizes", "k: got 0", "greater than 0")),
-        (vary(likelihood=["cauchy"]), ("likelihood: got 'cauchy'", "'bernoulli' or 'gaussian'")),
+        (
+            vary(likelihood=["cauchy"]),
+            (
+                "likelihood: got 'cauchy'",
+                "'bernoulli', 'gaussian', 'continuous-bernoulli' or 'normal'",
+            ),
+        ),
         (vary(n_z=[]), ("experiments.sizes.vary.n_z: got []", "at least one entry")),
         ({"experiments": {}}, ("experiments: got {}", "at least one entry")),
     ],
