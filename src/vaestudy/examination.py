@@ -16,11 +16,13 @@ from vaestudy.parameters import (
 )
 
 _OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
+#: Measured are models of the base model's data and kind: these parameters are never free.
+_NEVER_FREE = {"dataset"}
 #: Parameters in which a run may differ from the base model and still be one of the combinations.
 FREE: dict[str, frozenset[str]] = {
     "objectives": frozenset(_OBJECTIVE),
     "families": frozenset(_OBJECTIVE | {"batch_norm", "warmup", "warmup_cycles", "warmup_rise"}),
-    "all": frozenset(ModelParameters.model_fields),
+    "all": frozenset(ModelParameters.model_fields) - _NEVER_FREE,
 }
 
 
@@ -30,7 +32,7 @@ class Chosen(Strict):
     combinations: Literal["objectives", "families", "all"] = Field(
         "all",
         description="objectives: those that equal the base model but for objective and k; "
-        "families: but for batch_norm and warm-up too; all.",
+        "families: but for batch_norm and warm-up too; all: every model of the same data.",
     )
     n_seeds: PositiveInt | None = Field(
         None, description="Of each combination the first so many of `seeds`; all if left out."

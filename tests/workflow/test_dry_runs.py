@@ -193,7 +193,7 @@ def test_a_changed_claim_is_decided_again_and_nothing_else(trained: Checkout) ->
     assert trained.dry_run(claims).jobs == {}
     trained.edit("report/claims.yaml")
     assert set(trained.dry_run(claims).jobs) == {"claims"}
-    chapters = trained.dry_run("results/mini/notebooks/07-claims.ipynb").jobs
+    chapters = trained.dry_run("results/mini/notebooks/12-claims.ipynb").jobs
     assert set(chapters) == {"claims", "chapter"}
     assert "claims" not in trained.dry_run("results/mini/notebooks/03-activity.ipynb").jobs
 
