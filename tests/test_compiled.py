@@ -35,6 +35,7 @@ from vaestudy.compiled import (
     compiled_log_weights,
     compiled_step,
 )
+from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
@@ -47,6 +48,7 @@ from vaestudy.vae import VAE
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
 
+DEEPER = (DeeperLayer(n_z=2, hidden=(6,)),)
 VARIANTS = [
     {"objective": "elbo"},
     {"objective": "dreg", "k": 3},
@@ -55,6 +57,8 @@ VARIANTS = [
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
     {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
+    {"objective": "iwae", "k": 3, "activation": "tanh", "deeper": DEEPER},
+    {"batch_norm": "all", "deeper": DEEPER},
 ]
 
 
@@ -125,7 +129,8 @@ def test_the_plain_update_is_adams() -> None:
 def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
     run, members = state.runs[0], len(state.runs)
     x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
-    eps = randn(members, run.k, size, run.n_z, seed=seed + 100).to(x)
+    n_latent = state.model.architecture.n_latent
+    eps = randn(members, run.k, size, n_latent, seed=seed + 100).to(x)
     return x, eps, torch.linspace(0.3, 1, members).to(x)
 
 
@@ -250,9 +255,12 @@ def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @needs_compiler
-@pytest.mark.parametrize("measure", ["nll", "nll_restricted"])
-def test_compiled_weights_are_the_plain_ones(measure: str) -> None:
-    model = perturbed(VAE(architecture(likelihood="gaussian"), members=2)).float().eval()
+@pytest.mark.parametrize(
+    ("measure", "deeper"), [("nll", ()), ("nll_restricted", ()), ("nll", DEEPER)]
+)
+def test_compiled_weights_are_the_plain_ones(measure: str, deeper: tuple[DeeperLayer, ...]) -> None:
+    shape = architecture(likelihood="gaussian", deeper=deeper)
+    model = perturbed(VAE(shape, members=2)).float().eval()
     x = (randn(3, 12) > 0).float()
     # A last chunk that is no whole one takes the plain way.
     n_samples = 2 * SAMPLES_AT_ONCE + 100

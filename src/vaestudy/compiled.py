@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vaestudy.config import CompilePolicy, RunConfig
@@ -34,7 +34,7 @@ from vaestudy.train import (
     train_epoch,
     train_step,
 )
-from vaestudy.vae import VAE
+from vaestudy.vae import VAE, Architecture
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     def run(
         state: TrainState,
         x: Float[Tensor, "M B D"],
-        eps: Float[Tensor, "M K B Z"],
+        eps: Float[Tensor, "M K B U"],
         beta: Float[Tensor, "M"],
     ) -> Float[Tensor, "S M"]:
         nonlocal step
@@ -192,7 +192,7 @@ def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
     """
     request = {
         "kind": "weights",
-        "architecture": asdict(model.architecture),
+        "architecture": TypeAdapter(Architecture).dump_python(model.architecture, mode="json"),
         "members": model.members,
         "measure": measure,
         "samples": SAMPLES_AT_ONCE,

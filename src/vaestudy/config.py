@@ -16,6 +16,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.deeper import text_of
 from vaestudy.examination import Examination
 from vaestudy.parameters import (
     ModelParameters,
@@ -123,6 +124,15 @@ class StudyConfig(Strict):
         "rounding.",
     )
     report: Report = Field(default_factory=Report)
+
+    @model_validator(mode="after")
+    def _base_has_one_latent_space(self) -> Self:
+        if self.base.deeper:
+            raise ValueError(
+                f"base.deeper is {text_of(self.base.deeper)}: chapters and slower measurements "
+                "take the base model to have one stochastic layer; set deeper in an experiment"
+            )
+        return self
 
     @model_validator(mode="after")
     def _distinct_seeds(self) -> Self:

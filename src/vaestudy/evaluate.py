@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int64
@@ -21,10 +22,10 @@ from torch import Tensor
 from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob
 from vaestudy.likelihoods import Likelihood
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, standard_normal_log_prob
+from vaestudy.vae import VAE
 
 #: log w [M, S, B] of x [M, B, D] at z = mu + sigma eps, from mu and logvar [M, B, Z] and eps
-#: [M, S, B, Z].
+#: [M, S, B, U], U the width of all stochastic layers.
 LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 #: Decoder rows at a time: 500 rows of 784 floats (1.5 MB) stay near the core.
@@ -154,7 +155,7 @@ def _estimate_chunk(
     weights = _StreamingWeights()
     for start in range(0, n_samples, at_once):
         count = min(at_once, n_samples - start)
-        eps = normal(generators, (count, x.shape[0], mu.shape[-1]), x.device)
+        eps = normal(generators, (count, x.shape[0], model.architecture.n_latent), x.device)
         weights.add(log_weights(batch, mu, logvar, eps))
     return weights.estimate(n_samples)
 
@@ -169,13 +170,11 @@ def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     measure
         A name in ``MEASURES``.
     """
-    log_prob = MEASURES[measure]
+    log_prob = partial(MEASURES[measure], model.likelihood)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-        z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
-        log_qz_x = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1).unsqueeze(1)
-        log_px_z = log_prob(model.likelihood, x.unsqueeze(1), model.decode(z))
-        return log_px_z + standard_normal_log_prob(z) - log_qz_x
+        terms = model.terms(x, mu, logvar, eps, log_prob)
+        return terms.log_px_z + terms.log_pz - terms.log_qz_x
 
     return log_weights
 
@@ -199,12 +198,18 @@ def reconstruction_squared_error(
 
 
 def check_evaluating(model: VAE) -> None:
-    """Refuse a model in training mode: batch normalization would use, and move, its statistics.
+    """Refuse a model that estimators of one latent space of prior N(0, I) cannot take.
 
     Raises
     ------
     ValueError
-        If it is.
+        If it is in training mode, where batch normalization would use, and move, its statistics; or
+        has several stochastic layers, of which N(0, I) is the prior of the last alone.
     """
     if model.training:
         raise ValueError("the model is in training mode; expected a trained one: call model.eval()")
+    if model.deeper:
+        raise ValueError(
+            f"the model has {1 + len(model.deeper)} stochastic layers; this estimator expects 1, "
+            "with prior N(0, I); estimate_log_px and layer_activities take any number"
+        )

@@ -17,7 +17,7 @@ from vaestudy.parameters import (
 
 _OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
 #: Measured are models of the base model's data and kind: these parameters are never free.
-_NEVER_FREE = {"dataset"}
+_NEVER_FREE = {"dataset", "deeper"}
 #: Parameters in which a run may differ from the base model and still be one of the combinations.
 FREE: dict[str, frozenset[str]] = {
     "objectives": frozenset(_OBJECTIVE),

@@ -85,7 +85,7 @@ def gradient_snr(
         (m.abs() / (s / (n_draws - 1)).sqrt()).flatten(1)
         for m, s in zip(mean, squares, strict=True)
     ]
-    parts = [name.partition(".")[0] in _ENCODER for name in names]
+    parts = [any(part in _ENCODER for part in name.split(".")) for name in names]
     encoder, decoder = (
         torch.cat([r for r, part in zip(ratios, parts, strict=True) if part == wanted], 1)
         for wanted in (True, False)
@@ -105,7 +105,7 @@ def _draw(
     """Yield gradients of the batch's mean bound, one tensor [M, ..] a parameter."""
     batch, parameters = x.expand(model.members, *x.shape), tuple(model.parameters())
     weights = torch.full((model.members,), beta, dtype=x.dtype, device=x.device)
-    shape = (k, len(x), model.architecture.n_z)
+    shape = (k, len(x), model.architecture.n_latent)
     for _ in range(n_draws):
         eps = normal(generators, shape, x.device).to(x.dtype)
         value = objective(model(batch, eps), weights).mean(1).sum()

@@ -63,6 +63,7 @@ class BlockedEpoch:
             )
         run, device, members = state.runs[0], state.device, len(state.runs)
         self.state, self.pixels, self.run = state, data.train, run
+        self.n_latent = state.model.architecture.n_latent
         n, n_features = data.train.shape
         self.batch_size = min(run.batch_size, n)
         self.steps_an_epoch = n // self.batch_size
@@ -70,7 +71,7 @@ class BlockedEpoch:
         images = self.steps * self.batch_size
         self.rows = torch.zeros(members, images, dtype=torch.int64, device=device)
         self.bytes = torch.zeros(members, images, n_features, dtype=torch.uint8, device=device)
-        noise = (members, self.steps, run.k, self.batch_size, run.n_z)
+        noise = (members, self.steps, run.k, self.batch_size, self.n_latent)
         dtype = state.model.output.weight.dtype
         self.eps = torch.zeros(noise, dtype=dtype, device=device)
         self.beta = torch.zeros(members, dtype=dtype, device=device)
@@ -100,7 +101,7 @@ class BlockedEpoch:
 
     def _steps_a_block(self, n_features: int) -> int:
         a_step = len(self.state.runs) * self.batch_size
-        a_step *= n_features + 8 + 4 * self.run.k * self.run.n_z
+        a_step *= n_features + 8 + 4 * self.run.k * self.n_latent
         return max(1, min(self.steps_an_epoch, BLOCK_BYTES // a_step))
 
     def _fill(

@@ -19,7 +19,7 @@ from torch import Tensor
 from vaestudy.config import RunConfig
 from vaestudy.objectives import make_objective
 from vaestudy.rng import MemberRNG, normal
-from vaestudy.vae import VAE, LatentTerms, kl_per_unit
+from vaestudy.vae import VAE, LatentTerms
 
 #: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
 #: bound whatever the objective; reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
@@ -69,15 +69,16 @@ def evaluate_epoch(
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
     codes: list[tuple[Tensor, Tensor]] = []
+    n_noise = model.architecture.n_latent
     model.eval()
     for chunk in test.split(max(1, _ROWS // run.k)):
         x = chunk.expand(len(runs), *chunk.shape)
-        terms = model(x, normal(noise, (run.k, len(chunk), run.n_z), device))
+        terms = model(x, normal(noise, (run.k, len(chunk), n_noise), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-        codes.append((terms.mu, terms.logvar))
-    mu, logvar = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
-    kl = kl_per_unit(mu, logvar).mean(1, dtype=torch.float64)
-    return totals / len(test), torch.stack([latent_activity(mu), kl])
+        codes.append((terms.means, terms.kl_per_unit))
+    means, kl = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
+    kl_means = kl.mean(1, dtype=torch.float64)
+    return totals / len(test), torch.stack([latent_activity(means), kl_means])
 
 
 @dataclass

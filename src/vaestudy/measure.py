@@ -6,6 +6,9 @@ Bernoulli models, a density for the others, so they do not compare. On binary pi
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
 a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
 
+``active_units`` counts the units of all stochastic layers; where there are deeper ones,
+``active_units_1``, ``active_units_2``, ... those of each.
+
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
 same pixels for all.
@@ -41,7 +44,9 @@ from vaestudy.jobs import (
     stream_generators,
     test_pixels,
 )
+from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import make_objective
+from vaestudy.rng import stream_seed
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -49,6 +54,8 @@ log = logging.getLogger(__name__)
 #: metric, value, standard_error, n_samples, n_data
 Row = tuple[str, float, float | None, int | None, int]
 
+#: Samples of the layers below in E[z|x] of a deeper layer.
+ACTIVITY_SAMPLES = 100
 BOUNDS = ("bound", "elbo", "reconstruction", "kl")
 COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
 
@@ -84,7 +91,10 @@ def measure_run(
     activity = units[UNITS.index("activity"), 0]
     n = len(test)
     rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
-    rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
+    if run.deeper:
+        rows += _active_by_layer(model, run, test, threshold)
+    else:
+        rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
     for measure in _measures_of(run):
         log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
         generators = stream_generators([run], test.device)
@@ -92,6 +102,18 @@ def measure_run(
         rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples, n))
     rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None, n))
     return rows_table(run, rows)
+
+
+def _active_by_layer(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T D"], threshold: float
+) -> list[Row]:
+    """Return the number of active units, of all stochastic layers together and of each."""
+    noise = [torch.Generator(test.device).manual_seed(stream_seed(run.seed, "activity"))]
+    layers = layer_activities(model, test, ACTIVITY_SAMPLES, noise)
+    counts = [float(active_units(layer[0], threshold)) for layer in layers]
+    named = {"active_units": sum(counts)}
+    named |= {f"active_units_{place}": count for place, count in enumerate(counts, start=1)}
+    return [(name, count, None, ACTIVITY_SAMPLES, len(test)) for name, count in named.items()]
 
 
 def measure_gradients(

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vaestudy.deeper import DeeperLayer, DeeperLayers, check_deeper
+
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -55,6 +57,7 @@ _LATER = {
     "lr_schedule": "lr-",
     "output_bias": "bias-",
     "precision": "",
+    "deeper": "deeper",
 }
 
 
@@ -123,6 +126,9 @@ class ModelParameters(Strict):
     n_z: PositiveInt = Field(50, description="Latent dimensions.")
     hidden: tuple[PositiveInt, ...] = Field(
         (200, 200), min_length=1, description="Encoder's hidden widths; the decoder mirrors them."
+    )
+    deeper: DeeperLayers = Field(
+        (), description="Stochastic layers above z (none by default), with the networks between."
     )
     activation: Literal["softplus", "relu", "tanh", "elu", "silu"] = Field(
         "softplus", description="Nonlinearity of the hidden layers."
@@ -230,6 +236,7 @@ class ModelParameters(Strict):
                 "gradient needs samples that do not meet in the decoder, and batch statistics mix "
                 "them; set batch_norm to none, or take another objective"
             )
+        check_deeper(self.deeper, self.objective)
         return self
 
     def _is_default(self, name: str) -> bool:
@@ -282,7 +289,9 @@ class RunConfig(ModelParameters):
         return "-".join(parts)
 
 
-def _readable(value: float | str) -> str:
+def _readable(value: float | str | tuple[DeeperLayer, ...]) -> str:
+    if isinstance(value, tuple):
+        return "-".join(str(layer.n_z) for layer in value)
     return value if isinstance(value, str) else f"{value:g}".replace(".", "p").replace("+", "")
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vaestudy.compiled import model_tensors
@@ -50,7 +51,7 @@ def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     inputs = [
         torch.ones(2),
         torch.zeros(members, batch_size, state.model.architecture.n_features),
-        torch.zeros(members, run.k, batch_size, run.n_z),
+        torch.zeros(members, run.k, batch_size, state.model.architecture.n_latent),
         torch.ones(members),
     ]
     changed = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
@@ -87,7 +88,7 @@ def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.Ex
         torch.zeros(members, 1, a.n_features),
         torch.zeros(members, 1, a.n_z),
         torch.zeros(members, 1, a.n_z),
-        torch.zeros(members, samples, 1, a.n_z),
+        torch.zeros(members, samples, 1, a.n_latent),
     ]
     example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
     return torch.export.export(_Graph(_graph(log_weights, example)), tuple(example))
@@ -120,8 +121,8 @@ def _step_of(request: Request) -> torch.export.ExportedProgram:
 
 
 def _weights_of(request: Request) -> torch.export.ExportedProgram:
-    values = {**request["architecture"], "hidden": tuple(request["architecture"]["hidden"])}
-    model = VAE(Architecture(**values), request["members"])
+    architecture = TypeAdapter(Architecture).validate_python(request["architecture"])
+    model = VAE(architecture, request["members"])
     return trace_log_weights(model, request["measure"], request["samples"])
 
 

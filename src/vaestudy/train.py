@@ -106,6 +106,7 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
         likelihood=run.likelihood,
         batch_norm=run.batch_norm,
         encoder_heads=run.encoder_heads,
+        deeper=run.deeper,
     )
 
 
@@ -162,7 +163,7 @@ StepFunction = Callable[[TrainState, Tensor, Tensor, Tensor], Tensor]
 def train_step(
     state: TrainState,
     x: Float[Tensor, "M B D"],
-    eps: Float[Tensor, "M K B Z"],
+    eps: Float[Tensor, "M K B U"],
     beta: Float[Tensor, "M"],
 ) -> Float[Tensor, "S M"]:
     """Take one step of Adam; return the batch means of ``history.SCALARS``."""
@@ -185,12 +186,12 @@ def train_epoch(
     beta = torch.tensor([beta_schedule(run, epoch) for run in state.runs], device=state.device)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
-    n_steps = 0
+    n_noise, n_steps = state.model.architecture.n_latent, 0
     state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)
-        eps = normal(noise, (run.k, x.shape[1], run.n_z), state.device)
+        eps = normal(noise, (run.k, x.shape[1], n_noise), state.device)
         totals += step(state, x, eps, beta)
         n_steps += 1
     return totals / n_steps

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from vaestudy.deeper import NONE
+
 Row = Mapping[Any, Any] | pd.Series
 """A row of the runs table, or any mapping with some of its columns."""
 
@@ -104,7 +106,7 @@ def label_of(row: Row) -> str:
     name += _BATCH_NORM[row.get("batch_norm", "none")]
     name += _warmup(row)
     name += ", bounded heads" if row.get("encoder_heads", "linear") == "bounded" else ""
-    return name + _LIKELIHOODS[_likelihood(row)]
+    return name + _layers(row) + _LIKELIHOODS[_likelihood(row)]
 
 
 def color_of(row: Row) -> str:
@@ -155,6 +157,13 @@ def _warmup(row: Row) -> str:
     if not row.get("warmup", 0):
         return ""
     return " + cyclical WU" if row.get("warmup_cycles", 1) > 1 else " + WU"
+
+
+def _layers(row: Row) -> str:
+    deeper = row.get("deeper", NONE)
+    if deeper in (NONE, ()):
+        return ""
+    return f", {1 + len(deeper.split('+') if isinstance(deeper, str) else deeper)} layers"
 
 
 def _likelihood(row: Row) -> str:
