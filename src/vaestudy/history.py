@@ -6,7 +6,7 @@ activity A_u = Var_x(E_q[z_u | x]) (Burda et al. 2016) and mean KL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaestudy.config import RunConfig
-from vaestudy.objectives import make_objective
+from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import MemberRNG, normal
-from vaestudy.vae import VAE, LatentTerms, kl_per_unit
+from vaestudy.semisupervised import LabelTerms
+from vaestudy.vae import VAE, LatentTerms
 
 #: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
 #: bound whatever the objective; reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
@@ -43,10 +44,10 @@ def latent_activity(mu: Float[Tensor, "M N Z"]) -> Float[Tensor, "M Z"]:
 
 @torch.no_grad()
 def batch_metrics(
-    terms: LatentTerms,
+    terms: LatentTerms | LabelTerms,
     value: Float[Tensor, "M B"],
     beta: Float[Tensor, "M"],
-    objective: Callable[[LatentTerms, Tensor], Tensor],
+    objective: Objective,
 ) -> Float[Tensor, "S M"]:
     """Return the batch means of ``SCALARS``; ``value`` is the objective at ``beta``."""
     reconstruction = terms.log_px_z.mean((1, 2))
@@ -74,10 +75,10 @@ def evaluate_epoch(
         x = chunk.expand(len(runs), *chunk.shape)
         terms = model(x, normal(noise, (run.k, len(chunk), run.n_z), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-        codes.append((terms.mu, terms.logvar))
-    mu, logvar = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
-    kl = kl_per_unit(mu, logvar).mean(1, dtype=torch.float64)
-    return totals / len(test), torch.stack([latent_activity(mu), kl])
+        codes.append((terms.mu, terms.kl_per_unit))
+    mu, kl = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
+    mean_kl = kl.mean(1, dtype=torch.float64)
+    return totals / len(test), torch.stack([latent_activity(mu), mean_kl])
 
 
 @dataclass

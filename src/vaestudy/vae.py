@@ -9,7 +9,7 @@ M models of one architecture at once; axes M members, K samples, B batch, then D
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +17,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vaestudy.layers import MemberBatchNorm, MemberLinear, hidden_layers
+from vaestudy.convolutions import MemberConv2d, conv_networks
+from vaestudy.layers import MemberBatchNorm, MemberLinear
 from vaestudy.likelihoods import LIKELIHOODS, LOG_2PI
+from vaestudy.networks import Networks, Shape, mlp_networks
+from vaestudy.semisupervised import LabelPosterior, LabelTerms, marginal_terms
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Architecture:
         ``none``, ``hidden`` (every hidden layer) or ``all`` (the encoder's two heads as well).
     encoder_heads
         ``linear``, or ``bounded``: mu through a sigmoid and log sigma^2 through tanh.
+    network
+        ``mlp``, or ``conv``: of as many parameters as the perceptrons of ``hidden``.
+    n_classes
+        C: classes that encoder and decoder are told, one-hot, in the last columns of x; 0 if none.
+    infers_labels
+        Whether there is a classifier q(y|x) for labels that are not known.
     """
 
     n_features: int
@@ -46,6 +55,14 @@ class Architecture:
     likelihood: str = "bernoulli"
     batch_norm: str = "none"
     encoder_heads: str = "linear"
+    network: str = "mlp"
+    n_classes: int = 0
+    infers_labels: bool = False
+
+    @property
+    def n_inputs(self) -> int:
+        """E = D + C, the columns of a row."""
+        return self.n_features + self.n_classes
 
 
 @dataclass(frozen=True)
@@ -182,18 +199,20 @@ class VAE(nn.Module):
         self.architecture, self.members = a, members
         self.likelihood = LIKELIHOODS[a.likelihood]
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        params = self.likelihood.param_features(a.n_features)
-        mirrored = a.hidden[::-1]
-        self.encoder = hidden_layers(members, (a.n_features, *a.hidden), a.activation, bn)
-        self.heads = MemberLinear(members, a.hidden[-1], 2 * a.n_z, heads=2, bias=not bn_heads)
+        shape = Shape(a.n_features, a.n_classes, a.n_z, self.likelihood.n_heads, a.hidden)
+        networks = NETWORKS[a.network](shape, members, a.activation, bn)
+        self.encoder = networks.encoder
+        self.heads = MemberLinear(members, networks.width, 2 * a.n_z, heads=2, bias=not bn_heads)
         self.heads_norm = MemberBatchNorm(members, 2 * a.n_z) if bn_heads else nn.Identity()
-        self.decoder = hidden_layers(members, (a.n_z, *mirrored), a.activation, bn)
-        self.output = MemberLinear(members, mirrored[-1], params, heads=self.likelihood.n_heads)
+        self.decoder, self.output = networks.decoder, networks.output
+        if a.infers_labels:
+            widths = (a.n_features, *a.hidden)
+            self.classifier = LabelPosterior(members, widths, a.n_classes, a.activation)
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         """Draw every weight anew (Glorot normal), member m's from ``generators[m]``."""
         for module in self.modules():
-            if isinstance(module, MemberLinear):
+            if isinstance(module, MemberLinear | MemberConv2d):
                 module.initialize(generators)
 
     def multiply_in(self, dtype: torch.dtype | None) -> None:
@@ -214,23 +233,68 @@ class VAE(nn.Module):
         bias.copy_(torch.logit(mean.to(bias), eps=0.001).expand_as(bias))
 
     def encode(
-        self, x: Float[Tensor, "M B D"]
+        self, x: Float[Tensor, "M B E"]
     ) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
-        """Return mu and log sigma^2 of q(z | x)."""
+        """Return mu and log sigma^2 of q(z | x), of x with its label if the model is told them."""
         mu, logvar = self.heads_norm(self.heads(self.encoder(x))).chunk(2, dim=-1)
         if self.architecture.encoder_heads == "bounded":
             mu, logvar = torch.sigmoid(mu), torch.tanh(logvar)
         return mu, logvar
 
-    def decode(self, z: Float[Tensor, "M *samples Z"]) -> Float[Tensor, "M *samples P"]:
-        """Return the likelihood's parameters at ``z``."""
+    def decode(
+        self,
+        z: Float[Tensor, "M *samples Z"],
+        condition: Float[Tensor, "M *#samples C"] | None = None,
+    ) -> Float[Tensor, "M *samples P"]:
+        """Return the likelihood's parameters at ``z``; a model that is told labels needs those.
+
+        Raises
+        ------
+        ValueError
+            If it is not given any.
+        """
+        if self.architecture.n_classes:
+            if condition is None:
+                raise ValueError(
+                    "condition is None, but the model decodes a code together with a class; give "
+                    f"a one-hot label of {self.architecture.n_classes} classes with every code"
+                )
+            z = torch.cat([z, condition.expand(*z.shape[:-1], -1)], -1)
         # Rows throughout, so that no layer needs a view in and one out.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
         return params.view(*z.shape[:-1], -1)
 
-    def forward(self, x: Float[Tensor, "M B D"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
-        """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
+    def split(
+        self, x: Float[Tensor, "M *rows E"]
+    ) -> tuple[Float[Tensor, "M *rows D"], Float[Tensor, "M *rows C"] | None]:
+        """Return the features of rows and the labels beside them, None for a model without."""
+        if not self.architecture.n_classes:
+            return x, None
+        d = self.architecture.n_features
+        return x[..., :d], x[..., d:]
+
+    def terms(self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
+        """Return the terms of every bound on log p(x), or on log p(x|y) with labels in ``x``."""
         mu, logvar = self.encode(x)
         z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
-        log_px_z = self.likelihood.log_prob(x.unsqueeze(1), self.decode(z))
+        pixels, condition = self.split(x)
+        params = self.decode(z, None if condition is None else condition.unsqueeze(1))
+        log_px_z = self.likelihood.log_prob(pixels.unsqueeze(1), params)
         return LatentTerms(log_px_z, mu, logvar, eps, z)
+
+    def forward(
+        self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B Z"]
+    ) -> LatentTerms | LabelTerms:
+        """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
+        if not self.architecture.infers_labels:
+            return self.terms(x, eps)
+        pixels, known = self.split(x)
+        assert known is not None
+        return marginal_terms(self.terms, self.classifier, pixels, known, eps)
+
+
+#: By name: what makes encoder and decoder.
+NETWORKS: dict[str, Callable[[Shape, int, str, bool], Networks]] = {
+    "mlp": mlp_networks,
+    "conv": conv_networks,
+}
