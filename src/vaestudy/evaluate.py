@@ -179,7 +179,9 @@ def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
         z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
         log_qz_x = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1).unsqueeze(1)
-        log_px_z = log_prob(model.likelihood, x.unsqueeze(1), model.decode(z))
+        pixels, condition = model.split(x)
+        params = model.decode(z, None if condition is None else condition.unsqueeze(1))
+        log_px_z = log_prob(model.likelihood, pixels.unsqueeze(1), params)
         return log_px_z + standard_normal_log_prob(z) - log_qz_x
 
     return log_weights
@@ -194,12 +196,16 @@ def active_units(activity: Float[Tensor, "*batch Z"], threshold: float) -> Int64
 def reconstruction_squared_error(
     model: VAE, x: Float[Tensor, "N D"], chunk_rows: int = CHUNK_ROWS
 ) -> Float[Tensor, "M"]:
-    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum."""
+    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum.
+
+    With labels in ``x``, code and reconstruction are of the image given its label.
+    """
     total = torch.zeros(model.members, dtype=torch.float64, device=x.device)
     for chunk in x.split(chunk_rows):
         batch = chunk.expand(model.members, *chunk.shape)
-        mean = model.likelihood.mean(model.decode(model.encode(batch)[0]))
-        total += (batch - mean).square().sum((1, 2), dtype=torch.float64)
+        pixels, condition = model.split(batch)
+        mean = model.likelihood.mean(model.decode(model.encode(batch)[0], condition))
+        total += (pixels - mean).square().sum((1, 2), dtype=torch.float64)
     return total / len(x)
 
 

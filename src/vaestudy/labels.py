@@ -9,9 +9,18 @@ set and the share, the same for every seed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
+
+from vaestudy.parameters import ModelParameters
+
+if TYPE_CHECKING:
+    from vaestudy.dataset import Dataset
+    from vaestudy.train import Splits
 
 #: C; every labelled data set has ten.
 N_CLASSES = 10
@@ -70,3 +79,28 @@ def labelled(x: Float[Tensor, "T D"], labels: Int64[Tensor, "T"]) -> Float[Tenso
 def unlabelled(x: Float[Tensor, "T D"]) -> Float[Tensor, "T E"]:
     """Append what says that no label is known: zeros."""
     return torch.cat([x, x.new_zeros(len(x), N_CLASSES)], 1)
+
+
+def tested_rows(
+    pixels: Float[Tensor, "T D"], labels: Int64[Tensor, "T"], run: ModelParameters
+) -> Float[Tensor, "T E"]:
+    """Return the rows that a run's histories and bounds are of.
+
+    A model that infers labels is tested without them, on log p(x); one that is conditioned on
+    them with them, on log p(x|y).
+    """
+    if run.labels == "none":
+        return pixels
+    return unlabelled(pixels) if run.labels == "m2" else labelled(pixels, labels)
+
+
+def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Splits:
+    """Return the rows that a run trains and is tested on, from the pixels of its data set."""
+    if run.labels == "none":
+        return splits
+    assert isinstance(splits.train, Tensor)
+    known = known_labels(dataset.train_labels, run.label_share)
+    rows = training_rows(splits.train.cpu(), dataset.train_labels, known, run.binarization)
+    test_labels = dataset.test_labels.to(splits.test.device)
+    tested = tested_rows(splits.test, test_labels, run)
+    return replace(splits, train=rows.to(splits.test.device), test=tested)

@@ -106,7 +106,8 @@ def dataset_of(group_id):
 
 def classifier_of(group_id):
     """The classifier that judges the group's samples, if any are judged."""
-    if not any(wanted["quality"] for wanted in EXAMINATIONS[group_id].values()):
+    judged = EXAMINATIONS[group_id].values()
+    if not any(wanted["quality"] or wanted["conditional"] for wanted in judged):
         return []
     return f"{RESULTS}/classifiers/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
