@@ -26,6 +26,7 @@ def test_an_id_depends_on_every_parameter(data: st.DataObject) -> None:
     values |= {"beta": 4, "warmup_cycles": 2, "warmup_rise": 0.5, "free_bits_group": 2}
     values |= {"free_bits": 0.3, "k_groups": 4, "elbo_share": 0.7}
     values |= {"deeper": [{"n_z": 5, "hidden": [8]}]}
+    values |= {"label_share": 0.1, "label_weight": 2}
     name = data.draw(st.sampled_from(sorted(RunConfig.model_fields)))
     choices = get_args(RunConfig.model_fields[name].annotation)
     default = RunConfig.model_fields[name].default
@@ -46,6 +47,8 @@ BASES: dict[str, dict[str, Any]] = {
     "warmup_cycles": {"warmup": 10},
     "warmup_rise": {"warmup": 10},
     "lr_schedule": {"epochs": 13},
+    "label_share": {"labels": "m2"},
+    "label_weight": {"labels": "m2"},
 }
 
 
@@ -60,6 +63,8 @@ def test_parameters_at_later_defaults_are_not_in_ids() -> None:
     """What was added since the first runs leaves their canonical text alone."""
     later = {"beta", "warmup_cycles", "warmup_rise", "free_bits", "free_bits_group"}
     later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision", "deeper"}
+    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision"}
+    later |= {"network", "labels", "label_share", "label_weight"}
     assert set(json.loads(RunConfig().canonical)) == set(RunConfig.model_fields) - later
     run = parse_run({"beta": 4.0, "warmup": 10, "warmup_rise": 0.5})
     assert RunConfig(**json.loads(run.canonical)) == run
@@ -148,3 +153,25 @@ def test_what_does_not_belong_together_is_told(wrong: dict[str, Any], parts: lis
         parse_run(wrong)
     for part in parts:
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"label_share": 0.5}, "labels is 'none', which has no use for a part"),
+        ({"labels": "condition", "label_share": 0.5}, "labels is 'condition', which has no use"),
+        ({"labels": "blanked"}, "which makes it 'condition'"),
+        (
+            {"labels": "condition", "deeper": [{"n_z": 5, "hidden": [8]}]},
+            "which are told nothing",
+        ),
+        ({"labels": "condition", "label_weight": 1.0}, "has no classification loss"),
+        ({"labels": "m2", "batch_norm": "hidden"}, "every image under every label"),
+        ({"labels": "m2", "objective": "free-bits", "free_bits": 0.1}, "over a minibatch"),
+        ({"network": "conv", "batch_norm": "hidden"}, "set batch_norm to none"),
+        ({"network": "conv", "output_bias": "data"}, "set output_bias to zero"),
+    ],
+)
+def test_labels_and_networks_that_no_model_has(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse_run(values)

@@ -115,6 +115,11 @@ def label_agreement(
     return (named == labels).double().mean().item()
 
 
+def binomial_error(share: float, n: int) -> float:
+    """Return the standard error of a share of n images."""
+    return math.sqrt(share * (1 - share) / n)
+
+
 def train_classifier(
     dataset: Dataset, settings: ClassifierSettings | None = None
 ) -> tuple[Classifier, Accuracy]:

@@ -173,7 +173,7 @@ def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     log_prob = partial(MEASURES[measure], model.likelihood)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-        terms = model.terms(x, mu, logvar, eps, log_prob)
+        terms = model.encoded_terms(x, mu, logvar, eps, log_prob)
         return terms.log_px_z + terms.log_pz - terms.log_qz_x
 
     return log_weights
@@ -188,12 +188,16 @@ def active_units(activity: Float[Tensor, "*batch Z"], threshold: float) -> Int64
 def reconstruction_squared_error(
     model: VAE, x: Float[Tensor, "N D"], chunk_rows: int = CHUNK_ROWS
 ) -> Float[Tensor, "M"]:
-    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum."""
+    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum.
+
+    With labels in ``x``, code and reconstruction are of the image given its label.
+    """
     total = torch.zeros(model.members, dtype=torch.float64, device=x.device)
     for chunk in x.split(chunk_rows):
         batch = chunk.expand(model.members, *chunk.shape)
-        mean = model.likelihood.mean(model.decode(model.encode(batch)[0]))
-        total += (batch - mean).square().sum((1, 2), dtype=torch.float64)
+        pixels, condition = model.split(batch)
+        mean = model.likelihood.mean(model.decode(model.encode(batch)[0], condition))
+        total += (pixels - mean).square().sum((1, 2), dtype=torch.float64)
     return total / len(x)
 
 

@@ -17,7 +17,7 @@ from vaestudy.parameters import (
 
 _OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
 #: Measured are models of the base model's data and kind: these parameters are never free.
-_NEVER_FREE = {"dataset", "deeper"}
+_NEVER_FREE = {"dataset", "deeper", "labels"}
 #: Parameters in which a run may differ from the base model and still be one of the combinations.
 FREE: dict[str, frozenset[str]] = {
     "objectives": frozenset(_OBJECTIVE),
@@ -83,6 +83,12 @@ class Quality(Chosen):
     n_samples: PositiveInt = Field(5000, ge=2, description="Samples from the prior.")
 
 
+class Conditional(Strict):
+    """Samples of classes that were asked for, of every model that is told classes."""
+
+    n_samples: PositiveInt = Field(5000, ge=10, description="Samples; the classes take turns.")
+
+
 class Examination(Strict):
     """The slower measurements of a run; one that is left out is not taken."""
 
@@ -97,6 +103,11 @@ class Examination(Strict):
     )
     quality: Quality | None = Field(
         None, description="Samples and reconstructions, judged by a classifier; fast."
+    )
+    conditional: Conditional | None = Field(
+        None,
+        description="How often samples show the class that was asked for, as a classifier names "
+        "them; of every model that is told classes. Fast.",
     )
 
     @model_validator(mode="after")
@@ -126,5 +137,6 @@ class Examination(Strict):
             "gaps": self.gaps if wanted(self.ais) else None,
             "information": self.information if wanted(self.information) else None,
             "quality": self.quality if wanted(self.quality) else None,
+            "conditional": self.conditional if run.labels != "none" else None,
         }
         return Examination.model_validate(kept) if any(kept.values()) else None

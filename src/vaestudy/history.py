@@ -6,7 +6,7 @@ activity A_u = Var_x(E_q[z_u | x]) (Burda et al. 2016) and mean KL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaestudy.config import RunConfig
-from vaestudy.objectives import make_objective
+from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import MemberRNG, normal
+from vaestudy.semisupervised import LabelTerms
 from vaestudy.vae import VAE, LatentTerms
 
 #: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
@@ -43,10 +44,10 @@ def latent_activity(mu: Float[Tensor, "M N Z"]) -> Float[Tensor, "M Z"]:
 
 @torch.no_grad()
 def batch_metrics(
-    terms: LatentTerms,
+    terms: LatentTerms | LabelTerms,
     value: Float[Tensor, "M B"],
     beta: Float[Tensor, "M"],
-    objective: Callable[[LatentTerms, Tensor], Tensor],
+    objective: Objective,
 ) -> Float[Tensor, "S M"]:
     """Return the batch means of ``SCALARS``; ``value`` is the objective at ``beta``."""
     reconstruction = terms.log_px_z.mean((1, 2))

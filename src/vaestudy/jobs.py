@@ -26,6 +26,7 @@ from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
+from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.rng import stream_seed
 from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
@@ -135,7 +136,8 @@ def train_group(
     files = {run: RunFiles(runs_dir / run.run_id) for run in runs}
     with _locked([f.directory for f in files.values()]):
         for part in _partition(runs, files, dataset, device):
-            splits = load_splits(dataset, part[0].binarization, device)
+            pixels = load_splits(dataset, part[0].binarization, device)
+            splits = with_labels(pixels, dataset, part[0])
             state = _resume_or_start(part, files, dataset, device)
             with (
                 out_of_memory_told(len(part), part[0].combination_id),

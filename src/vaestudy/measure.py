@@ -9,6 +9,10 @@ a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
 ``active_units`` counts the units of all stochastic layers; where there are deeper ones,
 ``active_units_1``, ``active_units_2``, ... those of each.
 
+Of models that are told classes (:mod:`vaestudy.label_measures`), ``nll_given_label`` is −log p(x|y)
+and ``squared_error`` of the image given its label; ``nll`` is −log p(x) where the model has one;
+``label_accuracy`` is q(y|x)'s where it infers them.
+
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
 same pixels for all.
@@ -22,11 +26,12 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.checkpoint import CheckpointError, load_model
+from vaestudy.classifier import binomial_error
 from vaestudy.compiled import choose_log_weights
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
@@ -44,6 +49,8 @@ from vaestudy.jobs import (
     stream_generators,
     test_pixels,
 )
+from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
+from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import make_objective
 from vaestudy.rng import stream_seed
@@ -67,6 +74,7 @@ def measure_run(
     n_samples: int,
     threshold: float,
     compile_policy: CompilePolicy = "auto",
+    labels: Int64[Tensor, "T"] | None = None,
 ) -> pd.DataFrame:
     """Return the final measurements of one run; columns ``COLUMNS``.
 
@@ -84,9 +92,12 @@ def measure_run(
         Activity above which a latent dimension is active.
     compile_policy
         Whether the importance weights are computed by a compiled library.
+    labels
+        Classes of the test images, for a model that is told them.
     """
+    rows_tested = test if labels is None else tested_rows(test, labels, run)
     # Training uses the noise of epochs up to its last; the next is fresh.
-    scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
+    scalars, units = evaluate_epoch(model, rows_tested, [run], run.epochs + 1)
     bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
     activity = units[UNITS.index("activity"), 0]
     n = len(test)
@@ -95,12 +106,22 @@ def measure_run(
         rows += _active_by_layer(model, run, test, threshold)
     else:
         rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
-    for measure in _measures_of(run):
-        log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
+    estimates = _estimates_of(model, run, test, labels)
+    for estimate in estimates:
+        log_weights = estimate.log_weights
+        if log_weights is None:
+            log_weights = choose_log_weights(model, estimate.measure, n_samples, n, compile_policy)
         generators = stream_generators([run], test.device)
-        estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
-        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples, n))
-    rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None, n))
+        found = estimate_log_px(
+            model, estimate.rows, n_samples, generators, log_weights=log_weights
+        )
+        nll, error = found.nll().item(), found.nll_error().item()
+        rows.append((estimate.metric, nll, error, n_samples, n))
+    error = reconstruction_squared_error(model, estimates[0].rows).item()
+    rows.append(("squared_error", error, None, None, n))
+    if labels is not None and run.labels == "m2":
+        accuracy = inferred_accuracy(model, test, labels)
+        rows.append(("label_accuracy", accuracy, binomial_error(accuracy, n), None, n))
     return rows_table(run, rows)
 
 
@@ -145,6 +166,14 @@ def measure_gradients(
     return rows_table(run, rows)
 
 
+def _estimates_of(
+    model: VAE, run: RunConfig, test: Tensor, labels: Tensor | None
+) -> list[Estimate]:
+    if labels is not None and run.labels != "none":
+        return label_estimates(model, run, test, labels)
+    return [Estimate(measure, test, measure) for measure in _measures_of(run)]
+
+
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
     if run.binarization == "none":
         return ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
@@ -162,7 +191,8 @@ def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B D"]:
     """Return the first batch of the training set, binarized once: the same for all runs."""
     pixels = dataset.train[: run.batch_size]
     fixed = fixed_binarization(pixels, run.binarization, TRAIN_BINARIZATION_SEED)
-    return as_float(fixed, run.binarization)
+    labels = dataset.train_labels[: run.batch_size]
+    return tested_rows(as_float(fixed, run.binarization), labels, run)
 
 
 def measure_group(
@@ -188,7 +218,8 @@ def measure_group(
             continue
         model = load_run(files, run, device)
         test = test_pixels(dataset, run.binarization).to(device)
-        found = [measure_run(model, run, test, n_samples, threshold, compile_policy)]
+        labels = dataset.test_labels.to(device)
+        found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from vaestudy import label_parameters as more
 from vaestudy.deeper import DeeperLayer, DeeperLayers, check_deeper
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
@@ -58,6 +59,10 @@ _LATER = {
     "output_bias": "bias-",
     "precision": "",
     "deeper": "deeper",
+    "network": "",
+    "labels": "",
+    "label_share": "share",
+    "label_weight": "lw",
 }
 
 
@@ -142,6 +147,10 @@ class ModelParameters(Strict):
         "linear",
         description="linear; or bounded: mu through a sigmoid, log-variance through tanh.",
     )
+    network: more.Network = "mlp"
+    labels: more.Labels = "none"
+    label_share: more.LabelShare = 1.0
+    label_weight: more.LabelWeight = 0.1
     warmup: NonNegativeInt = Field(
         0, description="Epochs over which the KL weight is annealed, linearly from 0 to beta."
     )
@@ -193,6 +202,8 @@ class ModelParameters(Strict):
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
             )
+        more.check_labels(self)
+        more.check_network(self)
         return self
 
     @model_validator(mode="after")

@@ -138,9 +138,11 @@ class Study:
     @property
     def dataset(self) -> Dataset:
         """The base model's data set."""
-        return _read_dataset(
-            self.config.directory / "data" / f"{self.config.base.dataset}.safetensors"
-        )
+        return self.data_set(self.config.base.dataset)
+
+    def data_set(self, name: str) -> Dataset:
+        """Return one of the study's data sets."""
+        return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
 
 
 @cache

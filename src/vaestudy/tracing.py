@@ -50,7 +50,7 @@ def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     run, members = state.runs[0], len(state.runs)
     inputs = [
         torch.ones(2),
-        torch.zeros(members, batch_size, state.model.architecture.n_features),
+        torch.zeros(members, batch_size, state.model.architecture.n_inputs),
         torch.zeros(members, run.k, batch_size, state.model.architecture.n_latent),
         torch.ones(members),
     ]
@@ -85,7 +85,7 @@ def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.Ex
         return result
 
     data = [
-        torch.zeros(members, 1, a.n_features),
+        torch.zeros(members, 1, a.n_inputs),
         torch.zeros(members, 1, a.n_z),
         torch.zeros(members, 1, a.n_z),
         torch.zeros(members, samples, 1, a.n_latent),

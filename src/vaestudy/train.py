@@ -24,6 +24,7 @@ from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
+from vaestudy.labels import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
@@ -107,6 +108,9 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
         batch_norm=run.batch_norm,
         encoder_heads=run.encoder_heads,
         deeper=run.deeper,
+        network=run.network,
+        n_classes=0 if run.labels == "none" else N_CLASSES,
+        infers_labels=run.labels == "m2",
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vaestudy.convolutions import MemberConv2d, conv_networks
 from vaestudy.deeper import DeeperLayer
 from vaestudy.hierarchy import (
     LayerTerms,
@@ -27,8 +28,10 @@ from vaestudy.hierarchy import (
     log_posterior,
     mean_and_logvar,
 )
-from vaestudy.layers import MemberBatchNorm, MemberLinear, hidden_layers
+from vaestudy.layers import MemberBatchNorm, MemberLinear
 from vaestudy.likelihoods import LIKELIHOODS, LOG_2PI
+from vaestudy.networks import Networks, Shape, mlp_networks
+from vaestudy.semisupervised import LabelPosterior, LabelTerms, marginal_terms
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class Architecture:
         ``linear``, or ``bounded``: mu through a sigmoid and log sigma^2 through tanh.
     deeper
         Stochastic layers above z, from the lowest to the highest.
+    network
+        ``mlp``, or ``conv``: of as many parameters as the perceptrons of ``hidden``.
+    n_classes
+        C: classes that encoder and decoder are told, one-hot, in the last columns of x; 0 if none.
+    infers_labels
+        Whether there is a classifier q(y|x) for labels that are not known.
     """
 
     n_features: int
@@ -59,6 +68,9 @@ class Architecture:
     batch_norm: str = "none"
     encoder_heads: str = "linear"
     deeper: tuple[DeeperLayer, ...] = ()
+    network: str = "mlp"
+    n_classes: int = 0
+    infers_labels: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -69,6 +81,11 @@ class Architecture:
     def n_latent(self) -> int:
         """U, the latent dimensions of all stochastic layers together."""
         return sum(self.widths)
+
+    @property
+    def n_inputs(self) -> int:
+        """E = D + C, the columns of a row."""
+        return self.n_features + self.n_classes
 
 
 @dataclass(frozen=True)
@@ -227,23 +244,25 @@ class VAE(nn.Module):
         self.architecture, self.members = a, members
         self.likelihood = LIKELIHOODS[a.likelihood]
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        params = self.likelihood.param_features(a.n_features)
-        mirrored = a.hidden[::-1]
-        self.encoder = hidden_layers(members, (a.n_features, *a.hidden), a.activation, bn)
-        self.heads = MemberLinear(members, a.hidden[-1], 2 * a.n_z, heads=2, bias=not bn_heads)
+        shape = Shape(a.n_features, a.n_classes, a.n_z, self.likelihood.n_heads, a.hidden)
+        networks = NETWORKS[a.network](shape, members, a.activation, bn)
+        self.encoder = networks.encoder
+        self.heads = MemberLinear(members, networks.width, 2 * a.n_z, heads=2, bias=not bn_heads)
         self.heads_norm = MemberBatchNorm(members, 2 * a.n_z) if bn_heads else nn.Identity()
-        self.decoder = hidden_layers(members, (a.n_z, *mirrored), a.activation, bn)
-        self.output = MemberLinear(members, mirrored[-1], params, heads=self.likelihood.n_heads)
+        self.decoder, self.output = networks.decoder, networks.output
         functions = a.activation, a.batch_norm, a.encoder_heads
         self.deeper = nn.ModuleList(
             StochasticLayer(members, n_below, layer, *functions)
             for n_below, layer in zip(a.widths, a.deeper, strict=False)
         )
+        if a.infers_labels:
+            widths = (a.n_features, *a.hidden)
+            self.classifier = LabelPosterior(members, widths, a.n_classes, a.activation)
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         """Draw every weight anew (Glorot normal), member m's from ``generators[m]``."""
         for module in self.modules():
-            if isinstance(module, MemberLinear):
+            if isinstance(module, MemberLinear | MemberConv2d):
                 module.initialize(generators)
 
     def multiply_in(self, dtype: torch.dtype | None) -> None:
@@ -264,28 +283,64 @@ class VAE(nn.Module):
         bias.copy_(torch.logit(mean.to(bias), eps=0.001).expand_as(bias))
 
     def encode(
-        self, x: Float[Tensor, "M B D"]
+        self, x: Float[Tensor, "M B E"]
     ) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
-        """Return mu and log sigma^2 of q(z | x)."""
+        """Return mu and log sigma^2 of q(z | x), of x with its label if the model is told them."""
         heads = self.heads_norm(self.heads(self.encoder(x)))
         return mean_and_logvar(heads, self.architecture.encoder_heads == "bounded")
 
-    def decode(self, z: Float[Tensor, "M *samples Z"]) -> Float[Tensor, "M *samples P"]:
-        """Return the likelihood's parameters at ``z``."""
+    def decode(
+        self,
+        z: Float[Tensor, "M *samples Z"],
+        condition: Float[Tensor, "M *#samples C"] | None = None,
+    ) -> Float[Tensor, "M *samples P"]:
+        """Return the likelihood's parameters at ``z``; a model that is told labels needs those.
+
+        Raises
+        ------
+        ValueError
+            If it is not given any.
+        """
+        if self.architecture.n_classes:
+            if condition is None:
+                raise ValueError(
+                    "condition is None, but the model decodes a code together with a class; give "
+                    f"a one-hot label of {self.architecture.n_classes} classes with every code"
+                )
+            z = torch.cat([z, condition.expand(*z.shape[:-1], -1)], -1)
         # Rows throughout, so that no layer needs a view in and one out.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
         return params.view(*z.shape[:-1], -1)
 
-    def forward(self, x: Float[Tensor, "M B D"], eps: Float[Tensor, "M K B U"]) -> LatentTerms:
+    def split(
+        self, x: Float[Tensor, "M *rows E"]
+    ) -> tuple[Float[Tensor, "M *rows D"], Float[Tensor, "M *rows C"] | None]:
+        """Return the features of rows and the labels beside them, None for a model without."""
+        if not self.architecture.n_classes:
+            return x, None
+        d = self.architecture.n_features
+        return x[..., :d], x[..., d:]
+
+    def forward(
+        self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B U"]
+    ) -> LatentTerms | LabelTerms:
         """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``.
 
         The noise of deeper layers follows that of the first, in one tensor of width U.
         """
-        return self.terms(x, *self.encode(x), eps, self.likelihood.log_prob)
+        if not self.architecture.infers_labels:
+            return self.terms(x, eps)
+        pixels, known = self.split(x)
+        assert known is not None
+        return marginal_terms(self.terms, self.classifier, pixels, known, eps)
 
-    def terms(
+    def terms(self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B U"]) -> LatentTerms:
+        """Return the terms of every bound on log p(x), or on log p(x|y) with labels in ``x``."""
+        return self.encoded_terms(x, *self.encode(x), eps, self.likelihood.log_prob)
+
+    def encoded_terms(
         self,
-        x: Float[Tensor, "M B D"],
+        x: Float[Tensor, "M B E"],
         mu: Float[Tensor, "M B Z"],
         logvar: Float[Tensor, "M B Z"],
         eps: Float[Tensor, "M K B U"],
@@ -294,5 +349,14 @@ class VAE(nn.Module):
         """Return the terms of an encoded ``x``, log p(x|z) by ``log_prob`` of x and parameters."""
         own, *further = eps.split(self.architecture.widths, dim=-1)
         z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), own)
-        log_px_z = log_prob(x.unsqueeze(1), self.decode(z))
+        pixels, condition = self.split(x)
+        params = self.decode(z, None if condition is None else condition.unsqueeze(1))
+        log_px_z = log_prob(pixels.unsqueeze(1), params)
         return LatentTerms(log_px_z, mu, logvar, own, z, climb(self.deeper, z, further))
+
+
+#: By name: what makes encoder and decoder.
+NETWORKS: dict[str, Callable[[Shape, int, str, bool], Networks]] = {
+    "mlp": mlp_networks,
+    "conv": conv_networks,
+}

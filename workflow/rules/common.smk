@@ -106,7 +106,8 @@ def dataset_of(group_id):
 
 def classifier_of(group_id):
     """The classifier that judges the group's samples, if any are judged."""
-    if not any(wanted["quality"] for wanted in EXAMINATIONS[group_id].values()):
+    judged = EXAMINATIONS[group_id].values()
+    if not any(wanted["quality"] or wanted["conditional"] for wanted in judged):
         return []
     return f"{RESULTS}/classifiers/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
@@ -156,7 +157,13 @@ def train_minutes(wildcards, attempt):
     """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
     runs = GROUPS[wildcards.group].runs
     images = 4_000 if runs[0].dataset == "mnist-5k" else 60_000
-    return minutes(sum(run.epochs * images * run.k for run in runs), attempt)
+    passes = sum(run.epochs * images * run.k * costs(run) for run in runs)
+    return minutes(passes, attempt)
+
+
+def costs(run):
+    """How much longer than the perceptron's a pass takes: under every label; by convolutions."""
+    return (10 if run.labels == "m2" else 1) * (4 if run.network == "conv" else 1)
 
 
 def evaluate_minutes(wildcards, attempt):
@@ -164,6 +171,9 @@ def evaluate_minutes(wildcards, attempt):
     runs = GROUPS[wildcards.group].runs
     images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
     passes = images * STUDY.evaluation.n_samples
+    # Models that know some labels are measured with and without them.
+    passes *= 2 if runs[0].labels in ("blanked", "m2") else 1
+    passes *= 4 if runs[0].network == "conv" else 1
     # A gradient costs about three passes of its batch.
     passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
     return minutes(len(runs) * passes, attempt)

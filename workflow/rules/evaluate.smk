@@ -5,7 +5,14 @@ rule evaluate:
     input:
         trained=f"{RESULTS}/groups/{{group}}/trained.json",
         data=lambda wildcards: dataset_of(wildcards.group),
-        code=sources("evaluate.py", "measure.py", "gradients.py", "layer_activity.py"),
+        code=sources(
+            "evaluate.py",
+            "measure.py",
+            "gradients.py",
+            "label_measures.py",
+            "layer_activity.py",
+            "classifier.py",
+        ),
     output:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
     log:

@@ -46,6 +46,12 @@ _SYMBOLS = {
     "free_bits": ("λ", 0),
     "beta": ("β", 1),
 }
+_TOLD = {
+    "none": "",
+    "condition": ", labels",
+    "blanked": ", {share} of labels, blanks",
+    "m2": ", {share} of labels, M2",
+}
 _BATCH_NORM = {"none": "", "hidden": " + BN", "all": " + BN (heads too)"}
 
 # (importance weighted, batch normalization, warm-up)
@@ -106,7 +112,15 @@ def label_of(row: Row) -> str:
     name += _BATCH_NORM[row.get("batch_norm", "none")]
     name += _warmup(row)
     name += ", bounded heads" if row.get("encoder_heads", "linear") == "bounded" else ""
+    name += ", convolutional" if row.get("network", "mlp") == "conv" else ""
+    name += told_of(row)
     return name + _layers(row) + _LIKELIHOODS[_likelihood(row)]
+
+
+def told_of(row: Row) -> str:
+    """Return what a model is told of classes, as the end of its name."""
+    labels, share = str(row.get("labels", "none")), float(row.get("label_share", 1))
+    return _TOLD[labels].format(share=f"{100 * share:g}\N{NO-BREAK SPACE}%")
 
 
 def color_of(row: Row) -> str:

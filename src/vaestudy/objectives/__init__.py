@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from vaestudy.objectives.bounds import ciwae, elbo, elbo_sampled, free_bits, iwa
 from vaestudy.objectives.estimators import dreg, iwae_stl, piwae, stl
 from vaestudy.objectives.schedule import beta_schedule, warmup_beta
 from vaestudy.parameters import OBJECTIVE_PARAMETERS, ModelParameters
-from vaestudy.vae import LatentTerms
+from vaestudy.semisupervised import m2
 
 __all__ = [
     "OBJECTIVES",
@@ -40,7 +41,8 @@ __all__ = [
     "warmup_beta",
 ]
 
-Objective = Callable[[LatentTerms, Tensor], Tensor]
+#: Called with what the model's forward pass gave.
+Objective = Callable[[Any, Tensor], Tensor]
 
 #: By name; those with parameters of their own stand here with their defaults.
 OBJECTIVES: dict[str, Objective] = {
@@ -58,8 +60,14 @@ OBJECTIVES: dict[str, Objective] = {
 
 
 def make_objective(run: ModelParameters) -> Objective:
-    """Return the run's objective, its parameters (free bits, groups, share) bound to the run's."""
+    """Return the run's objective, its parameters (free bits, groups, share) bound to the run's.
+
+    With labels that are inferred it is the bound of each label, in :func:`semisupervised.m2`.
+    """
     objective, own = OBJECTIVES[run.objective], OBJECTIVE_PARAMETERS.get(run.objective)
-    if own is None:
+    if own is not None:
+        objective = partial(objective, **{name: getattr(run, name) for name in own.names})
+    if run.labels != "m2":
         return objective
-    return partial(objective, **{name: getattr(run, name) for name in own.names})
+    # The source's weight is of the mean over labelled images beside the mean over all.
+    return partial(m2, bound=objective, weight=run.label_weight / run.label_share)
