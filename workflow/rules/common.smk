@@ -16,6 +16,7 @@ sys.path.insert(0, SOURCE.as_posix())
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
+from vaestudy.parameters import PLANE
 
 
 def stop(message):
@@ -68,6 +69,9 @@ for run_id, run in RUNS.items():
     for experiment in run.experiments:
         EXPERIMENTS[experiment].append(run_id)
 
+# Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
+N_TRAIN = {"mnist-5k": 4_000, **dict.fromkeys(PLANE, 10_000)}
+N_TEST = {"mnist-5k": 1_000, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
 CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
 
@@ -155,14 +159,14 @@ def known(name, names, kind, shown=20):
 def train_minutes(wildcards, attempt):
     """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
     runs = GROUPS[wildcards.group].runs
-    images = 4_000 if runs[0].dataset == "mnist-5k" else 60_000
+    images = N_TRAIN.get(runs[0].dataset, 60_000)
     return minutes(sum(run.epochs * images * run.k for run in runs), attempt)
 
 
 def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
-    images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
+    images = N_TEST.get(runs[0].dataset, 10_000)
     passes = images * STUDY.evaluation.n_samples
     # A gradient costs about three passes of its batch.
     passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k

@@ -35,6 +35,7 @@ _LIKELIHOODS = {
     "gaussian": ", Gaussian",
     "continuous-bernoulli": ", continuous Bernoulli",
     "normal": ", normal",
+    "squared-error": ", squared error",
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {
@@ -43,6 +44,7 @@ _SYMBOLS = {
     "elbo_share": ("c", 0),
     "free_bits": ("λ", 0),
     "beta": ("β", 1),
+    "weight_decay": ("L2", 0),
 }
 _BATCH_NORM = {"none": "", "hidden": " + BN", "all": " + BN (heads too)"}
 
