@@ -39,6 +39,11 @@ def tried(make, *arguments):
         return None
 
 
+def told(read):
+    """Return what ``read`` says, or nothing where the study lacks what it compares."""
+    return tried(read, study) or ""
+
+
 square = tried(plane_runs, study)
 TOLD = "mean ± half of the 95 % interval over $n$ seeds"
 
@@ -113,7 +118,7 @@ if drawn is not None:
         "the smallest KL weight, shrunk from the edges at ten times it, collapsed at the largest.",
     )
     present.prose(f"""
-@fig:square-plane is the source's second figure for all pairs of weights. {read_error(study)} @Eq:toy-error expects
+@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} @Eq:toy-error expects
 $\\beta$ as long as both dimensions are in use.
 """)
 
@@ -137,14 +142,14 @@ if drawn is not None:
         "near zero 0.0975, energy distance and diamondness 0.",
     )
     present.prose(f"""
-*Weight decay.* {read_decay(study)} The source reports a diamond, and from $\\lambda = 0.25$ no values near zero.
+*Weight decay.* {told(read_decay)} The source reports a diamond, and from $\\lambda = 0.25$ no values near zero.
 
-*Ten times the KL weight.* {read_edges(study)} That is what a decoder of ten times the variance should do: of two points closer than its width it
+*Ten times the KL weight.* {told(read_edges)} That is what a decoder of ten times the variance should do: of two points closer than its width it
 cannot tell which was meant, and near an edge the mean of those that may have been meant lies inside.
 
-*Both.* {read_bands(study)}
+*Both.* {told(read_bands)}
 
-*Where things lie.* {read_symmetry(study)} Nothing in @eq:toy-objective prefers an orientation up to the signs and the order of the
+*Where things lie.* {told(read_symmetry)} Nothing in @eq:toy-objective prefers an orientation up to the signs and the order of the
 latent dimensions, so that none of this is about the data. (@fig:square-plane-statistics, @tbl:square-plane.)
 """)
 
@@ -173,7 +178,7 @@ if drawn is not None:
         alt="Four squares of grey points, each with a curve coloured from one end to the other, longest at the smallest KL weight.",
     )
     present.prose(f"""
-@fig:square-snake shows the curve that @fig:square-line shows only where codes fall. {read_snake(study)}
+@fig:square-snake shows the curve that @fig:square-line shows only where codes fall. {told(read_snake)}
 """)
 drawn = tried(FIGURES["square-line-statistics"], study)
 if drawn is not None:
@@ -210,8 +215,8 @@ else:
     )
     present.prose(f"""
 The source tried to let $\\beta$ rise from 0 to 1 in training [@bowman2016; @sonderby2016], found it unsatisfactory and shows
-nothing of it. {read_annealing(study)} (@fig:square-annealing.) A schedule changes the way; what training ends with is the objective at its last weight,
-and at $\\beta = 1$ the decoder's variance is three times that of the whole square, so that nothing is worth a code.
+nothing of it. {told(read_annealing)} (@fig:square-annealing.) A schedule changes the way; what training ends with is the objective at its last weight,
+and at $\\beta = 1$ the decoder's variance, a half, is six times that of a coordinate of the square, so that neither is worth a code.
 """)
 
 # %% [markdown]
@@ -230,10 +235,11 @@ else:
     present.figure(
         drawn,
         label="fig:shapes",
-        caption="Shapes through two latent dimensions at the lowest KL weight, $\\lambda = 0$, one seed each: held-out points, their codes "
-        "(from −3.4 to 3.4), their reconstructions, and the decoder's means at draws of the prior. Colours are "
+        caption="Shapes through two latent dimensions at two KL weights, $\\lambda = 0$, one seed each: held-out points; their codes "
+        "(from −3.4 to 3.4), their reconstructions, and the decoder's means at draws of the prior (samples). Colours are "
         "quadrants, moons and components.",
-        alt="Rows of four panels, one row a shape: coloured input, code and output, and black samples with a few points between the pieces.",
+        alt="Rows of panels, one row a shape: coloured input; at each of two KL weights coloured code and output, and black samples, "
+        "which fill gaps that the data have.",
     )
     shown, numbers, runs = found
     present.table(
@@ -244,4 +250,4 @@ else:
         caption=f"Shapes through two latent dimensions, $\\lambda = 0$: {TOLD}. The variances of the shapes differ (the square's is a "
         "sixth, the others' about one), so that squared errors and distances of samples compare within a shape.",
     )
-    present.prose(read_shapes(study))
+    present.prose(told(read_shapes))

@@ -135,10 +135,11 @@ def _schedules(study: Study) -> list[Curve]:
     if annealed.empty:
         raise EmptySelectionError(f"{study.config.study!r} has no annealed model of the square")
     fixed = everything[everything["warmup"] == 0]
-    betas = [min(levels(fixed, "beta")), *levels(annealed, "beta")]
+    there, ends = levels(fixed, "beta"), levels(annealed, "beta")
+    betas = [beta for beta in there if beta in (there[0], *ends)]
     curves = [
         Curve(f"fixed at {beta:g}", color, fixed[fixed["beta"] == beta])
-        for beta, color in zip(dict.fromkeys(betas), PALETTE, strict=False)
+        for beta, color in zip(betas, PALETTE, strict=False)
     ]
     colors = {curve.label: curve.color for curve in curves}
     return curves + [
@@ -147,5 +148,5 @@ def _schedules(study: Study) -> list[Curve]:
             colors.get(f"fixed at {beta:g}", INK),
             annealed[annealed["beta"] == beta],
         )
-        for beta in levels(annealed, "beta")
+        for beta in ends
     ]

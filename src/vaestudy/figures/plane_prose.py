@@ -7,20 +7,25 @@ from typing import Any
 from vaestudy.figures.plane_data import by_seed, compare, levels, mean_of, plane_runs
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, number
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 Cell = dict[str, Any]
 
 
 def small_weights(study: Study, n_z: int) -> tuple[float, float]:
     """Return the two lowest KL weights of the grid: the source's, and ten times as much."""
-    low, next_, *_ = levels(plane_runs(study, n_z=n_z, weight_decay=0.0), "beta")
-    return float(low), float(next_)
+    betas = levels(plane_runs(study, n_z=n_z, weight_decay=0.0), "beta")
+    if len(betas) < 2:
+        raise EmptySelectionError(f"{study.config.study!r} has one KL weight only on the square")
+    return float(betas[0]), float(betas[1])
 
 
 def decays(study: Study, n_z: int) -> list[float]:
-    """Return the grid's weights of weight decay, lowest first."""
-    return [float(level) for level in levels(plane_runs(study, n_z=n_z), "weight_decay")]
+    """Return the grid's weights of weight decay, the lowest, which is none, left out."""
+    found = levels(plane_runs(study, n_z=n_z), "weight_decay")
+    if len(found) < 2:
+        raise EmptySelectionError(f"{study.config.study!r} has no weight decay on the square")
+    return [float(level) for level in found[1:]]
 
 
 def _cell(n_z: int, beta: float, decay: float = 0.0) -> Cell:
@@ -46,7 +51,7 @@ def read_decay(study: Study) -> str:
     low, _ = small_weights(study, 2)
     plain = _cell(2, low)
     sentences = []
-    for decay in decays(study, 2)[1:]:
+    for decay in decays(study, 2):
         other = _cell(2, low, decay)
         diamond = compare(study, "diamondness", other, plain)
         zero = compare(study, "share_near_zero", other, plain)
@@ -74,7 +79,7 @@ def read_bands(study: Study) -> str:
     """Say whether both regularizers together lose location, and whether the cloud is the prior."""
     low, high = small_weights(study, 2)
     told = []
-    for decay in decays(study, 2)[1:]:
+    for decay in decays(study, 2):
         gap = compare(study, "class_purity", _cell(2, high, decay), _cell(2, high))
         text = change(gap, "raises quadrant purity by", "lowers quadrant purity by", "", 3)
         told.append(f"$\\lambda = {decay:g}$ {_tidy(text)}")
@@ -84,22 +89,23 @@ def read_bands(study: Study) -> str:
     )
     nearer = change(prior, "is farther from the prior by", "is nearer to the prior by", "", 4)
     return (
-        f"At $\\beta = {high:g}$ without weight decay a share of {purity} of a code's neighbours is "
-        f"of its own quadrant; {'; '.join(told)}. Against $\\beta = {low:g}$ without weight decay, the "
-        f"cloud of both at their stronger values {_tidy(nearer)} in energy distance."
+        f"At $\\beta = {high:g}$ without weight decay a share of {purity} of a code's neighbours "
+        f"is of its own quadrant; {'; '.join(told)}. Against $\\beta = {low:g}$ without weight decay, "
+        f"the cloud of both at their stronger values {_tidy(nearer)} in energy distance."
     )
 
 
 def read_symmetry(study: Study) -> str:
     """Say in how many models the latent image is turned or mirrored, over all seeds and λ."""
     low, _ = small_weights(study, 2)
-    counts = [by_seed(study, "rotated_or_mirrored", _cell(2, low, d)) for d in decays(study, 2)]
+    cells = [_cell(2, low, decay) for decay in (0.0, *decays(study, 2))]
+    counts = [by_seed(study, "rotated_or_mirrored", cell) for cell in cells]
     turned = sum(int(values.sum()) for values in counts)
     total = sum(len(values) for values in counts)
     trust = _mean(study, "trustworthiness", _cell(2, low), 3)
     return (
-        f"At $\\beta = {low:g}$ the symmetry of the square that comes nearest to the map from points "
-        f"to codes is another than the identity in {turned} of {total} models; by chance it would "
+        f"At $\\beta = {low:g}$ the symmetry of the square that comes nearest to the map from "
+        f"points to codes is another than the identity in {turned} of {total} models; by chance it would "
         f"be in seven of eight. The trustworthiness without weight decay is {trust}."
     )
 
@@ -130,8 +136,8 @@ def read_annealing(study: Study) -> str:
         small = compare(study, "squared_error_of_draws", risen, _cell(2, low))
         told.append(
             f"With a weight that rises from 0 to {beta:g}, the squared error is "
-            f"{_mean(study, 'squared_error_of_draws', risen, 4)}: {_versus(same, f'{beta:g}')}, and "
-            f"{_versus(small, f'{low:g}')}."
+            f"{_mean(study, 'squared_error_of_draws', risen, 4)}: {_versus(same, f'{beta:g}')}, "
+            f"and {_versus(small, f'{low:g}')}."
         )
     return " ".join(told)
 
@@ -156,8 +162,8 @@ def read_shapes(study: Study) -> str:
         )
         parts.append(f"*{name}*: {number(samples.mean, 4)} and {number(prior.mean, 4)}")
     return (
-        f"At $\\beta = {beta:g}$ the energy distances of samples from the data, and of codes from the "
-        f"prior, are {'; '.join(parts)} (means over seeds; intervals in @tbl:shapes)."
+        f"At $\\beta = {beta:g}$ the energy distances of samples from the data, and of codes from "
+        f"the prior, are {'; '.join(parts)} (means over seeds; intervals in @tbl:shapes)."
     )
 
 
