@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -190,6 +191,7 @@ LIKELIHOODS = {
     "gaussian": _gaussian,
     "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
     "normal": _normal,
+    "squared-error": lambda params: Normal(params, math.sqrt(0.5)),
 }
 
 

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from vaestudy.claims import ClaimError, Ledger, judge_all, load_ledger, parse_ledger, tabulate
 from vaestudy.claims.kinds import KINDS
 from vaestudy.claims.ledger import selectors
+from vaestudy.claims.metrics import PLANE_METRICS
 from vaestudy.cli import app
 from vaestudy.config import RunConfig
 from vaestudy.study import Study
@@ -25,7 +26,8 @@ SHIPPED = ROOT / "report" / "claims.yaml"
 
 
 def measure(run: RunConfig) -> dict[str, float]:
-    names = ("nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units")
+    names = ["nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units"]
+    names += [name for name, *_ in PLANE_METRICS]
     return dict.fromkeys(names, 100.0 + run.seed + run.n_z)
 
 
@@ -167,10 +169,10 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pending_claim_is_checked_once_it_is_not() -> None:
-    values = changed(figure=None, runs__a={"weight_decay": 2}, pending="an experiment")
+    values = changed(figure=None, runs__a={"temperature": 2}, pending="an experiment")
     assert parse_ledger(values).claims[0].pending == "an experiment"
     del values["claims"][0]["pending"]
-    with pytest.raises(ClaimError, match=r"runs\.a\.weight_decay: unknown parameter"):
+    with pytest.raises(ClaimError, match=r"runs\.a\.temperature: unknown parameter"):
         parse_ledger(values)
 
 

@@ -32,6 +32,7 @@ from vaestudy.data import (
     save_prepared,
 )
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set, read_idx
+from vaestudy.parameters import PLANE
 
 ARRAYS = ("train", "train_labels", "test", "test_labels")
 Edit = Callable[[bytes], bytes]
@@ -318,7 +319,7 @@ def test_other_digits_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_name_lists_the_known() -> None:
-    assert DATASETS == ("mnist-5k", "mnist", "fashion-mnist")
+    assert ("mnist-5k", "mnist", "fashion-mnist", *PLANE) == DATASETS
     with pytest.raises(ValueError, match=r"'cifar' is unknown.*mnist-5k.*fashion-mnist"):
         load_dataset("cifar", Path())
 

@@ -63,8 +63,7 @@ def test_parameters_at_later_defaults_are_not_in_ids() -> None:
     """What was added since the first runs leaves their canonical text alone."""
     later = {"beta", "warmup_cycles", "warmup_rise", "free_bits", "free_bits_group"}
     later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision", "deeper"}
-    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision"}
-    later |= {"network", "labels", "label_share", "label_weight"}
+    later |= {"network", "labels", "label_share", "label_weight", "weight_decay"}
     assert set(json.loads(RunConfig().canonical)) == set(RunConfig.model_fields) - later
     run = parse_run({"beta": 4.0, "warmup": 10, "warmup_rise": 0.5})
     assert RunConfig(**json.loads(run.canonical)) == run
@@ -111,6 +110,15 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         {"warmup": 3, "warmup_cycles": 4},
         ["warmup_cycles is 4", "warmup is 3", "raise warmup"],
     ),
+    (
+        {"dataset": "square", "likelihood": "squared-error"},
+        ["'square' with binarization 'dynamic'", "set binarization to none"],
+    ),
+    (
+        {"dataset": "ring", "binarization": "none"},
+        ["'ring' with likelihood 'bernoulli'", "expected one of squared-error, normal"],
+    ),
+    ({"weight_decay": -1}, ["weight_decay", "got -1", "at least 0"]),
     (
         {"objective": "miwae", "k": 8},
         ["'miwae' with k_groups 1", "makes it 'iwae'", "set k_groups"],

@@ -43,6 +43,9 @@ __all__ = [
 ]
 
 
+#: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
+#: command, whose length systems limit.
+STACKED_SEEDS = 2
 #: Whether training steps are compiled.
 CompilePolicy = Literal["auto", "always", "never"]
 
@@ -160,7 +163,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs trained together in one job: they differ in seed and warm-up alone."""
+    """Runs trained together in one job: they share a group key."""
 
     group_id: str
     runs: tuple[RunConfig, ...]
@@ -246,14 +249,16 @@ def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
 
     A run's chunk depends on the run alone (its group key, warm-up and ``seed // max_members``), so
     that a new run joins or opens a group and never moves another; with ``max_members = 1`` a group
-    is a run and bears its id.
+    is a run and bears its id. Stacked runs are chunks of ``STACKED_SEEDS`` seeds, whatever
+    ``max_members``.
     """
-    if max_members == 1:
-        return [Group(run.run_id, (run,)) for run in runs]
-    chunks: dict[tuple[str, int, int], list[RunConfig]] = {}
+    groups: dict[str, list[RunConfig]] = {}
     for run in runs:
-        chunks.setdefault((run.group_key, run.warmup, run.seed // max_members), []).append(run)
-    return [
-        Group(f"{members[0].combination_id}-m{max_members}-g{chunk}", tuple(members))
-        for (_, _, chunk), members in chunks.items()
-    ]
+        if run.is_stacked:
+            name = f"{run.stack_id}-g{run.seed // STACKED_SEEDS}"
+        elif max_members == 1:
+            name = run.run_id
+        else:
+            name = f"{run.combination_id}-m{max_members}-g{run.seed // max_members}"
+        groups.setdefault(name, []).append(run)
+    return [Group(name, tuple(members)) for name, members in groups.items()]

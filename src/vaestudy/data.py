@@ -1,4 +1,4 @@
-"""The published data sets, each verified against a pinned checksum.
+"""The data sets, published ones and toys, each verified against a pinned checksum.
 
 A file that is missing, damaged or another than expected is a `DataError`, never a wrong tensor.
 A further data set is one more entry of `LOADERS`.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
+from vaestudy.toys import SHAPES, make_toy
 
 __all__ = [
     "DATASETS",
@@ -48,7 +49,7 @@ def data_root(configured: str | None = None) -> Path:
 
 
 def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
-    """Read a published data set and verify it.
+    """Read, or make, a data set and verify it.
 
     Parameters
     ----------
@@ -127,6 +128,10 @@ def _stratified(table: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return table[[row for _, _, row in sorted(ranked)]]
 
 
+def _make_toy(name: str, root: Path, download: bool) -> Dataset:
+    return make_toy(name)
+
+
 def _columns(split: str, table: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
     return {
         split: torch.from_numpy(table[:, :-1].copy()),
@@ -179,6 +184,7 @@ LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType
         "mnist-5k": _load_mnist_5k,
         "mnist": partial(load_idx_set, MNIST),
         "fashion-mnist": partial(load_idx_set, FASHION_MNIST),
+        **{name: partial(_make_toy, name) for name in SHAPES},
     }
 )
 DATASETS: Final = tuple(LOADERS)
@@ -188,5 +194,9 @@ _SHA256: Final[Mapping[str, str]] = MappingProxyType(
         "mnist-5k": "984d53856c87b3d489ba21184cafcefaf112a500a2bd27b219f8b896b69d2573",
         "mnist": "4ff3efcc9f7044631814f22e9b7e41a9dbd543168a415f968bca114eb56f3af9",
         "fashion-mnist": "973779d2110134a6072d2b8c17853fe0d2ef13834c3ae5c2548257427bd824ee",
+        "square": "ce006ddc50a20278a4a1d9b9e7f8ec0380c6f61c598ee603c30c666ca82e8127",
+        "ring": "5bf8bcf1515a2b7ec70665b660f6835f2d0ab0011edbb6b3bcad52e9a72a488e",
+        "moons": "c204fa241057642f1eabd5b06f6425cec21224a4b01b24929821ed41edc47e07",
+        "mixture": "80812e5fda69b29e6166d6366504bfa9b5d37c1269ad6cfce956b760467e1d8e",
     }
 )

@@ -1,4 +1,4 @@
-"""A data set as tensors ``[N, D]`` of 8-bit intensities, and the file it is prepared in.
+"""A data set as tensors ``[N, D]``, of 8-bit intensities or of floats, and its prepared file.
 
 `save_prepared` writes the tensors to one safetensors file and `load_prepared` reads it back,
 verified, in a fraction of a second at the start of a job.
@@ -39,7 +39,7 @@ class Dataset:
     name
         What the configuration calls it.
     train, test
-        Intensities 0..255, one flattened image a row.
+        Intensities 0..255, one flattened image a row; or floats that are presented as they are.
     train_labels, test_labels
         Class of each row.
     image_shape
@@ -51,9 +51,9 @@ class Dataset:
     """
 
     name: str
-    train: UInt8[Tensor, "N D"]
+    train: UInt8[Tensor, "N D"] | Float[Tensor, "N D"]
     train_labels: Int64[Tensor, " N"]
-    test: UInt8[Tensor, "T D"]
+    test: UInt8[Tensor, "T D"] | Float[Tensor, "T D"]
     test_labels: Int64[Tensor, " T"]
     image_shape: tuple[int, int]
     sha256: str
@@ -71,12 +71,14 @@ class Dataset:
             If an array's dtype or shape is not what the fields declare.
         """
         n_features = math.prod(image_shape)
+        floats = all(arrays[split].dtype == torch.float32 for split in ("train", "test"))
+        dtype = torch.float32 if floats else torch.uint8
         for split in ("train", "test"):
             pixels, labels = arrays[split], arrays[f"{split}_labels"]
-            if pixels.dtype != torch.uint8 or pixels.shape[1:] != (n_features,):
+            if pixels.dtype != dtype or pixels.shape[1:] != (n_features,):
                 raise ValueError(
                     f"{split} is {pixels.dtype} {tuple(pixels.shape)}, "
-                    f"expected uint8 (N, {n_features})"
+                    f"expected uint8 (N, {n_features}), or float32 in both splits"
                 )
             if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
                 raise ValueError(
@@ -92,9 +94,14 @@ class Dataset:
         """The four arrays by name."""
         return {key: getattr(self, key) for key in ARRAYS}
 
+    @property
+    def is_grey(self) -> bool:
+        """Whether these are 8-bit intensities, which may be binarized, and no floats."""
+        return self.train.dtype == torch.uint8
+
     def pixel_means(self) -> Float[torch.Tensor, "D"]:
-        """Return the mean intensity of every pixel of the training set, in [0, 1]."""
-        return self.train.double().mean(0).div(255).float()
+        """Return the mean of every feature of the training set; of a pixel, in [0, 1]."""
+        return self.train.double().mean(0).div(255 if self.is_grey else 1).float()
 
     def subset(self, n_train: int | None = None, n_test: int | None = None) -> Dataset:
         """Return the first images of each split, in the fixed order; None keeps all.

@@ -22,7 +22,7 @@ from torch import Tensor
 from vaestudy.binarization import as_float
 from vaestudy.history import SCALARS
 from vaestudy.objectives import beta_schedule
-from vaestudy.pure import pure_step, state_tensors
+from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG
 from vaestudy.train import Splits, TrainState
@@ -138,7 +138,8 @@ class BlockedEpoch:
         step_size = self.rate / (1 - adam.beta1**count)
         root_scale = (1 - adam.beta2**count).rsqrt()
         corrections = torch.stack([step_size, root_scale]).to(eps.dtype)
-        self.totals += self.step(*state_tensors(self.state), corrections, x, eps, self.beta)
+        inputs = (*state_tensors(self.state), corrections, x, eps, self.beta)
+        self.totals += self.step(*inputs, *fixed_tensors(self.state))
         self.position += 1
 
     def _capture(self) -> Callable[[], None]:

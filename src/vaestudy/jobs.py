@@ -105,13 +105,15 @@ def read_record(files: RunFiles) -> dict[str, Any]:
 def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
     """Return the pixels to train on and the fixed test pixels, on ``device``."""
     train_pixels = dataset.train
-    if binarization in ("static", "threshold"):
+    if dataset.is_grey and binarization in ("static", "threshold"):
         train_pixels = fixed_binarization(train_pixels, binarization, TRAIN_BINARIZATION_SEED)
     return Splits(train_pixels.to(device), test_pixels(dataset, binarization).to(device))
 
 
 def test_pixels(dataset: Dataset, binarization: str) -> torch.Tensor:
     """Return the test set as every run of this binarization sees it, [T, D] floats."""
+    if not dataset.is_grey:
+        return dataset.test
     fixed = fixed_binarization(dataset.test, binarization, TEST_BINARIZATION_SEED)
     return as_float(fixed, binarization)
 
@@ -168,7 +170,8 @@ def _partition(
     """Split the unfinished runs by the epoch they stand at: each part trains together.
 
     On the CPU every run trains alone. Its results must not depend on its job's other runs, and
-    there the last bits of a product depend on where in memory a member's matrix starts.
+    there the last bits of a product depend on where in memory a member's matrix starts. Stacked
+    runs, of which that is known, are the exception: their results hold to rounding.
     """
     parts: dict[int, list[RunConfig]] = {}
     for run in runs:
@@ -178,7 +181,9 @@ def _partition(
         epoch = checkpoint.saved_epoch(files[run].checkpoint, run, dataset.sha256) or 0
         parts.setdefault(epoch, []).append(run)
     together = [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
-    return [(run,) for part in together for run in part] if device.type == "cpu" else together
+    if device.type == "cpu" and not runs[0].is_stacked:
+        return [(run,) for part in together for run in part]
+    return together
 
 
 def _resume_or_start(

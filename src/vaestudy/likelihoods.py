@@ -18,6 +18,10 @@ Continuous Bernoulli (Loaiza-Ganem & Cunningham 2019), a density on [0, 1], logi
 Normal, for data on the whole real line, with a mean :math:`a` that is not bounded and the variance
 of the Gaussian above floored at :math:`e^f`, :math:`\log\sigma^2 = f + \mathrm{softplus}(b - f)`.
 
+Squared error, the normal density of variance 1/2 and mean :math:`a`:
+
+.. math:: \log p(x|z) = -\sum_d (x_d - a_d)^2 - \tfrac12\ln\pi
+
 All in nats, summed over the D features. To add one: write a class with these members, put it in
 ``LIKELIHOODS``, and test it against ``torch.distributions``.
 """
@@ -214,9 +218,39 @@ class Normal(GaussianFamily):
         return torch.logit(self.mean(params), eps=1e-6)
 
 
+class SquaredError(Likelihood):
+    """Independent Gaussian features of variance 1/2 whose mean is not bounded.
+
+    A KL weight of beta makes of it, but for a factor, the VAE of variance beta / 2.
+    """
+
+    n_heads = 1
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        return -(x - params).square().sum(-1) - 0.5 * x.shape[-1] * math.log(math.pi)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return params
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        return params + math.sqrt(0.5) * torch.empty_like(params).normal_(generator=generator)
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        return 2 * params - 1
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        # A mean outside (0, 1) is no Bernoulli's: the nearest that is one stands for it.
+        return torch.logit(params, eps=1e-6)
+
+
 LIKELIHOODS: dict[str, Likelihood] = {
     "bernoulli": Bernoulli(),
     "gaussian": Gaussian(),
     "continuous-bernoulli": ContinuousBernoulli(),
     "normal": Normal(),
+    "squared-error": SquaredError(),
 }

@@ -16,6 +16,8 @@ and ``squared_error`` of the image given its label; ``nll`` is −log p(x) where
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
 same pixels for all.
+
+Models of points in the plane are further described by :mod:`vaestudy.plane`.
 """
 
 from __future__ import annotations
@@ -53,6 +55,8 @@ from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import make_objective
+from vaestudy.parameters import PLANE
+from vaestudy.plane import describe, pass_through
 from vaestudy.rng import stream_seed
 from vaestudy.vae import VAE
 
@@ -187,9 +191,19 @@ def rows_table(run: RunConfig, rows: Sequence[Row]) -> pd.DataFrame:
     return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
 
 
+def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
+    """Return what a model makes of points of the plane (:mod:`vaestudy.plane`), as further rows."""
+    test = dataset.test.to(model.output.weight.device)
+    passage = pass_through(model, test, dataset.test_labels.numpy(), run.seed)
+    found = describe(passage, model, run.dataset)
+    return rows_table(run, [(name, value, None, 1, len(test)) for name, value in found.items()])
+
+
 def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B D"]:
     """Return the first batch of the training set, binarized once: the same for all runs."""
     pixels = dataset.train[: run.batch_size]
+    if not dataset.is_grey:
+        return pixels
     fixed = fixed_binarization(pixels, run.binarization, TRAIN_BINARIZATION_SEED)
     labels = dataset.train_labels[: run.batch_size]
     return tested_rows(as_float(fixed, run.binarization), labels, run)
@@ -220,6 +234,8 @@ def measure_group(
         test = test_pixels(dataset, run.binarization).to(device)
         labels = dataset.test_labels.to(device)
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
+        if run.dataset in PLANE:
+            found.append(measure_plane(model, run, dataset))
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))

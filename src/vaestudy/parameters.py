@@ -45,6 +45,12 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
 }
 #: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
 _NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
+#: Data sets of points in the plane (:mod:`vaestudy.toys`), and likelihoods with a density there.
+PLANE = ("square", "ring", "moons", "mixture")
+_ON_THE_PLANE = ("squared-error", "normal")
+#: What besides the seed members of one training job may differ in: it reaches a step as a tensor.
+_OF_A_MEMBER = ("warmup",)
+_OF_A_STACKED_MEMBER = ("warmup", "warmup_cycles", "warmup_rise", "beta", "weight_decay")
 #: Younger than the first runs, with their marks in names; left out of ids at their defaults, so
 #: that the old ids stand.
 _LATER = {
@@ -63,6 +69,7 @@ _LATER = {
     "labels": "",
     "label_share": "share",
     "label_weight": "lw",
+    "weight_decay": "wd",
 }
 
 
@@ -79,18 +86,25 @@ class ModelParameters(Strict):
     Adam, batches of 100, 300 epochs of dynamically binarized MNIST.
     """
 
-    dataset: Literal["mnist-5k", "mnist", "fashion-mnist"] = Field(
-        "mnist", description="mnist-5k ships with the package; the others are downloaded."
+    dataset: Literal["mnist-5k", "mnist", "fashion-mnist", "square", "ring", "moons", "mixture"] = (
+        Field(
+            "mnist",
+            description="mnist-5k ships with the package; mnist and fashion-mnist are downloaded; "
+            "square, ring, moons and mixture are points in the plane, made on the spot.",
+        )
     )
     binarization: Literal["dynamic", "static", "threshold", "none"] = Field(
         "dynamic",
         description="dynamic: pixels drawn afresh from their intensities at each presentation; "
         "static: drawn once; threshold: intensity > 0.5; none: grey values.",
     )
-    likelihood: Literal["bernoulli", "gaussian", "continuous-bernoulli", "normal"] = Field(
+    likelihood: Literal[
+        "bernoulli", "gaussian", "continuous-bernoulli", "normal", "squared-error"
+    ] = Field(
         "bernoulli",
         description="The decoder's distribution p(x | z); continuous-bernoulli: a density on grey "
-        "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded.",
+        "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded; "
+        "squared-error: that with variance 1/2, so that log p(x | z) is minus the squared error.",
     )
     objective: Literal[
         "elbo",
@@ -127,6 +141,11 @@ class ModelParameters(Strict):
     )
     beta: PositiveFloat = Field(
         1.0, description="Weight of the KL term once warm-up is over; other than 1: the beta-VAE."
+    )
+    weight_decay: NonNegativeFloat = Field(
+        0.0,
+        description="The mean square of the weights of all layers, biases left out, is subtracted "
+        "from the objective this many times: L2 regularization.",
     )
     n_z: PositiveInt = Field(50, description="Latent dimensions.")
     hidden: tuple[PositiveInt, ...] = Field(
@@ -250,6 +269,22 @@ class ModelParameters(Strict):
         check_deeper(self.deeper, self.objective)
         return self
 
+    @model_validator(mode="after")
+    def _fits_the_plane(self) -> Self:
+        if self.dataset not in PLANE:
+            return self
+        if self.binarization != "none":
+            raise ValueError(
+                f"dataset is {self.dataset!r} with binarization {self.binarization!r}: points in "
+                "the plane are no pixels; set binarization to none"
+            )
+        if self.likelihood not in _ON_THE_PLANE:
+            raise ValueError(
+                f"dataset is {self.dataset!r} with likelihood {self.likelihood!r}, which has no "
+                f"density in all of the plane; expected one of {', '.join(_ON_THE_PLANE)}"
+            )
+        return self
+
     def _is_default(self, name: str) -> bool:
         return bool(getattr(self, name) == type(self).model_fields[name].default)
 
@@ -277,10 +312,28 @@ class RunConfig(ModelParameters):
         """The run's name without its seed: the same for all replicates."""
         return f"{self._slug()}-{_short_hash(self._canonical_without('seed'))}"
 
+    @property
+    def is_stacked(self) -> bool:
+        """Whether all models of its kind train as one, on any device.
+
+        Those of points in the plane do: alone, they would keep a core busy with calls of functions.
+        """
+        return self.dataset in PLANE
+
     @cached_property
     def group_key(self) -> str:
-        """What members of one training job share: all but seed and warm-up."""
-        return self._canonical_without("seed", "warmup")
+        """What members of one training job share: all but seed and warm-up.
+
+        Stacked ones may differ in the weight of the KL term and of weight decay too.
+        """
+        free = _OF_A_STACKED_MEMBER if self.is_stacked else _OF_A_MEMBER
+        return self._canonical_without("seed", *free)
+
+    @cached_property
+    def stack_id(self) -> str:
+        """A readable name of the stack it trains in, without what its members differ in."""
+        parts = [self.dataset, self.likelihood, self.objective, f"z{self.n_z}", "stack"]
+        return "-".join([*parts, _short_hash(self.group_key)])
 
     def _canonical_without(self, *names: str) -> str:
         unsaid = {name for name in _LATER if self._is_default(name)}

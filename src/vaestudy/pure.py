@@ -15,7 +15,7 @@ from torch import Tensor
 from vaestudy.adam import adam_update
 from vaestudy.history import batch_metrics
 from vaestudy.objectives import make_objective
-from vaestudy.train import TrainState
+from vaestudy.train import TrainState, weight_penalty
 
 
 def state_tensors(state: TrainState) -> list[Tensor]:
@@ -29,8 +29,13 @@ def state_tensors(state: TrainState) -> list[Tensor]:
     ]
 
 
+def fixed_tensors(state: TrainState) -> list[Tensor]:
+    """Return what a step takes last, the same at every step: weight decay if members have one."""
+    return [] if state.weight_decay is None else [state.weight_decay]
+
+
 def pure_step(state: TrainState) -> Callable[..., Tensor]:
-    """Return the step: (*state_tensors, corrections, x, eps, beta) -> metrics.
+    """Return the step: (*state_tensors, corrections, x, eps, beta, *fixed_tensors) -> metrics.
 
     ``corrections`` are those of :meth:`vaestudy.adam.Adam.corrections` as a tensor; the others are
     :func:`vaestudy.train.train_step`'s.
@@ -39,17 +44,21 @@ def pure_step(state: TrainState) -> Callable[..., Tensor]:
     names = list(adam.parameters)
     buffer_names = [name for name, _ in model.named_buffers()]
     objective = make_objective(state.runs[0])
-    n = len(names)
+    n, decays = len(names), state.weight_decay is not None
 
     def step(*tensors: Tensor) -> Tensor:
-        *changed, corrections, x, eps, beta = tensors
+        weight_decay = tensors[-1] if decays else None
+        *changed, corrections, x, eps, beta = tensors[:-1] if decays else tensors
         parameters, exp_avg, exp_avg_sq = changed[:n], changed[n : 2 * n], changed[2 * n : 3 * n]
         leaves = [p.detach().requires_grad_() for p in parameters]
         buffers = dict(zip(buffer_names, changed[3 * n :], strict=True))
         weights = dict(zip(names, leaves, strict=True))
         terms = torch.func.functional_call(model, (weights, buffers), (x, eps))
         bound = objective(terms, beta)
-        gradients = torch.autograd.grad(-bound.mean(1).sum(), leaves)
+        loss = -bound.mean(1).sum()
+        if weight_decay is not None:
+            loss = loss + weight_penalty(weights, weight_decay)
+        gradients = torch.autograd.grad(loss, leaves)
         metrics = batch_metrics(terms, bound.detach(), beta, objective).detach()
         with torch.no_grad():
             for of_one in zip(parameters, gradients, exp_avg, exp_avg_sq, strict=True):

@@ -26,7 +26,7 @@ from vaestudy.evaluate import plain_log_weights
 from vaestudy.files import atomic_path
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
-from vaestudy.pure import pure_step, state_tensors
+from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
 
@@ -53,6 +53,7 @@ def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
         torch.zeros(members, batch_size, state.model.architecture.n_inputs),
         torch.zeros(members, run.k, batch_size, state.model.architecture.n_latent),
         torch.ones(members),
+        *fixed_tensors(state),
     ]
     changed = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
     return [*changed, *(tensor.to(changed[0]) for tensor in inputs)]

@@ -4,14 +4,15 @@ Each step draws a batch per member, binarizes it, draws the noise of K samples, 
 
 .. math:: \sum_m \frac1B \sum_b L_m(x_b; \beta_m)
 
-with Adam. The mean is over the batch and the sum over members, so no member's gradient depends
-on which others train beside it. ``loss = -bound`` appears in :func:`train_step` alone.
+with Adam; with weight decay, less :math:`\lambda_m` times the mean square of member m's weights.
+The mean is over the batch and the sum over members, so no member's gradient depends on which others
+train beside it. ``loss = -bound`` appears in :func:`train_step` alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -47,6 +48,8 @@ class TrainState:
         What was measured after each of them.
     failed
         Member index to the sentence that says when and how it diverged.
+    weight_decay
+        Each member's weight of the penalty [M]; None where no member has one.
     """
 
     model: VAE
@@ -55,6 +58,7 @@ class TrainState:
     epoch: int = 0
     history: History = field(default_factory=History)
     failed: dict[int, str] = field(default_factory=dict)
+    weight_decay: Float[Tensor, "M"] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -136,12 +140,12 @@ def initial_state(
     Raises
     ------
     ValueError
-        If the runs do not share a group key, that is, differ in more than seed and warm-up.
+        If the runs do not share a group key, that is, differ in more than members of a job may.
     """
     if len({run.group_key for run in runs}) != 1:
         raise ValueError(
             f"runs {[run.run_id for run in runs]} cannot be trained together: members of a group "
-            "may differ in seed and warmup only"
+            "may differ in seed and warmup only, and if stacked in beta and weight_decay"
         )
     run = runs[0]
     model = VAE(architecture_of(run, n_features), members=len(runs))
@@ -157,7 +161,28 @@ def initial_state(
         beta2=run.adam_beta2,
         eps=run.adam_eps,
     )
-    return TrainState(model, optimizer, runs)
+    decay = torch.tensor([r.weight_decay for r in runs], device=device)
+    return TrainState(model, optimizer, runs, weight_decay=decay if decay.any() else None)
+
+
+def weight_penalty(
+    parameters: Mapping[str, Tensor], weight_decay: Float[Tensor, "M"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`\sum_m \lambda_m \frac1W \sum_w w_m^2` over a model's weights.
+
+    The mean is over the W weights of a member, biases and batch normalization's scales left out.
+
+    Parameters
+    ----------
+    parameters
+        By name, member first, as ``named_parameters`` gives them.
+    weight_decay
+        :math:`\lambda_m`.
+    """
+    weights = [value for name, value in parameters.items() if name.endswith("weight")]
+    n = sum(weight[0].numel() for weight in weights)
+    squares = torch.stack([weight.square().sum((1, 2)) for weight in weights]).sum(0)
+    return (squares * weight_decay).sum() / n
 
 
 #: Takes one step of training; :func:`train_step`, or its compiled equal.
@@ -175,6 +200,8 @@ def train_step(
     objective = make_objective(state.runs[0])
     bound = objective(terms, beta)
     loss = -bound.mean(1).sum()
+    if state.weight_decay is not None:
+        loss = loss + weight_penalty(state.optimizer.parameters, state.weight_decay)
     state.optimizer.zero_grad()
     loss.backward()
     state.optimizer.step()

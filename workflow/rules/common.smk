@@ -16,6 +16,7 @@ sys.path.insert(0, SOURCE.as_posix())
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
+from vaestudy.parameters import PLANE
 
 
 def stop(message):
@@ -68,6 +69,9 @@ for run_id, run in RUNS.items():
     for experiment in run.experiments:
         EXPERIMENTS[experiment].append(run_id)
 
+# Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
+N_TRAIN = {"mnist-5k": 4_000, **dict.fromkeys(PLANE, 10_000)}
+N_TEST = {"mnist-5k": 1_000, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
 CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
 
@@ -156,7 +160,7 @@ def known(name, names, kind, shown=20):
 def train_minutes(wildcards, attempt):
     """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
     runs = GROUPS[wildcards.group].runs
-    images = 4_000 if runs[0].dataset == "mnist-5k" else 60_000
+    images = N_TRAIN.get(runs[0].dataset, 60_000)
     passes = sum(run.epochs * images * run.k * costs(run) for run in runs)
     return minutes(passes, attempt)
 
@@ -169,7 +173,7 @@ def costs(run):
 def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
-    images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
+    images = N_TEST.get(runs[0].dataset, 10_000)
     passes = images * STUDY.evaluation.n_samples
     # Models that know some labels are measured with and without them.
     passes *= 2 if runs[0].labels in ("blanked", "m2") else 1

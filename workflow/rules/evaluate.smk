@@ -11,6 +11,7 @@ rule evaluate:
             "gradients.py",
             "label_measures.py",
             "layer_activity.py",
+            "plane.py",
             "classifier.py",
         ),
     output:

@@ -12,7 +12,7 @@ from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
 from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, ClaimError, Selector
 from vaestudy.claims.metrics import METRICS
-from vaestudy.claims.selection import STANDARD, WITH_STANDARD
+from vaestudy.claims.selection import STANDARD, WITH_STANDARD, WORDS
 from vaestudy.config import ModelParameters
 from vaestudy.config_errors import explain
 from vaestudy.parameters import Strict
@@ -139,6 +139,8 @@ def _level_problem(name: str, value: Any) -> str:
     if field is None:
         return f"unknown parameter{_known(name, ModelParameters.model_fields)}"
     if value == STANDARD and name in WITH_STANDARD:
+        return ""
+    if isinstance(value, str) and value in WORDS:
         return ""
     levels = [value.at_least] if isinstance(value, AtLeast) else value
     annotation: Any = Annotated[(field.annotation, *field.metadata, Field())]

@@ -82,6 +82,18 @@ def _fate(column: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
     return values
 
 
+#: Of points in the plane: name, title, unit, decimals.
+PLANE_METRICS = (
+    ("squared_error_of_draws", "squared error of drawn codes", "squared sides", 4),
+    ("share_near_edge", "share near an edge", "share", 3),
+    ("share_near_zero", "share near zero", "share", 3),
+    ("class_purity", "quadrant purity", "share", 3),
+    ("rotated_or_mirrored", "rotated or mirrored", "share", 2),
+    ("trustworthiness", "trustworthiness", "trustworthiness", 3),
+    ("diamondness", "diamondness", "diamondness", 3),
+    ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
+    ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
+)
 _OBJECTIVE = ("likelihood", "objective", "k")
 #: Bounded heads and normalised ones fix the variance that activity is.
 _HEADS = ("encoder_heads",)
@@ -104,4 +116,8 @@ METRICS: dict[str, Metric] = {
     ),
     "epochs_to_1_nat": Metric("epochs to 1 nat", "epochs", _epochs_to, _OBJECTIVE, 1),
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
+    **{
+        name: Metric(title, unit, _final(name), ("n_z", "likelihood"), digits)
+        for name, title, unit, digits in PLANE_METRICS
+    },
 }

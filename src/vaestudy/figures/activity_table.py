@@ -132,8 +132,12 @@ def plus_minus(interval: Interval, digits: int) -> str:
 
 
 def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every combination's active units, NLL and KL: for reading, and as numbers."""
+    """Return every combination's active units, NLL and KL: for reading, and as numbers.
+
+    Of the base model's data: elsewhere an NLL is of something else.
+    """
     runs = study.table("runs")
+    runs = runs[runs["dataset"] == study.base["dataset"]]
     values = study.table("evaluation").merge(runs, on="run_id")
     values = values[values["metric"].isin(_METRICS)]
     heads = [group.iloc[0] for _, group in runs.groupby("combination_id", sort=False)]

@@ -37,6 +37,7 @@ _LIKELIHOODS = {
     "gaussian": ", Gaussian",
     "continuous-bernoulli": ", continuous Bernoulli",
     "normal": ", normal",
+    "squared-error": ", squared error",
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {
@@ -45,6 +46,7 @@ _SYMBOLS = {
     "elbo_share": ("c", 0),
     "free_bits": ("λ", 0),
     "beta": ("β", 1),
+    "weight_decay": ("L2", 0),
 }
 _TOLD = {
     "none": "",
