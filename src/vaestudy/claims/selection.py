@@ -16,6 +16,8 @@ from vaestudy.study import EmptySelectionError, Study
 #: A level that differs between studies: the K, or the warm-up, that its chapters compare.
 STANDARD = "standard"
 WITH_STANDARD = ("k", "warmup")
+#: What a label tells of a model that its family's name does not, even at one level.
+NAMED = ("n_z", "optimizer", "dataset")
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Sampler:
         ClaimError
             If they do not compare with those drawn before.
         """
-        several = [n for n, value in selector.items() if n == "n_z" or not _is_single(value)]
+        several = [n for n, v in selector.items() if n in NAMED or _is_list(v)]
         samples = []
         for parameters in expand(self.study, selector):
             runs = self.study.runs(**parameters)
@@ -95,8 +97,8 @@ def _resolve(study: Study, name: str, value: Any) -> Any:
     return level
 
 
-def _is_single(value: Any) -> bool:
-    return not isinstance(value, list | AtLeast)
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _label(run: pd.Series, names: list[str]) -> str:
