@@ -1,8 +1,9 @@
-r"""Principal components beside a model: what as many linear directions leave of held-out data.
+r"""Principal components beside a model: what as many linear directions keep of held-out data.
 
-With mean m and the n leading eigenvectors V of the training data's covariance,
+With mean m and the n leading eigenvectors V of the training data's covariance, a datum's nearest
+representation is
 
-.. math:: \|x - m - V V^\top (x - m)\|^2 = \|x - m\|^2 - \|V^\top (x - m)\|^2
+.. math:: \hat x = m + V V^\top (x - m)
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class LinearErrors:
 
 
 @torch.no_grad()
-def linear_errors(
+def project(
     train: Float[Tensor, "N D"], test: Float[Tensor, "T D"], n_components: int
-) -> LinearErrors:
-    """Fit principal components to ``train`` and measure what they leave of ``test``.
+) -> Float[Tensor, "T D"]:
+    """Return the projections of ``test`` on the principal components of ``train``, in float64.
 
     Parameters
     ----------
@@ -53,11 +54,20 @@ def linear_errors(
     if n_components < 1:
         raise ValueError(f"n_components is {n_components}; expected at least 1")
     mean = train.double().mean(0)
-    parts = ((chunk.double() - mean) for chunk in train.split(_CHUNK))
-    scatter = sum((part.T @ part for part in parts), torch.zeros(()).double())
+    scatter = torch.zeros(train.shape[1], train.shape[1], dtype=torch.float64)
+    for chunk in train.split(_CHUNK):
+        centred = chunk.double() - mean
+        scatter += centred.T @ centred
     # Eigenvalues ascend.
     leading = torch.linalg.eigh(scatter).eigenvectors[:, -n_components:]
-    centred = test.double() - mean
-    total = centred.square().sum(1).mean()
-    kept = (centred @ leading).square().sum(1).mean()
-    return LinearErrors(float(total - kept), float(total))
+    seen: Tensor = mean + (test.double() - mean) @ leading @ leading.T
+    return seen
+
+
+def linear_errors(
+    train: Float[Tensor, "N D"], test: Float[Tensor, "T D"], n_components: int
+) -> LinearErrors:
+    """Return what the components of :func:`project` leave of ``test``, and what the mean does."""
+    left = test.double() - project(train, test, n_components)
+    off = test.double() - train.double().mean(0)
+    return LinearErrors(*(float(rest.square().sum(1).mean()) for rest in (left, off)))

@@ -50,8 +50,8 @@ class Dataset:
         Checksum of the four arrays and the image's shape.
     source
         Origin and licence, one sentence.
-    label_names
-        What the classes are called; empty if by their numbers.
+    label_names, feature_names
+        What classes and columns are called; empty if by their numbers.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Dataset:
     sha256: str
     source: str
     label_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     @classmethod
     def build(
@@ -72,6 +73,7 @@ class Dataset:
         image_shape: tuple[int, int],
         source: str,
         label_names: tuple[str, ...] = (),
+        feature_names: tuple[str, ...] = (),
     ) -> Dataset:
         """Check the four arrays, named as the fields are, and compute their checksum.
 
@@ -103,6 +105,7 @@ class Dataset:
             sha256=sha256,
             source=source,
             label_names=label_names,
+            feature_names=feature_names,
             **fields,
         )
 
@@ -136,7 +139,8 @@ class Dataset:
                 raise ValueError(f"n_{split}={n}: {self.name} allows 1 to {available}")
             for key in (split, f"{split}_labels"):
                 arrays[key] = self.arrays[key][:n]
-        return Dataset.build(self.name, arrays, self.image_shape, self.source, self.label_names)
+        names = self.label_names, self.feature_names
+        return Dataset.build(self.name, arrays, self.image_shape, self.source, *names)
 
 
 def save_prepared(dataset: Dataset, path: Path) -> None:
@@ -147,6 +151,7 @@ def save_prepared(dataset: Dataset, path: Path) -> None:
         "sha256": dataset.sha256,
         "source": dataset.source,
         "label_names": dataset.label_names,
+        "feature_names": dataset.feature_names,
     }
     # One key: safetensors writes several in an order that changes from run to run.
     metadata = {"dataset": json.dumps(described)}
@@ -173,7 +178,8 @@ def load_prepared(path: Path) -> Dataset:
             arrays,
             (height, width),
             described["source"],
-            tuple(described["label_names"]),
+            tuple(described.get("label_names", ())),
+            tuple(described.get("feature_names", ())),
         )
         expected = described["sha256"]
     except FileNotFoundError as error:

@@ -105,7 +105,8 @@ def build(
         "test_labels": torch.from_numpy(labels[test]),
     }
     described = f"{source} {_treatment(scaled)}"
-    return Dataset.build(name, arrays, shape, described, names)
+    columns = () if shape[0] > 1 else tuple(table.names)
+    return Dataset.build(name, arrays, shape, described, names, columns)
 
 
 def check_fits(run: ModelParameters, dataset: Dataset) -> None:

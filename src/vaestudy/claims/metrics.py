@@ -79,10 +79,13 @@ def _ratio(of: Sequence[str], to: Sequence[str]) -> Callable[[Study, pd.DataFram
     """Return a ratio of sums of final measurements."""
 
     def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        above, below = (sum(_final(name)(study, runs) for name in names) for names in (of, to))
-        return above / below  # type: ignore[no-any-return, operator]
+        return _total(study, runs, of) / _total(study, runs, to)
 
     return values
+
+
+def _total(study: Study, runs: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
+    return pd.concat([_final(name)(study, runs) for name in metrics], axis=1).sum(axis=1)
 
 
 _VARIANCE = ("gradient_variance_encoder", "gradient_variance_decoder")

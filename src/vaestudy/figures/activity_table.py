@@ -131,8 +131,12 @@ def plus_minus(interval: Interval, digits: int) -> str:
 
 
 def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every combination's active units, NLL and KL: for reading, and as numbers."""
+    """Return active units, NLL and KL of every combination: for reading, and as numbers.
+
+    Combinations of other data than the base model's are left out.
+    """
     runs = study.table("runs")
+    runs = runs[runs["dataset"] == study.base["dataset"]]
     values = study.table("evaluation").merge(runs, on="run_id")
     values = values[values["metric"].isin(_METRICS)]
     heads = [group.iloc[0] for _, group in runs.groupby("combination_id", sort=False)]
