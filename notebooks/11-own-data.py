@@ -116,8 +116,8 @@ parameters, on the same images and with the same noise.
     present.figure(
         drawn,
         label="fig:estimator-variance",
-        caption="Variance of the gradient, summed over the parameters of encoder or decoder: the estimator with a sampled KL over that "
-        "with its closed form (@eq:two-estimators), at the trained models' parameters. Above 1 (dashed) the closed form is the quieter.",
+        caption="Variance of the gradient, summed over the parameters of the encoder, or of both: the estimator with a sampled KL over that "
+        "with its closed form (@eq:two-estimators), at the trained models' parameters. To the decoder both are one. Above 1 (dashed) the closed form is the quieter.",
         alt="Horizontal intervals of variance ratios, two rows a model, about a dashed line at one.",
     )
     present.prose(f"{read_variances(study)} (@fig:estimator-variance.)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pandas as pd
@@ -14,6 +14,9 @@ from vaestudy.figures.packaged_data import Variant, find_variants
 from vaestudy.figures.rows import FRAME, ROW, frame_rows, seed_row
 from vaestudy.figures.style import GRID, INK, MUTED, PALETTE, TEXT_WIDTH
 from vaestudy.study import EmptySelectionError, Study
+
+#: What a row of the variances adds up.
+_PARTS = {"encoder": ("encoder",), "all parameters": ("encoder", "decoder")}
 
 
 def packaged(study: Study) -> Drawing:
@@ -43,8 +46,8 @@ def estimator_variance(study: Study) -> Drawing:
     names: list[str] = []
     rows: list[tuple[str, str, object, float]] = []
     for model in models:
-        for part, color in zip(("encoder", "decoder"), PALETTE, strict=False):
-            values = variance_ratios(study, model, part)
+        for (part, of), color in zip(_PARTS.items(), PALETTE, strict=False):
+            values = variance_ratios(study, model, of)
             seed_row(axes, len(names), values, color)
             names.append(f"{model.label}: {part}")
             rows += [(model.label, part, seed, value) for seed, value in values.items()]
@@ -64,13 +67,25 @@ def measured_models(study: Study) -> list[Variant]:
     with suppress(EmptySelectionError):
         runs = find_variants(study)[0].runs
         models.append(Variant(f"packaged model, {runs['n_z'].iloc[0]} latent dimensions", runs))
-    return [model for model in models if len(variance_ratios(study, model, "encoder"))]
+    return [model for model in models if len(variance_ratios(study, model))]
 
 
-def variance_ratios(study: Study, model: Variant, part: str) -> pd.Series:
-    """Return the variance with a sampled KL over that with its closed form, by seed."""
-    sampled = by_seed(study, model, f"sampled_gradient_variance_{part}")
-    return sampled / by_seed(study, model, f"gradient_variance_{part}")
+def variance_ratios(study: Study, model: Variant, of: Sequence[str] = ("encoder",)) -> pd.Series:
+    """Return the variance with a sampled KL over that with its closed form, by seed.
+
+    Parameters
+    ----------
+    study, model
+        Whose gradients.
+    of
+        Parts whose variances are added up; to the decoder both estimators are one.
+    """
+
+    def total(kind: str) -> pd.Series:
+        parts = [by_seed(study, model, f"{kind}gradient_variance_{part}") for part in of]
+        return pd.concat(parts, axis=1).sum(axis=1)
+
+    return total("sampled_") / total("")
 
 
 def by_seed(study: Study, variant: Variant, metric: str) -> pd.Series:

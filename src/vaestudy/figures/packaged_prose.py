@@ -19,7 +19,7 @@ _NAMES = {"adam": "Adam", "adagrad": "Adagrad"}
 def read_samples(study: Study) -> str:
     """Say what more samples change at equal computation."""
     told = [
-        f"With {variant.first['k']} samples and {_epochs(variant)} training "
+        f"With {variant.first['k']} samples and {_epochs(variant)}, training "
         f"{change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}."
         for variant in _others(study, lambda run, packaged: run["k"] != packaged["k"])
     ]
@@ -55,8 +55,8 @@ def read_variances(study: Study) -> str:
     """Say which estimator has the less variance, in each model's encoder."""
     told = []
     for model in measured_models(study):
-        ratio = mean_interval(variance_ratios(study, model, "encoder"))
-        told.append(f"In the encoder of the {model.label} {_ratio(ratio, _VARIANCE)}.")
+        ratio = mean_interval(variance_ratios(study, model))
+        told.append(f"In the encoder of the {model.label}, {_ratio(ratio, _VARIANCE)}.")
     return " ".join(told)
 
 
