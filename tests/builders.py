@@ -19,12 +19,12 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from vaestudy.adam import Adam
 from vaestudy.binarization import fixed_binarization
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.likelihoods import Likelihood
 from vaestudy.objectives import Objective, make_objective
+from vaestudy.optimizers import make_optimizer
 from vaestudy.rng import normal
 from vaestudy.train import Splits, TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
@@ -113,13 +113,7 @@ def double_state(*runs: RunConfig, n_features: int = 16) -> TrainState:
     """Like `initial_state`, in float64: a comparison that forgives no more than rounding."""
     run = runs[0]
     model = perturbed(VAE(architecture_of(run, n_features), members=len(runs)))
-    optimizer = Adam(
-        model.named_parameters(),
-        learning_rate=run.learning_rate,
-        beta1=run.adam_beta1,
-        beta2=run.adam_beta2,
-        eps=run.adam_eps,
-    )
+    optimizer = make_optimizer(run, model.named_parameters())
     return TrainState(model, optimizer, runs)
 
 

@@ -100,7 +100,8 @@ def test_the_pure_step_is_the_plain_one_with_weight_decay() -> None:
     for state in (first, second):
         state.weight_decay = torch.tensor([0.3, 0.9], dtype=torch.float64)
     metrics = take_step(first)
-    corrections = torch.tensor(second.optimizer.corrections(1), dtype=torch.float64)
+    rate = second.optimizer.learning_rate
+    corrections = torch.tensor(second.optimizer.corrections(1, rate), dtype=torch.float64)
     step = pure_step(second)
     got = step(*state_tensors(second), corrections, *inputs_of(second), *fixed_tensors(second))
     torch.testing.assert_close(got, metrics.to(got.dtype))

@@ -167,7 +167,8 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     ) -> Float[Tensor, "S M"]:
         nonlocal step
         step += 1
-        corrections = torch.tensor(state.optimizer.corrections(step))
+        rate = state.optimizer.learning_rate
+        corrections = torch.tensor(state.optimizer.corrections(step, rate))
         (metrics,) = library(*tensors, corrections, x, eps, beta, *fixed_tensors(state))
         state.optimizer.count.fill_(step)
         return metrics

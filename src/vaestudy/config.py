@@ -18,7 +18,9 @@ from pydantic import Field, ValidationError, model_validator
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.deeper import text_of
 from vaestudy.examination import Examination
+from vaestudy.own_data import OwnData, name_own_data
 from vaestudy.parameters import (
+    OWN_PREFIX,
     ModelParameters,
     NonNegativeInt,
     PositiveFloat,
@@ -50,6 +52,10 @@ STACKED_SEEDS = 2
 CompilePolicy = Literal["auto", "always", "never"]
 
 
+#: Chapters of a study of the user's own data, without their numbers.
+_CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
+
+
 class Experiment(Strict):
     """Every combination of the levels in ``vary``, on top of ``set`` and the base model."""
 
@@ -61,6 +67,11 @@ class Experiment(Strict):
         default_factory=dict,
         description="Factor: its levels. A level that is a mapping sets several parameters "
         "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
+    )
+    principal_components: bool = Field(
+        False,
+        description="Whether its models' reconstructions are held against as many principal "
+        "components.",
     )
     gradients: bool = Field(
         False,
@@ -107,6 +118,10 @@ class StudyConfig(Strict):
     base: ModelParameters = Field(
         default_factory=ModelParameters, description="The model from which experiments depart."
     )
+    own_data: dict[str, OwnData] = Field(
+        default_factory=dict,
+        description="Written when a configuration is read: what `dataset: {path: …}` stands for.",
+    )
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] = Field(
         description="One replicate of every combination each."
     )
@@ -142,6 +157,27 @@ class StudyConfig(Strict):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {self.seeds} repeat: each replicate needs its own seed")
         return self
+
+    @model_validator(mode="after")
+    def _classes_are_judged_where_there_are_some(self) -> Self:
+        if self.evaluation.quality is not None and self.of_own_data:
+            raise ValueError(
+                "evaluation.quality is set but base.dataset is your own: samples are judged by a "
+                "classifier of labelled digits; leave quality out"
+            )
+        return self
+
+    @property
+    def of_own_data(self) -> bool:
+        """Whether the base model's data are the user's own."""
+        return self.base.dataset.startswith(OWN_PREFIX)
+
+    def has_chapter(self, stem: str) -> bool:
+        """Whether the report has a chapter, by its notebook's name.
+
+        A study of the user's own data has those that need neither digits nor the sources' models.
+        """
+        return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
 
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
@@ -192,7 +228,7 @@ def parse_config(values: Any, source: str = "configuration") -> StudyConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{source} holds {type(values).__name__}, expected a mapping of keys")
     try:
-        config = StudyConfig.model_validate(values)
+        config = StudyConfig.model_validate(name_own_data(values, source))
     except ValidationError as error:
         raise ConfigError(explain(error, StudyConfig, source)) from None
     expand_grid(config, source)

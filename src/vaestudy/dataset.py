@@ -20,14 +20,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vaestudy.config_errors import DataError
 from vaestudy.files import atomic_path
+
+__all__ = ["ARRAYS", "DataError", "Dataset", "load_prepared", "save_prepared"]
 
 #: The names of the four arrays.
 ARRAYS: Final = ("train", "train_labels", "test", "test_labels")
-
-
-class DataError(RuntimeError):
-    """A data file cannot be used; the message names the file, what was expected and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +42,13 @@ class Dataset:
     train_labels, test_labels
         Class of each row.
     image_shape
-        Height and width; their product is D.
+        Height and width; their product is D. (1, D) for rows that are no images.
     sha256
         Checksum of the four arrays and the image's shape.
     source
         Origin and licence, one sentence.
+    label_names, feature_names
+        What classes and columns are called; empty if by their numbers.
     """
 
     name: str
@@ -58,10 +59,18 @@ class Dataset:
     image_shape: tuple[int, int]
     sha256: str
     source: str
+    label_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     @classmethod
     def build(
-        cls, name: str, arrays: Mapping[str, Tensor], image_shape: tuple[int, int], source: str
+        cls,
+        name: str,
+        arrays: Mapping[str, Tensor],
+        image_shape: tuple[int, int],
+        source: str,
+        label_names: tuple[str, ...] = (),
+        feature_names: tuple[str, ...] = (),
     ) -> Dataset:
         """Check the four arrays, named as the fields are, and compute their checksum.
 
@@ -87,7 +96,15 @@ class Dataset:
                 )
         fields: dict[str, Any] = {key: arrays[key].contiguous() for key in ARRAYS}
         sha256 = _checksum(fields, image_shape)
-        return cls(name=name, image_shape=image_shape, sha256=sha256, source=source, **fields)
+        return cls(
+            name=name,
+            image_shape=image_shape,
+            sha256=sha256,
+            source=source,
+            label_names=label_names,
+            feature_names=feature_names,
+            **fields,
+        )
 
     @property
     def arrays(self) -> dict[str, Tensor]:
@@ -102,6 +119,11 @@ class Dataset:
     def pixel_means(self) -> Float[torch.Tensor, "D"]:
         """Return the mean of every feature of the training set; of a pixel, in [0, 1]."""
         return self.train.double().mean(0).div(255 if self.is_grey else 1).float()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether rows are pictures."""
+        return self.image_shape[0] > 1
 
     def subset(self, n_train: int | None = None, n_test: int | None = None) -> Dataset:
         """Return the first images of each split, in the fixed order; None keeps all.
@@ -118,7 +140,8 @@ class Dataset:
                 raise ValueError(f"n_{split}={n}: {self.name} allows 1 to {available}")
             for key in (split, f"{split}_labels"):
                 arrays[key] = self.arrays[key][:n]
-        return Dataset.build(self.name, arrays, self.image_shape, self.source)
+        names = self.label_names, self.feature_names
+        return Dataset.build(self.name, arrays, self.image_shape, self.source, *names)
 
 
 def save_prepared(dataset: Dataset, path: Path) -> None:
@@ -128,6 +151,8 @@ def save_prepared(dataset: Dataset, path: Path) -> None:
         "image_shape": dataset.image_shape,
         "sha256": dataset.sha256,
         "source": dataset.source,
+        "label_names": dataset.label_names,
+        "feature_names": dataset.feature_names,
     }
     # One key: safetensors writes several in an order that changes from run to run.
     metadata = {"dataset": json.dumps(described)}
@@ -149,7 +174,14 @@ def load_prepared(path: Path) -> Dataset:
             described = json.loads((file.metadata() or {})["dataset"])
             arrays = {key: file.get_tensor(key) for key in ARRAYS}
         height, width = described["image_shape"]
-        dataset = Dataset.build(described["name"], arrays, (height, width), described["source"])
+        dataset = Dataset.build(
+            described["name"],
+            arrays,
+            (height, width),
+            described["source"],
+            tuple(described.get("label_names", ())),
+            tuple(described.get("feature_names", ())),
+        )
         expected = described["sha256"]
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist, expected a prepared data set: {remedy}") from error

@@ -26,6 +26,8 @@ ENGINE_FILES = (
     "objectives/bounds.py",
     "objectives/estimators.py",
     "objectives/schedule.py",
+    "optimizer.py",
+    "optimizers.py",
     "pure.py",
     "rates.py",
     "rng.py",

@@ -3,8 +3,8 @@ r"""An epoch on a GPU: every step is the replay of one CUDA graph over all M mem
 The data lie in device memory as 8-bit pixels. Noise is drawn on the device for a block of steps at
 a time, each member's from its own generator: whole matrices of random bytes and normal numbers, two
 kernels a member and block, instead of several a member and step. The graph then holds all of a
-step: gather the batch, binarize it, forward, gradient, Adam, metrics, and count. Nothing is copied
-to the host but the epoch's means.
+step: gather the batch, binarize it, forward, gradient, optimiser, metrics, and count. Nothing is
+copied to the host but the epoch's means.
 
     P(byte r < pixel v) = v / 255 for r uniform on 0..254, as in :mod:`vaestudy.binarization`.
 
@@ -132,12 +132,10 @@ class BlockedEpoch:
         else:
             x = as_float(pixels, self.run.binarization).to(self.eps.dtype)
         eps = self.eps.index_select(1, self.position.view(1)).squeeze(1)
-        adam = self.state.optimizer
-        adam.count += 1
-        count = adam.count.double()
-        step_size = self.rate / (1 - adam.beta1**count)
-        root_scale = (1 - adam.beta2**count).rsqrt()
-        corrections = torch.stack([step_size, root_scale]).to(eps.dtype)
+        optimizer = self.state.optimizer
+        optimizer.count += 1
+        found = optimizer.corrections(optimizer.count.double(), self.rate)
+        corrections = torch.stack(found).to(eps.dtype)
         inputs = (*state_tensors(self.state), corrections, x, eps, self.beta)
         self.totals += self.step(*inputs, *fixed_tensors(self.state))
         self.position += 1

@@ -104,18 +104,27 @@ def read_record(files: RunFiles) -> dict[str, Any]:
 
 def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
     """Return the pixels to train on and the fixed test pixels, on ``device``."""
-    train_pixels = dataset.train
-    if dataset.is_grey and binarization in ("static", "threshold"):
-        train_pixels = fixed_binarization(train_pixels, binarization, TRAIN_BINARIZATION_SEED)
-    return Splits(train_pixels.to(device), test_pixels(dataset, binarization).to(device))
+    rows = dataset.train
+    if binarization in ("static", "threshold") and dataset.is_grey:
+        rows = fixed_binarization(rows, binarization, TRAIN_BINARIZATION_SEED)
+    return Splits(rows.to(device), test_pixels(dataset, binarization).to(device))
 
 
 def test_pixels(dataset: Dataset, binarization: str) -> torch.Tensor:
     """Return the test set as every run of this binarization sees it, [T, D] floats."""
-    if not dataset.is_grey:
-        return dataset.test
-    fixed = fixed_binarization(dataset.test, binarization, TEST_BINARIZATION_SEED)
-    return as_float(fixed, binarization)
+    return _fixed(dataset.test, binarization, TEST_BINARIZATION_SEED)
+
+
+def train_pixels(dataset: Dataset, binarization: str, n: int | None = None) -> torch.Tensor:
+    """Return the first n training rows, binarized once, the same for every run: [n, D] floats."""
+    return _fixed(dataset.train[:n], binarization, TRAIN_BINARIZATION_SEED)
+
+
+def _fixed(rows: torch.Tensor, binarization: str, seed: int) -> torch.Tensor:
+    # Data that are floats already have nothing to be drawn.
+    if rows.is_floating_point():
+        return rows
+    return as_float(fixed_binarization(rows, binarization, seed), binarization)
 
 
 def train_group(

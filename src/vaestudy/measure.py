@@ -15,7 +15,10 @@ and ``squared_error`` of the image given its label; ``nll`` is −log p(x) where
 
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
-same pixels for all.
+same pixels for all. ``gradient_variance_encoder`` and ``_decoder`` are the sums of its variances;
+of ELBO models with the ``sampled_`` ones, of the estimator that samples the KL, at the same
+parameters. ``pca_squared_error`` is what n_z principal components leave, ``mean_squared_error``
+what the mean alone does.
 
 Models of points in the plane are further described by :mod:`vaestudy.plane`.
 """
@@ -31,10 +34,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.checkpoint import CheckpointError, load_model
 from vaestudy.classifier import binomial_error
 from vaestudy.compiled import choose_log_weights
+from vaestudy.components import linear_errors
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import (
@@ -42,14 +45,14 @@ from vaestudy.evaluate import (
     estimate_log_px,
     reconstruction_squared_error,
 )
-from vaestudy.gradients import gradient_snr
+from vaestudy.gradients import GradientSNR, gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
 from vaestudy.jobs import (
-    TRAIN_BINARIZATION_SEED,
     RunFiles,
     read_record,
     stream_generators,
     test_pixels,
+    train_pixels,
 )
 from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
@@ -158,16 +161,36 @@ def measure_gradients(
     n_draws
         Gradients, at least 2; ``n_samples`` of the rows.
     """
+    found = _gradients_of(run, model, batch, n_draws)
+    values = {
+        "gradient_snr_encoder": found.encoder,
+        "gradient_snr_decoder": found.decoder,
+        "gradient_variance_encoder": found.encoder_variance,
+        "gradient_variance_decoder": found.decoder_variance,
+    }
+    if run.objective == "elbo":
+        # At the same parameters, and with the same noise.
+        sampled = run.model_copy(update={"objective": "elbo-sampled"})
+        other = _gradients_of(sampled, model, batch, n_draws)
+        values["sampled_gradient_variance_encoder"] = other.encoder_variance
+        values["sampled_gradient_variance_decoder"] = other.decoder_variance
+    rows: list[Row] = [(k, v.item(), None, n_draws, len(batch)) for k, v in values.items()]
+    return rows_table(run, rows)
+
+
+def _gradients_of(run: RunConfig, model: VAE, batch: Tensor, n_draws: int) -> GradientSNR:
     objective, generators = make_objective(run), stream_generators([run], batch.device)
-    ratios = gradient_snr(
+    return gradient_snr(
         model, batch, objective, generators, k=run.k, n_draws=n_draws, beta=run.beta
     )
-    parts = {"encoder": ratios.encoder, "decoder": ratios.decoder}
-    rows: list[Row] = [
-        (f"gradient_snr_{part}", ratio.item(), None, n_draws, len(batch))
-        for part, ratio in parts.items()
-    ]
-    return rows_table(run, rows)
+
+
+def measure_components(dataset: Dataset, run: RunConfig) -> pd.DataFrame:
+    """Return what as many principal components leave of the test set, as further rows."""
+    train, test = train_pixels(dataset, run.binarization), test_pixels(dataset, run.binarization)
+    left = linear_errors(train, test, run.n_z)
+    values = {"pca_squared_error": left.components, "mean_squared_error": left.mean}
+    return rows_table(run, [(k, v, None, None, len(test)) for k, v in values.items()])
 
 
 def _estimates_of(
@@ -199,14 +222,10 @@ def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
     return rows_table(run, [(name, value, None, 1, len(test)) for name, value in found.items()])
 
 
-def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B D"]:
+def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B E"]:
     """Return the first batch of the training set, binarized once: the same for all runs."""
-    pixels = dataset.train[: run.batch_size]
-    if not dataset.is_grey:
-        return pixels
-    fixed = fixed_binarization(pixels, run.binarization, TRAIN_BINARIZATION_SEED)
-    labels = dataset.train_labels[: run.batch_size]
-    return tested_rows(as_float(fixed, run.binarization), labels, run)
+    rows = train_pixels(dataset, run.binarization, run.batch_size)
+    return tested_rows(rows, dataset.train_labels[: run.batch_size], run)
 
 
 def measure_group(
@@ -218,9 +237,12 @@ def measure_group(
     n_samples: int,
     threshold: float,
     gradient_draws: int = 0,
+    components: bool = False,
     compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
     """Measure every finished run of a group, its gradients if ``gradient_draws`` is not 0.
+
+    With ``components``, principal components of the same data as well.
 
     A diverged run has no rows.
     """
@@ -239,6 +261,8 @@ def measure_group(
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))
+        if components:
+            found.append(measure_components(dataset, run))
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

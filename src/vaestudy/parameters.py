@@ -6,9 +6,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from vaestudy import label_parameters as more
 from vaestudy.deeper import DeeperLayer, DeeperLayers, check_deeper
@@ -62,6 +69,7 @@ _LATER = {
     "warmup_cycles": "cycles",
     "warmup_rise": "rise",
     "lr_schedule": "lr-",
+    "optimizer": "",
     "output_bias": "bias-",
     "precision": "",
     "deeper": "deeper",
@@ -71,6 +79,35 @@ _LATER = {
     "label_weight": "lw",
     "weight_decay": "wd",
 }
+
+
+#: Data sets that a configuration may name.
+DATASETS: Final = ("mnist-5k", "mnist", "fashion-mnist", "breast-cancer", "diabetes", *PLANE)
+#: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
+OWN_PREFIX: Final = "own-"
+
+
+def _known_dataset(name: str) -> str:
+    if name in DATASETS or name.startswith(OWN_PREFIX):
+        return name
+    raise ValueError(
+        f"got {name!r}; expected one of {', '.join(DATASETS)}, or {{path: your-file.csv}}"
+    )
+
+
+DatasetName = Annotated[
+    str,
+    AfterValidator(_known_dataset),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(DATASETS)},
+                {"type": "string", "pattern": f"^{OWN_PREFIX}"},
+                {"type": "object", "required": ["path"]},
+            ]
+        }
+    ),
+]
 
 
 class Strict(BaseModel):
@@ -86,12 +123,11 @@ class ModelParameters(Strict):
     Adam, batches of 100, 300 epochs of dynamically binarized MNIST.
     """
 
-    dataset: Literal["mnist-5k", "mnist", "fashion-mnist", "square", "ring", "moons", "mixture"] = (
-        Field(
-            "mnist",
-            description="mnist-5k ships with the package; mnist and fashion-mnist are downloaded; "
-            "square, ring, moons and mixture are points in the plane, made on the spot.",
-        )
+    dataset: DatasetName = Field(
+        "mnist",
+        description="mnist-5k, breast-cancer and diabetes ship with packages; mnist and "
+        "fashion-mnist are downloaded; square, ring, moons and mixture are points in the plane, "
+        "made on the spot; {path: …} is a file of your own.",
     )
     binarization: Literal["dynamic", "static", "threshold", "none"] = Field(
         "dynamic",
@@ -182,7 +218,11 @@ class ModelParameters(Strict):
     )
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
-    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size.")
+    optimizer: Literal["adam", "adamax", "adagrad"] = Field(
+        "adam",
+        description="adamax takes adam_beta1, adam_beta2 and adam_eps as well; adagrad adam_eps.",
+    )
+    learning_rate: PositiveFloat = Field(1e-3, description="The optimiser's step size.")
     lr_schedule: Literal["constant", "burda"] = Field(
         "constant",
         description="burda: learning_rate falls in stages of 1, 3, 9, ... epochs, to a tenth in "

@@ -138,9 +138,9 @@ class Study:
     @property
     def dataset(self) -> Dataset:
         """The base model's data set."""
-        return self.data_set(self.config.base.dataset)
+        return self.dataset_named(self.config.base.dataset)
 
-    def data_set(self, name: str) -> Dataset:
+    def dataset_named(self, name: str) -> Dataset:
         """Return one of the study's data sets."""
         return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
 

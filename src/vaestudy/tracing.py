@@ -2,9 +2,9 @@
 
     python -m vaestudy.tracing '{"kind": "step", …}' FILE
 
-A graph is traced from the model, objective, metrics and Adam's rule as they are written; the
-gradient's operations stand in it beside the value's. :mod:`vaestudy.lowering` says what a few of
-them become. :mod:`vaestudy.libraries` calls this in a process of its own, for the compiler takes
+A graph is traced from the model, objective, metrics and the optimiser's rule as they are written;
+the gradient's operations stand in it beside the value's. :mod:`vaestudy.lowering` says what a few
+of them become. :mod:`vaestudy.libraries` calls this in a process of its own, for the compiler takes
 half a gigabyte that a training job should not hold.
 """
 
@@ -49,7 +49,7 @@ def step_graph(state: TrainState, batch_size: int) -> torch.fx.GraphModule:
 def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     run, members = state.runs[0], len(state.runs)
     inputs = [
-        torch.ones(2),
+        torch.ones(len(state.optimizer.corrections(1, 1.0))),
         torch.zeros(members, batch_size, state.model.architecture.n_inputs),
         torch.zeros(members, run.k, batch_size, state.model.architecture.n_latent),
         torch.ones(members),

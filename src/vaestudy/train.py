@@ -4,9 +4,10 @@ Each step draws a batch per member, binarizes it, draws the noise of K samples, 
 
 .. math:: \sum_m \frac1B \sum_b L_m(x_b; \beta_m)
 
-with Adam; with weight decay, less :math:`\lambda_m` times the mean square of member m's weights.
-The mean is over the batch and the sum over members, so no member's gradient depends on which others
-train beside it. ``loss = -bound`` appears in :func:`train_step` alone.
+with the optimiser that the run names; with weight decay, less :math:`\lambda_m` times the mean
+square of member m's weights. The mean is over the batch and the sum over members, so no member's
+gradient depends on which others train beside it. ``loss = -bound`` appears in :func:`train_step`
+alone.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ import torch
 from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
-from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
 from vaestudy.labels import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
+from vaestudy.optimizer import Optimizer
+from vaestudy.optimizers import make_optimizer
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.vae import VAE, Architecture
@@ -39,7 +41,7 @@ class TrainState:
     Parameters
     ----------
     model, optimizer
-        M members and Adam's moments.
+        M members and the optimiser's moments.
     runs
         The M runs; they share a group key.
     epoch
@@ -53,7 +55,7 @@ class TrainState:
     """
 
     model: VAE
-    optimizer: Adam
+    optimizer: Optimizer
     runs: tuple[RunConfig, ...]
     epoch: int = 0
     history: History = field(default_factory=History)
@@ -154,13 +156,7 @@ def initial_state(
         model.set_output_mean(pixel_means)
     model.multiply_in(torch.bfloat16 if run.precision == "bf16" else None)
     model.to(device)
-    optimizer = Adam(
-        model.named_parameters(),
-        learning_rate=run.learning_rate,
-        beta1=run.adam_beta1,
-        beta2=run.adam_beta2,
-        eps=run.adam_eps,
-    )
+    optimizer = make_optimizer(run, model.named_parameters())
     decay = torch.tensor([r.weight_decay for r in runs], device=device)
     return TrainState(model, optimizer, runs, weight_decay=decay if decay.any() else None)
 
@@ -181,7 +177,7 @@ def weight_penalty(
     """
     weights = [value for name, value in parameters.items() if name.endswith("weight")]
     n = sum(weight[0].numel() for weight in weights)
-    squares = torch.stack([weight.square().sum((1, 2)) for weight in weights]).sum(0)
+    squares = torch.stack([weight.square().flatten(1).sum(1) for weight in weights]).sum(0)
     return (squares * weight_decay).sum() / n
 
 
@@ -195,7 +191,7 @@ def train_step(
     eps: Float[Tensor, "M K B U"],
     beta: Float[Tensor, "M"],
 ) -> Float[Tensor, "S M"]:
-    """Take one step of Adam; return the batch means of ``history.SCALARS``."""
+    """Take one step of the optimiser; return the batch means of ``history.SCALARS``."""
     terms = state.model(x, eps)
     objective = make_objective(state.runs[0])
     bound = objective(terms, beta)

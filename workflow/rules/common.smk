@@ -15,6 +15,7 @@ sys.path.insert(0, SOURCE.as_posix())
 
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
+from vaestudy.config_errors import DataError
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
 from vaestudy.parameters import PLANE
 
@@ -27,7 +28,11 @@ def stop(message):
 
 try:
     STUDY = parse_config(config, source=", ".join(map(str, workflow.configfiles)))
-except ConfigError as error:
+    if STUDY.own_data and workflow.is_main_process:
+        from vaestudy.own_dataset import check_own_data
+
+        check_own_data(STUDY.own_data, [run.config for run in expand_grid(STUDY)])
+except (ConfigError, DataError) as error:
     stop(error)
 
 # How a job runs, not what it computes, travels in environment variables: a change of these
@@ -73,7 +78,11 @@ for run_id, run in RUNS.items():
 N_TRAIN = {"mnist-5k": 4_000, **dict.fromkeys(PLANE, 10_000)}
 N_TEST = {"mnist-5k": 1_000, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
-CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+CHAPTERS = [
+    path.stem
+    for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))
+    if STUDY.has_chapter(path.stem)
+]
 
 PACKAGE = SOURCE / "vaestudy"
 if PACKAGE.is_relative_to(Path.cwd()):
@@ -102,6 +111,30 @@ def gradient_draws_of(group_id):
         asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
     )
     return STUDY.evaluation.gradient_draws if asked else 0
+
+
+def own_file_of(dataset):
+    """The file that a data set of the user's is read from, if it is one."""
+    own = STUDY.own_data.get(dataset)
+    path = Path(own.path).expanduser() if own else None
+    return [path.as_posix()] if path is not None and path.is_file() else []
+
+
+def own_data_of(dataset):
+    """What is said of a data set of the user's, as an argument."""
+    own = STUDY.own_data.get(dataset)
+    return f"--own {shlex.quote(own.model_dump_json())}" if own else ""
+
+
+def principal_components_of(group_id):
+    """Whether the group's models are held against principal components: an experiment asks."""
+    asking = {
+        name for name, one in STUDY.experiments.items() if one.principal_components
+    }
+    asked = any(
+        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
+    )
+    return "--principal-components" if asked else ""
 
 
 def dataset_of(group_id):

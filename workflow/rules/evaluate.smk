@@ -9,6 +9,7 @@ rule evaluate:
             "evaluate.py",
             "measure.py",
             "gradients.py",
+            "components.py",
             "label_measures.py",
             "layer_activity.py",
             "plane.py",
@@ -30,9 +31,10 @@ rule evaluate:
         n_samples=STUDY.evaluation.n_samples,
         threshold=STUDY.evaluation.activity_threshold,
         gradient_draws=lambda wildcards: gradient_draws_of(wildcards.group),
+        components=lambda wildcards: principal_components_of(wildcards.group),
     shell:
         "python -m vaestudy evaluate-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
         "--output {output} --log {log} --threads {threads} "
         "--n-samples {params.n_samples} --threshold {params.threshold} "
-        "--gradient-draws {params.gradient_draws}"
+        "--gradient-draws {params.gradient_draws} {params.components}"

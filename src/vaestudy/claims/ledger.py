@@ -146,10 +146,16 @@ def _level_problem(name: str, value: Any) -> str:
     annotation: Any = Annotated[(field.annotation, *field.metadata, Field())]
     for level in levels if isinstance(levels, list) else [levels]:
         try:
-            TypeAdapter(annotation).validate_python(level)
+            TypeAdapter(annotation).validate_python(_as_declared(name, level))
         except ValidationError as error:
             return f"got {level!r}; {error.errors()[0]['msg']}"
     return ""
+
+
+def _as_declared(name: str, level: Any) -> Any:
+    """Return a level as a configuration has it; tables have hidden widths as ``200-100``."""
+    widths = name == "hidden" and isinstance(level, str)
+    return [int(w) if w.isdigit() else w for w in level.split("-")] if widths else level
 
 
 def _known(name: str, names: Any) -> str:

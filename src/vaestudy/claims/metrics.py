@@ -7,7 +7,7 @@ and a log density do not compare, nor do :math:`\mathcal L_1` and :math:`\mathca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -75,6 +75,22 @@ def _epochs_to(study: Study, runs: pd.DataFrame) -> pd.Series:
     return epochs_to_within(study, runs).set_index("run_id")["epochs_to"].astype(float)
 
 
+def _ratio(of: Sequence[str], to: Sequence[str]) -> Callable[[Study, pd.DataFrame], pd.Series]:
+    """Return a ratio of sums of final measurements."""
+
+    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
+        return _total(study, runs, of) / _total(study, runs, to)
+
+    return values
+
+
+def _total(study: Study, runs: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
+    return pd.concat([_final(name)(study, runs) for name in metrics], axis=1).sum(axis=1)
+
+
+_VARIANCE = ("gradient_variance_encoder", "gradient_variance_decoder")
+
+
 def _fate(column: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
     def values(study: Study, runs: pd.DataFrame) -> pd.Series:
         return fates(study, runs).set_index("run_id")[column].astype(float)
@@ -109,6 +125,16 @@ METRICS: dict[str, Metric] = {
     "tightening": Metric("bound − ELBO of the same model", "nats", _tightening, ("likelihood",)),
     "kl": Metric("KL from the prior", "nats", _final("kl"), ("likelihood",)),
     "squared_error": Metric("squared error", "squared pixels", _final("squared_error")),
+    "error_to_pca": Metric(
+        "squared error over that of as many principal components",
+        "",
+        _ratio(("squared_error",), ("pca_squared_error",)),
+    ),
+    "sampled_kl_variance": Metric(
+        "variance of the gradient with the KL sampled, over that with the KL in closed form",
+        "",
+        _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
+    ),
     "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
     "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),
     "returned_to_stay": Metric(

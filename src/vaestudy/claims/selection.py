@@ -24,6 +24,8 @@ WORDS: dict[str, Callable[[list[Any], Any], list[Any]]] = {
     "highest": lambda levels, base: levels[-1:],
     "other": lambda levels, base: [level for level in levels if level != base],
 }
+#: What a label tells of a model that its family's name does not, even at one level.
+NAMED = ("n_z", "optimizer", "dataset")
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Sampler:
         ClaimError
             If they do not compare with those drawn before.
         """
-        several = [n for n, value in selector.items() if n == "n_z" or not _is_single(value)]
+        several = [n for n, v in selector.items() if n in NAMED or not _is_single(v)]
         samples = []
         for parameters in expand(self.study, selector):
             runs = self.study.runs(**parameters)

@@ -16,6 +16,7 @@ from vaestudy.figures import (
     claims,
     implementing,
     measuring,
+    packaged,
     plane,
     visualization,
 )
@@ -35,6 +36,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **measuring.FIGURES,
     **beyond.FIGURES,
     **plane.FIGURES,
+    **packaged.FIGURES,
     **claims.FIGURES,
 }
 

@@ -116,7 +116,8 @@ def plain_heads(study: Study) -> pd.DataFrame:
         & (runs["encoder_heads"] == "linear")
         & (runs["batch_norm"] != "all")
     )
-    return runs[keep].reset_index(drop=True)
+    kept: pd.DataFrame = runs[keep].reset_index(drop=True)
+    return kept
 
 
 def at_the_end(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
