@@ -24,6 +24,7 @@ ENGINE_FILES = (
     "pure.py",
     "rates.py",
     "rng.py",
+    "steplog.py",
     "tracing.py",
     "train.py",
     "vae.py",

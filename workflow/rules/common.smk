@@ -91,6 +91,14 @@ def parameters_of(group_id):
     return json.dumps([run.model_dump(mode="json") for run in GROUPS[group_id].runs])
 
 
+def log_steps_of(group_id):
+    """Of how many first steps of the group's models each is logged: what an experiment asks for."""
+    return max(
+        STUDY.log_steps_of(RUNS[run.run_id].experiments)
+        for run in GROUPS[group_id].runs
+    )
+
+
 def gradient_draws_of(group_id):
     """How many gradients to draw of the group's models: 0 unless an experiment of theirs asks."""
     asking = {name for name, one in STUDY.experiments.items() if one.gradients}
