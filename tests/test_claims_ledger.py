@@ -26,7 +26,8 @@ SHIPPED = ROOT / "report" / "claims.yaml"
 
 def measure(run: RunConfig) -> dict[str, float]:
     names = ("nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units")
-    return dict.fromkeys(names, 100.0 + run.seed + run.n_z)
+    plane = ("kl", "neighbour_accuracy", "slant_explained", "slant_explained_within_class")
+    return dict.fromkeys((*names, *plane), 100.0 + run.seed + run.n_z)
 
 
 def study_of(config: str, folder: Path) -> Study:

@@ -8,7 +8,7 @@ a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
 
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
-same pixels for all.
+same pixels for all. Of codes in a plane also what that knows of the images (``plane``).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from vaestudy.jobs import (
     test_pixels,
 )
 from vaestudy.objectives import make_objective
+from vaestudy.plane import plane_metrics
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,10 @@ def measure_group(
         model = load_run(files, run, device)
         test = test_pixels(dataset, run.binarization).to(device)
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy)]
+        if run.n_z == 2 and min(dataset.image_shape) > 1:
+            metrics = plane_metrics(model, dataset, test)
+            rows = [(name, value, None, None, len(test)) for name, value in metrics.items()]
+            found.append(rows_table(run, rows))
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))

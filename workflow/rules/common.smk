@@ -149,6 +149,11 @@ def tables_for(claims):
     return list(rules.tables.output) + (list(rules.claims.output) if claims else [])
 
 
+def classifier_for(named):
+    """The classifier of the base model's data, where a picture's digits are named by it."""
+    return f"{RESULTS}/classifiers/{STUDY.base.dataset}.safetensors" if named else []
+
+
 def known(name, names, kind, shown=20):
     """Stop if there is no such thing, and say what there is."""
     if name in names:

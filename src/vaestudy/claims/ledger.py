@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -138,6 +139,8 @@ def _level_problem(name: str, value: Any) -> str:
     field = ModelParameters.model_fields.get(name)
     if field is None:
         return f"unknown parameter{_known(name, ModelParameters.model_fields)}"
+    if name == "hidden":
+        return _widths_problem(value)
     if value == STANDARD and name in WITH_STANDARD:
         return ""
     levels = [value.at_least] if isinstance(value, AtLeast) else value
@@ -147,6 +150,14 @@ def _level_problem(name: str, value: Any) -> str:
             TypeAdapter(annotation).validate_python(level)
         except ValidationError as error:
             return f"got {level!r}; {error.errors()[0]['msg']}"
+    return ""
+
+
+def _widths_problem(value: Any) -> str:
+    """Find what is wrong with hidden widths, which a selector joins as the runs table does."""
+    for level in value if isinstance(value, list) else [value]:
+        if not (isinstance(level, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", level)):
+            return f"got {level!r}; expected widths joined by hyphens, such as '200-200'"
     return ""
 
 
