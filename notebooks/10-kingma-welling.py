@@ -54,22 +54,22 @@ aevb = tried(aevb_runs, study)
 # implementation, its training log and a handful of pictures [@vaesummary]. Its model is repeated here with
 # all it shows; what it leaves out, the paper's own comparison of latent spaces, follows in @sec:aevb.
 #
-# ## Any distribution from a Gaussian {#sec:ring}
+# ## Any distribution from a Gaussian {#sec:gaussian-to-ring}
 #
 # Why may the prior be a plain Gaussian? Because a function can turn it into something else. The
 # summary borrows an example from @doersch2016: with
 #
-# $$ g(z) = \frac{z}{10} + \frac{z}{\lVert z \rVert} $$ {#eq:ring}
+# $$ g(z) = \frac{z}{10} + \frac{z}{\lVert z \rVert} $$ {#eq:gaussian-to-ring}
 #
 # a point at distance $r$ from the centre goes to distance $1 + r/10$ in the same direction, and a round
-# blot becomes a ring (@fig:ring). A decoder is to find such a function by itself.
+# blot becomes a ring (@fig:gaussian-to-ring). A decoder is to find such a function by itself.
 
 # %%
 present.figure(
-    FIGURES["ring"](study),
-    label="fig:ring",
+    FIGURES["gaussian-to-ring"](study),
+    label="fig:gaussian-to-ring",
     caption="**From a Gaussian to a ring.** Left: samples of a Gaussian in the plane. Right: the same "
-    "samples under @eq:ring, none of which lies within the dashed circle of radius 1. A point's "
+    "samples under @eq:gaussian-to-ring, none of which lies within the dashed circle of radius 1. A point's "
     "colour is its direction from the centre, the same on both sides.",
     alt="Left, a round cloud of points, densest in the middle. Right, the same points as a thin ring "
     "with an empty middle.",

@@ -149,9 +149,14 @@ def tables_for(claims):
     return list(rules.tables.output) + (list(rules.claims.output) if claims else [])
 
 
-def classifier_for(named):
-    """The classifier of the base model's data, where a picture's digits are named by it."""
-    return f"{RESULTS}/classifiers/{STUDY.base.dataset}.safetensors" if named else []
+def classifier_for(wanted):
+    """The classifier of the base model's data, if digits of a decoded plane are to be named by it."""
+    planes = any(
+        run.config.n_z == 2 and run.config.hidden == (512, 384, 256)
+        for run in RUNS.values()
+    )
+    path = f"{RESULTS}/classifiers/{STUDY.base.dataset}.safetensors"
+    return path if wanted and planes else []
 
 
 def known(name, names, kind, shown=20):

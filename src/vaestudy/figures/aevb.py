@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from vaestudy.figures.codes import decode
 from vaestudy.figures.curves import DASHES
@@ -73,8 +75,11 @@ def draw_bounds(study: Study) -> Drawing:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel("ELBO (nats)")
+    ticks = image_ticks(rows["images"].min(), rows["images"].max())
     for axes in grid[-1]:
         axes.set_xlabel("images evaluated")
+        axes.set_xticks(list(ticks), list(ticks.values()))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     # The first epochs' climb is long and the same for all: what tells models apart comes later.
     later = rows[rows["images"] >= rows["images"].max() ** 0.5 * rows["images"].min() ** 0.5]
     margin = 0.06 * (later["high"].max() - later["low"].min())
@@ -86,6 +91,16 @@ def draw_bounds(study: Study) -> Drawing:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return Drawing(figure, rows, tuple(aevb_runs(study)["run_id"]))
+
+
+def image_ticks(low: float, high: float) -> dict[float, str]:
+    """Return ticks of a logarithmic axis of counts: powers of ten, more where there are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    decades = {10.0**p: f"$10^{p}$" for p in powers if low <= 10.0**p <= high}
+    if len(decades) > 2:
+        return decades
+    finer = [step * 10.0**p for p in powers for step in (1, 2, 5)]
+    return {tick: f"{tick:,.0f}" for tick in finer if low <= tick <= high}
 
 
 def drawn_levels(study: Study) -> list[int]:

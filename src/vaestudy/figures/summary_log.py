@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from vaestudy.figures.drawing import Drawing
@@ -20,6 +21,7 @@ from vaestudy.study import Study
 
 POINTS = 1000
 OURS, THEIRS = PALETTE[0], PALETTE[1]
+_plain = FuncFormatter(lambda value, _: f"{value:g}")
 _TITLES = {"loss": "loss", "rec": "reconstruction", "kl": "KL"}
 
 
@@ -41,7 +43,7 @@ def draw_ring(study: Study) -> Drawing:
     hue = np.arctan2(z[:, 1], z[:, 0])
     titles = r"$z \sim \mathcal{N}(0, I)$", "$g(z)$"
     for axes, points, title in zip((left, right), (z, mapped), titles, strict=True):
-        axes.scatter(*points.T, c=hue, cmap="twilight", s=6, lw=0, rasterized=True)
+        axes.scatter(*points.T, c=hue, cmap="twilight", s=7, ec=MUTED, lw=0.15, rasterized=True)
         axes.set_title(title)
         axes.set_aspect("equal")
     left.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6))
@@ -60,13 +62,15 @@ def draw_log(study: Study) -> Drawing:
     for axes, (name, title) in zip(panels, _TITLES.items(), strict=True):
         _draw_ours(axes, log, name)
         theirs = source_log()
-        axes.plot(theirs["step"] + 1, theirs[name], ls="", marker="x", ms=4, color=THEIRS, mew=1.1)
+        axes.plot(theirs["step"] + 1, theirs[name], ls="", marker="x", ms=4, color=THEIRS, zorder=1)
         axes.set(xscale="log", xlabel="batch", title=f"{title} (nats)", xlim=(0.85, 15_000))
         axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
         axes.tick_params(axis="x", labelsize=7.5)
-    for axes in panels[1:]:
-        axes.set_ylim(0, None)
-    panels[0].set_ylim(0, None)
+        axes.set_yscale("log")
+    for axes in panels[:2]:
+        axes.set_yticks([100, 200, 400], ["100", "200", "400"])
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    panels[2].yaxis.set_major_formatter(_plain)
     figure.legend(handles=_log_legend(), loc="outside lower center", ncols=3)
     wide = log.assign(source="this study")
     data = pd.concat([wide, source_log().assign(source="the summary")], ignore_index=True)
@@ -107,9 +111,11 @@ def draw_early(study: Study) -> Drawing:
     left.plot(*lows, ls="", marker="v", color=INK, ms=5, label="lowest")
     left.set(xscale="log", yscale="log", xlabel="batch", title="KL (nats)")
     left.set_xticks([1, 10, 100, 500], ["1", "10", "100", "500"])
-    left.legend(loc="upper left")
+    left.legend(loc="upper right")
     right.set(yscale="log", xlabel="reconstruction (nats)", title="KL against reconstruction")
     right.invert_xaxis()
+    for axes in (left, right):
+        axes.yaxis.set_major_formatter(_plain)
     right.annotate(
         "training", (0.97, 0.05), (0.6, 0.05), xycoords="axes fraction", ha="center", va="center",
         fontsize=8, color=MUTED, arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.7},
@@ -118,7 +124,7 @@ def draw_early(study: Study) -> Drawing:
 
 
 FIGURES: dict[str, Callable[[Study], Drawing]] = {
-    "ring": draw_ring,
+    "gaussian-to-ring": draw_ring,
     "summary-log": draw_log,
     "summary-first-steps": draw_early,
 }

@@ -92,12 +92,12 @@ def draw_codes(study: Study) -> Drawing:
     slants = slant(study.dataset.test.numpy().reshape(-1, *study.dataset.image_shape))
     reach = 1.04 * float(np.abs(code.means[:_POINTS]).max())
     side = (TEXT_WIDTH - 0.1) / 2
-    figure = Figure(figsize=(TEXT_WIDTH, side + 0.55))
+    figure = Figure(figsize=(TEXT_WIDTH, side + 0.95))
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     scatter(left, code.means, classes, names=True)
     end = float(np.quantile(np.abs(slants), 0.98))
     dots = right.scatter(
-        *code.means[:_POINTS].T, c=slants[:_POINTS], cmap="RdYlBu_r", vmin=-end, vmax=end,
+        *code.means[:_POINTS].T, c=slants[:_POINTS], cmap="coolwarm", vmin=-end, vmax=end,
         s=7, lw=0, rasterized=True,
     )  # fmt: skip
     for axes, title in ((left, "by class"), (right, "by slant")):
