@@ -104,7 +104,7 @@ else:
         + (
             f", so that the log's steps are the same and the final model is {steps - last:,} steps older. "
             if steps >= last
-            else ", a small part of the source's, in smaller batches and at another rate where they differ. "
+            else f"; this is a short form of the source's, which needs {last:,}. "
         )
         + "Weights start from Glorot's uniform distribution on both sides. A row of the log is of one batch, before that "
         "batch changes the weights, and moves by some nats from batch to batch."
@@ -139,7 +139,7 @@ if drawn is not None:
 # The summary tells a story of two phases: first reconstruction and KL both fall, as the decoder learns
 # the average image and the encoder moves to where the prior is; then they are traded against each
 # other, the KL rising while the loss still falls. Its own log cannot show the first phase, which is over long
-# before its second row, at step 500. We log every step.
+# before its second row, at step 500. @fig:summary-first-steps has every step.
 
 # %%
 drawn = tried(FIGURES["summary-first-steps"], study) if ten is not None else None

@@ -136,12 +136,12 @@ def test_dip_is_found_and_decided(tmp_path: Path) -> None:
     assert kl_below_start(study, runs).iloc[0] == pytest.approx(20)
     assert ruling(study, "003.kl-falls-then-rises") == "supported"
     assert ruling(study, "003.kl-falls-from-the-start") == "supported"
-    assert "below the 20.02" in read_course(study)
+    assert "which is less than what it was before training" in read_course(study)
 
 
 def test_kl_that_only_rises_is_no_dip(tmp_path: Path) -> None:
     study = make_study(tmp_path, course(*RISES))
-    assert (kl_dip(study, summary_runs(study, 10)).abs() < 1e-9).all()
+    assert (kl_dip(study, summary_runs(study, 10)) <= 0).all()
     assert ruling(study, "003.kl-falls-then-rises") == "contradicted"
 
 

@@ -84,11 +84,11 @@ def late_loss(study: Study, runs: pd.DataFrame) -> pd.Series:
 def kl_course(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """Return how each run's KL falls and rises: one row a run.
 
-    Of the first steps, each a mean over ``WINDOW``, those two are taken between which the KL falls
-    furthest. Columns: ``run_id``, ``seed``; ``start``, the KL at step 0; ``highest``,
-    ``highest_at`` and ``lowest``, ``lowest_at``, the KL at those two and where they are; ``last``
-    and ``last_step``, the KL at the last step logged; ``loss_falls``, how far the loss falls from
-    the lowest KL to there.
+    Columns: ``run_id``, ``seed``; ``start``, the KL at step 0; ``lowest`` and ``lowest_at``, where
+    among the first steps it has fallen furthest from its highest before, both as means over
+    ``WINDOW``; ``highest`` and ``highest_at``, the single step before that where it is highest;
+    ``last`` and ``last_step``, the KL at the last step logged; ``loss_falls``, how far the loss
+    falls from the lowest KL to there.
     """
     log = own_log(study, runs)
     return pd.DataFrame([_course(*run) for run in log.groupby(["run_id", "seed"])])
@@ -118,15 +118,15 @@ def _course(key: tuple[Any, ...], log: pd.DataFrame) -> dict[str, Any]:
     log = log.sort_values("step", ignore_index=True)
     first = log[log["step"] == log.index]  # each of them, without a gap
     smooth = first[["loss", "kl"]].rolling(WINDOW, min_periods=1, center=True).mean()
-    kl = smooth["kl"].to_numpy()
+    kl, each = smooth["kl"].to_numpy(), first["kl"].to_numpy()
     low = int((np.maximum.accumulate(kl) - kl).argmax())
-    high = int(kl[: low + 1].argmax())
+    high = int(each[: low + 1].argmax())
     last = log.iloc[-1]
     return {
         "run_id": key[0],
         "seed": key[1],
-        "start": first["kl"].iloc[0],
-        "highest": kl[high],
+        "start": each[0],
+        "highest": each[high],
         "highest_at": high,
         "lowest": kl[low],
         "lowest_at": low,

@@ -63,16 +63,18 @@ def read_course(study: Study) -> str:
     )
     below = mean_interval(course["start"] - course["lowest"])
     untrained = {
-        "higher": "below",
-        "lower": "above",
+        "higher": "less than",
+        "lower": "more than",
         "undecided": "not to be told from",
     }[below.sign]
+    leap = (course["highest_at"] > 0).sum()
+    up = f"It goes up first for {leap} of {len(course)} seeds. " if leap else ""
     return (
-        f"In means over {WINDOW} steps the KL falls furthest from {highest} nats, around "
-        f"{_steps(course['highest_at'])}, to {lowest}, around {_steps(course['lowest_at'])}, which "
-        f"is {untrained} the {start} of the untrained model. At step "
-        f"{course['last_step'].max():,} it is {last}; since its lowest the loss has fallen by "
-        f"{falls} nats (n = {len(course)})."
+        f"The untrained model has a KL of {start} nats. {up}From its highest, {highest} nats at "
+        f"{_steps(course['highest_at'])}, the KL falls to {lowest} around "
+        f"{_steps(course['lowest_at'])} (a mean over {WINDOW} steps), which is {untrained} what "
+        f"it was before training. At step {course['last_step'].max():,} it is {last}; since its "
+        f"lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
     )
 
 
