@@ -15,7 +15,7 @@ from typing import get_args
 import pandas as pd
 import torch
 
-from vaestudy.figures.codes import codes_of, digits, labels, neighbour_accuracy, objectives
+from vaestudy.figures.codes import codes_of, digits, labels, objectives
 from vaestudy.figures.latent_space import MAX_POINTS, cloud_of, neighbour_values
 from vaestudy.figures.lattices import (
     MANIFOLD_SIDE,
@@ -27,6 +27,7 @@ from vaestudy.figures.lattices import (
 )
 from vaestudy.figures.reconstructions import reconstruction_values, yardsticks
 from vaestudy.figures.visualization import FIGURES
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.report import present
 from vaestudy.report.widgets import Activation, decoder_widget, latent_scatter_3d
 from vaestudy.stats import mean_interval, number, paired_difference

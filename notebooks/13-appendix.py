@@ -131,7 +131,8 @@ table = everything.assign(
         ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
         + (f"WU {row.warmup} " if row.warmup else "")
         + ("grey " if row.binarization == "none" and row.dataset not in PLANE else "")
-        + (row.dataset if row.dataset != study.base["dataset"] else "")
+        + (f"{row.dataset} " if row.dataset != study.base["dataset"] else "")
+        + (f"hidden {row.hidden}" if row.hidden != study.base["hidden"] else "")
         for row in everything.itertuples()
     ],
 ).sort_values(["order", "seed"])

@@ -19,6 +19,14 @@ FATES = {"kept": (1.0, 1.0, 1.0), "lost": (1.0, 0.001, 0.001), "back": (1.0, 0.0
 BOUND = (-120.0, -105.0, -103.0, -101.0, -100.5, -100.0)
 
 
+def logged(run: RunConfig, n_first: int) -> list[tuple[str, int, str, float]]:
+    """Rows of single steps up to 9,500, of a run that logs any: KL 5, and an ELBO that rises."""
+    steps = sorted({*range(n_first), *range(0, 10_000, 500)}) if n_first else []
+    values = {"elbo": lambda step: step / 100 - 200, "kl": lambda step: 5.0}
+    values["reconstruction"] = lambda step: step / 100 - 195
+    return [(run.run_id, s, name, value(s)) for name, value in values.items() for s in steps]
+
+
 def make_study(
     folder: Path,
     values: dict[str, Any],
@@ -30,7 +38,7 @@ def make_study(
 ) -> Study:
     """Write a study's tables: ``measure`` gives a run's final metrics, the rest its histories."""
     config = parse_config({**values, "results_dir": str(folder)})
-    runs, history, units, evaluation = [], [], [], []
+    runs, history, units, steps, evaluation = [], [], [], [], []
     for declared in expand_grid(config):
         run = declared.config
         row = {**run.model_dump(mode="json"), "hidden": "-".join(map(str, run.hidden))}
@@ -45,11 +53,13 @@ def make_study(
             for unit, fate in enumerate(fates(run))
             for epoch, activity in enumerate(FATES[fate])
         ]
+        steps += logged(run, config.log_steps_of(declared.experiments))
         evaluation += [(run.run_id, m, v, 0.01, 100, 1000) for m, v in measure(run).items()]
     tables = {
         "runs": pd.DataFrame(runs),
         "history": pd.DataFrame(history, columns=["run_id", "epoch", "split", "metric", "value"]),
         "units": pd.DataFrame(units, columns=["run_id", "epoch", "unit", "activity", "kl"]),
+        "steps": pd.DataFrame(steps, columns=["run_id", "step", "metric", "value"]),
         "evaluation": pd.DataFrame(
             evaluation,
             columns=["run_id", "metric", "value", "standard_error", "n_samples", "n_data"],

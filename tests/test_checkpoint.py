@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from builders import CPU, assert_same_member, fresh, run_config, splits
-from vaestudy import tensorfile
+from vaestudy import checkpoint, tensorfile
 from vaestudy.checkpoint import (
     CheckpointError,
     load_model,

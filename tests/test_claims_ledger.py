@@ -28,7 +28,8 @@ SHIPPED = ROOT / "report" / "claims.yaml"
 def measure(run: RunConfig) -> dict[str, float]:
     names = ["nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units"]
     names += [name for name, *_ in PLANE_METRICS]
-    names += ["pca_squared_error"]
+    names += ["pca_squared_error", "kl", "neighbour_accuracy"]
+    names += ["slant_explained", "slant_explained_within_class"]
     for part in ("encoder", "decoder"):
         names += [f"gradient_variance_{part}", f"sampled_gradient_variance_{part}"]
     return dict.fromkeys(names, 100.0 + run.seed + run.n_z)

@@ -15,6 +15,7 @@ from vaestudy.config import expand_grid, parse_config
 from vaestudy.dataset import Dataset
 from vaestudy.figures import codes, latent_space, lattices, mosaics, reconstructions
 from vaestudy.figures.visualization import FIGURES
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.rng import MemberRNG
 from vaestudy.study import Study
 from vaestudy.train import architecture_of
@@ -163,15 +164,15 @@ def test_neighbours_of_separate_classes_vote_right():
     rng = np.random.default_rng(0)
     classes = np.arange(100) % 4
     apart = (classes[:, None] * 10 + rng.normal(0, 0.1, (100, 2))).astype("f4")
-    assert codes.neighbour_accuracy(apart, classes) == 1
+    assert neighbour_accuracy(apart, classes) == 1
     noise = rng.normal(0, 1, (400, 2)).astype("f4")
-    assert 0.1 < codes.neighbour_accuracy(noise, np.arange(400) % 4) < 0.4
+    assert 0.1 < neighbour_accuracy(noise, np.arange(400) % 4) < 0.4
 
 
 def test_a_code_does_not_vote_for_itself():
     # Two points of each class, each pair far from the other's: the nearest other decides.
     points = np.array([[0.0], [0.1], [9.0], [9.1]], dtype="f4")
-    assert codes.neighbour_accuracy(points, np.array([0, 1, 0, 1]), k=1) == 0
+    assert neighbour_accuracy(points, np.array([0, 1, 0, 1]), k=1) == 0
 
 
 def test_tiles_keep_order_and_gaps():

@@ -18,6 +18,7 @@ from torch import Tensor
 from vaestudy.config import RunConfig, parse_run
 from vaestudy.engine import engine_fingerprint
 from vaestudy.history import History
+from vaestudy.steplog import StepLog
 from vaestudy.tensorfile import (
     DamagedFileError,
     ForeignFileError,
@@ -75,6 +76,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
         tensors = {f"model.{k}": v for k, v in _select(weights, member).items()}
         tensors |= {f"adam.{k}": v for k, v in _select(moments, member).items()}
         tensors |= _history_tensors(state.history, member)
+        tensors |= _step_tensors(state.step_log, member)
         metadata = {
             "run": run.canonical,
             "engine": engine_fingerprint(),
@@ -83,20 +85,22 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "n_features": str(state.model.architecture.n_features),
             "step": str(state.optimizer.step_count),
             "failed": state.failed.get(member, ""),
+            "log_steps": str(state.step_log.n_first if state.step_log else 0),
         }
         write_tensors(path, _METADATA, metadata, tensors)
 
 
-def saved_epoch(path: Path, run: RunConfig, data_sha256: str) -> int | None:
+def saved_epoch(path: Path, run: RunConfig, data_sha256: str, log_steps: int = 0) -> int | None:
     """Return the epoch of a state that can be resumed, or None if there is none.
 
-    None also for a state of other parameters, of other data or of another version of the engine.
+    None also for a state of other parameters, of other data or of another version of the engine,
+    and for one that has not logged its first ``log_steps`` steps, and no others.
     """
     if not path.exists():
         return None
     metadata = _read(path)[1]
-    made_by = metadata["run"], metadata["engine"], metadata["data"]
-    same = made_by == (run.canonical, engine_fingerprint(), data_sha256)
+    made_by = *(metadata[name] for name in ("run", "engine", "data")), _log_steps(metadata)
+    same = made_by == (run.canonical, engine_fingerprint(), data_sha256, log_steps)
     return int(metadata["epoch"]) if same else None
 
 
@@ -110,12 +114,13 @@ def stack_states(
     stacked = {
         name: torch.cat([tensors[name] for tensors, _ in loaded])
         for name in loaded[0][0]
-        if not name.startswith("history.")
+        if not name.startswith(("history.", "steps."))
     }
     state.model.load_state_dict(_strip(stacked, "model."))
     state.optimizer.restore(_strip(stacked, "adam."), int(metadata["step"]))
     state.epoch = int(metadata["epoch"])
     state.history = _stack_histories([tensors for tensors, _ in loaded])
+    state.step_log = _stack_step_logs([tensors for tensors, _ in loaded], _log_steps(metadata))
     state.failed = {m: meta["failed"] for m, (_, meta) in enumerate(loaded) if meta["failed"]}
     return state
 
@@ -155,3 +160,20 @@ def _stack_histories(members: Sequence[dict[str, Tensor]]) -> History:
         test=stacked("test", 2),
         units=stacked("units", 2),
     )
+
+
+def _log_steps(metadata: dict[str, str]) -> int:
+    return int(metadata.get("log_steps", "0"))
+
+
+def _step_tensors(log: StepLog | None, member: int) -> dict[str, Tensor]:
+    if log is None:
+        return {}
+    return {"steps.steps": torch.tensor(log.steps), "steps.values": log.member(member)}
+
+
+def _stack_step_logs(members: Sequence[dict[str, Tensor]], n_first: int) -> StepLog | None:
+    if "steps.steps" not in members[0]:
+        return None
+    steps = members[0]["steps.steps"].tolist()
+    return StepLog.restored(n_first, steps, [m["steps.values"] for m in members])

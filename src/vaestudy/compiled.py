@@ -31,6 +31,7 @@ from vaestudy.train import (
     Splits,
     StepFunction,
     TrainState,
+    steps_an_epoch,
     train_epoch,
     train_step,
 )
@@ -118,7 +119,7 @@ def _are_pixels(data: Splits) -> bool:
 
 def _planned_steps(state: TrainState, n_images: int) -> int:
     run = state.runs[0]
-    return run.epochs * (n_images // min(run.batch_size, n_images))
+    return run.epochs * steps_an_epoch(run, n_images)
 
 
 def _wanted(device: torch.device, policy: CompilePolicy, pays: bool, planned: str) -> bool:

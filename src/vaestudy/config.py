@@ -78,6 +78,11 @@ class Experiment(Strict):
         description="Whether the signal-to-noise ratio of its models' gradients is measured as "
         "well.",
     )
+    log_steps: NonNegativeInt = Field(
+        0,
+        description="Of how many first steps of its models each is logged, beside one in 500 of "
+        "all; 0: no step is. Nothing that is computed, and no run's name, depends on it.",
+    )
 
 
 class Evaluation(Examination):
@@ -182,6 +187,10 @@ class StudyConfig(Strict):
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
         return self.evaluation.of(run, self.base, self.seeds)
+
+    def log_steps_of(self, experiments: Sequence[str]) -> int:
+        """Return how many first steps are logged of a run of these experiments."""
+        return max(self.experiments[name].log_steps for name in experiments)
 
     @property
     def directory(self) -> Path:

@@ -32,6 +32,7 @@ ENGINE_FILES = (
     "rates.py",
     "rng.py",
     "semisupervised.py",
+    "steplog.py",
     "tracing.py",
     "train.py",
     "vae.py",

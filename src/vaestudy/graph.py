@@ -77,6 +77,7 @@ class BlockedEpoch:
         self.beta = torch.zeros(members, dtype=dtype, device=device)
         self.rate = torch.zeros((), dtype=torch.float64, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.metrics = torch.zeros(len(SCALARS), members, dtype=dtype, device=device)
         self.totals = torch.zeros(len(SCALARS), members, dtype=torch.float64, device=device)
         self.in_batch = torch.arange(self.batch_size, device=device)
         self.step = compiler(state, self.batch_size) if compiler else pure_step(state)
@@ -92,11 +93,14 @@ class BlockedEpoch:
         orders = rng.permutations(len(self.pixels), epoch)
         streams = rng.generators("binarize", epoch), rng.generators("eps", epoch)
         state.model.train()
+        log, done = state.step_log, state.epoch * self.steps_an_epoch
         for first in range(0, self.steps_an_epoch, self.steps):
             steps = min(self.steps, self.steps_an_epoch - first)
             self._fill(orders, first, steps, *streams)
-            for _ in range(steps):
+            for step in range(first, first + steps):
                 self.advance()
+                if log is not None and log.wants(done + step):
+                    log.add(done + step, self.metrics)
         return self.totals / self.steps_an_epoch
 
     def _steps_a_block(self, n_features: int) -> int:
@@ -137,7 +141,10 @@ class BlockedEpoch:
         found = optimizer.corrections(optimizer.count.double(), self.rate)
         corrections = torch.stack(found).to(eps.dtype)
         inputs = (*state_tensors(self.state), corrections, x, eps, self.beta)
-        self.totals += self.step(*inputs, *fixed_tensors(self.state))
+        metrics = self.step(*inputs, *fixed_tensors(self.state))
+        self.totals += metrics
+        if self.state.step_log is not None:
+            self.metrics.copy_(metrics)
         self.position += 1
 
     def _capture(self) -> Callable[[], None]:

@@ -29,6 +29,7 @@ from vaestudy.files import write_json, write_parquet
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.rng import stream_seed
+from vaestudy.steplog import StepLog
 from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,11 @@ class RunFiles:
     def units(self) -> Path:
         """Latent dimensions an epoch."""
         return self.directory / "units.parquet"
+
+    @property
+    def steps(self) -> Path:
+        """Scalars at single steps, of runs that log them."""
+        return self.directory / "steps.parquet"
 
     @property
     def record(self) -> Path:
@@ -136,8 +142,9 @@ def train_group(
     checkpoint_every: int,
     compile_policy: CompilePolicy = "auto",
     on_epoch: OnEpoch | None = None,
+    log_steps: int = 0,
 ) -> list[dict[str, Any]]:
-    """Train what is not yet trained of ``runs``; return every run's record.
+    """Train what is not yet trained of ``runs``, logging ``log_steps`` steps; return all records.
 
     Raises
     ------
@@ -146,10 +153,10 @@ def train_group(
     """
     files = {run: RunFiles(runs_dir / run.run_id) for run in runs}
     with _locked([f.directory for f in files.values()]):
-        for part in _partition(runs, files, dataset, device):
+        for part in _partition(runs, files, dataset, device, log_steps):
             pixels = load_splits(dataset, part[0].binarization, device)
             splits = with_labels(pixels, dataset, part[0])
-            state = _resume_or_start(part, files, dataset, device)
+            state = _resume_or_start(part, files, dataset, device, log_steps)
             with (
                 out_of_memory_told(len(part), part[0].combination_id),
                 tf32_products(part[0].precision == "tf32"),
@@ -159,15 +166,16 @@ def train_group(
     return [read_record(files[run]) for run in runs]
 
 
-def is_finished(run: RunConfig, files: RunFiles, dataset: Dataset) -> bool:
-    """Whether the run's files are there and were made by this engine from this data."""
+def is_finished(run: RunConfig, files: RunFiles, dataset: Dataset, log_steps: int = 0) -> bool:
+    """Whether the run's files are there, by this engine from this data, with the steps logged."""
     if not files.record.exists():
         return False
     record = read_record(files)
     made_by = (record.get("engine"), record.get("data_sha256"), record.get("parameters"))
     expected = (engine_fingerprint(), dataset.sha256, run.model_dump(mode="json"))
-    there = files.history.exists() and files.units.exists() and files.model.exists()
-    return there and made_by == expected
+    needed = [files.history, files.units, files.model, *([files.steps] if log_steps else [])]
+    logged = record.get("log_steps", 0) >= log_steps
+    return made_by == expected and logged and all(path.exists() for path in needed)
 
 
 def _partition(
@@ -175,6 +183,7 @@ def _partition(
     files: dict[RunConfig, RunFiles],
     dataset: Dataset,
     device: torch.device,
+    log_steps: int = 0,
 ) -> list[tuple[RunConfig, ...]]:
     """Split the unfinished runs by the epoch they stand at: each part trains together.
 
@@ -184,10 +193,11 @@ def _partition(
     """
     parts: dict[int, list[RunConfig]] = {}
     for run in runs:
-        if is_finished(run, files[run], dataset):
+        if is_finished(run, files[run], dataset, log_steps):
             log.info("%s is already trained", run.run_id)
             continue
-        epoch = checkpoint.saved_epoch(files[run].checkpoint, run, dataset.sha256) or 0
+        path = files[run].checkpoint
+        epoch = checkpoint.saved_epoch(path, run, dataset.sha256, log_steps) or 0
         parts.setdefault(epoch, []).append(run)
     together = [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
     if device.type == "cpu" and not runs[0].is_stacked:
@@ -200,14 +210,17 @@ def _resume_or_start(
     files: dict[RunConfig, RunFiles],
     dataset: Dataset,
     device: torch.device,
+    log_steps: int,
 ) -> TrainState:
     paths = [files[run].checkpoint for run in part]
-    if checkpoint.saved_epoch(paths[0], part[0], dataset.sha256):
+    if checkpoint.saved_epoch(paths[0], part[0], dataset.sha256, log_steps):
         state = checkpoint.stack_states(part, paths, device)
         log.info("resuming after epoch %d", state.epoch)
         return state
     means = dataset.pixel_means()
-    return initial_state(part, len(means), device, means)
+    state = initial_state(part, len(means), device, means)
+    state.step_log = StepLog(log_steps) if log_steps else None
+    return state
 
 
 def _train_part(
@@ -257,6 +270,8 @@ def _write_results(
         checkpoint.save_model(state.model, member, run, out.model)
         write_parquet(out.history, state.history.scalars_frame(member, run.run_id))
         write_parquet(out.units, state.history.units_frame(member, run.run_id))
+        if state.step_log is not None:
+            write_parquet(out.steps, state.step_log.frame(member, run.run_id))
         failure = state.failed.get(member)
         record = {
             "run_id": run.run_id,
@@ -265,6 +280,7 @@ def _write_results(
             "parameters": run.model_dump(mode="json"),
             "engine": engine_fingerprint(),
             "data_sha256": dataset.sha256,
+            "log_steps": state.step_log.n_first if state.step_log else 0,
             "n_parameters": sum(p[0].numel() for p in state.model.parameters()),
             **speed,
             **machine_facts(state.device),

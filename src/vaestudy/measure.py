@@ -20,7 +20,8 @@ of ELBO models with the ``sampled_`` ones, of the estimator that samples the KL,
 parameters. ``pca_squared_error`` is what n_z principal components leave, ``mean_squared_error``
 what the mean alone does.
 
-Models of points in the plane are further described by :mod:`vaestudy.plane`.
+Models of points in the plane are further described by :mod:`vaestudy.plane`,
+planes of codes of images by :mod:`vaestudy.latent_plane`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ from vaestudy.jobs import (
 )
 from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
+from vaestudy.latent_plane import plane_metrics
 from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import make_objective
 from vaestudy.parameters import PLANE
@@ -258,6 +260,10 @@ def measure_group(
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
         if run.dataset in PLANE:
             found.append(measure_plane(model, run, dataset))
+        if run.n_z == 2 and run.labels == "none" and min(dataset.image_shape) > 1:
+            metrics = plane_metrics(model, dataset, test)
+            rows = [(name, value, None, None, len(test)) for name, value in metrics.items()]
+            found.append(rows_table(run, rows))
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))

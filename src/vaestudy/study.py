@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from vaestudy.data import Dataset
     from vaestudy.vae import VAE
 
-TABLES = ("runs", "history", "units", "evaluation", "summary", "timing", "datasets", "claims")
+TABLES = (
+    *("runs", "history", "units", "steps", "evaluation"),
+    *("summary", "timing", "datasets", "claims"),
+)
 
 
 class EmptySelectionError(LookupError):
@@ -123,6 +126,11 @@ class Study:
     def units(self, runs: pd.DataFrame) -> pd.DataFrame:
         """Return per-dimension rows of ``runs``, with their parameters as further columns."""
         return self.table("units").merge(runs, on="run_id")
+
+    def steps(self, runs: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+        """Return rows of single steps of ``runs``, with their parameters as further columns."""
+        table = self.table("steps")
+        return table[table["metric"].isin(metrics)].merge(runs, on="run_id")
 
     def final(self, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
         """Return the final measurements of ``metric``, with parameters as further columns."""

@@ -6,7 +6,7 @@ gives the same bytes; ``timing`` alone differs between repeats.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from vaestudy.data import Dataset
 from vaestudy.files import write_csv, write_parquet
 from vaestudy.jobs import RunFiles, read_record
 from vaestudy.stats import bootstrap_interval, mean_interval
+from vaestudy.steplog import COLUMNS as STEP_COLUMNS
+from vaestudy.steplog import is_logged
 
 #: Five million rows in the full study: its CSV is gzipped.
 _LARGE = ("units",)
@@ -51,10 +53,12 @@ def build_tables(
     datasets: Sequence[Dataset],
     directory: Path,
     examined: Collection[str] = (),
+    logged: Mapping[str, int] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return every table of a study from the files under ``directory``.
 
-    ``examined`` are the ids of groups with slower measurements as well.
+    ``examined`` are the ids of groups with slower measurements as well; ``logged`` says of how many
+    first steps of a run each is logged.
     """
     files = [RunFiles(directory / "runs" / run.config.run_id) for run in runs]
     records = [read_record(f) for f in files]
@@ -67,6 +71,7 @@ def build_tables(
         "runs": declared,
         "history": pd.concat([pd.read_parquet(f.history) for f in files], ignore_index=True),
         "units": pd.concat([pd.read_parquet(f.units) for f in files], ignore_index=True),
+        "steps": _steps_table(files, logged or {}),
         "evaluation": evaluation,
         "summary": summarise(declared, evaluation),
         "timing": pd.DataFrame([{k: r.get(k) for k in _TIMING} for r in records]),
@@ -114,6 +119,18 @@ def _runs_table(
             }
         )
     return pd.DataFrame(rows)
+
+
+def _steps_table(files: Sequence[RunFiles], logged: Mapping[str, int]) -> pd.DataFrame:
+    parts = []
+    for one in files:
+        if n_first := logged.get(one.directory.name, 0):
+            frame = pd.read_parquet(one.steps)
+            # An earlier configuration may have asked for more.
+            parts.append(frame[[is_logged(step, n_first) for step in frame["step"]]])
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns=list(STEP_COLUMNS)).astype({"step": "int64", "value": "float64"})
 
 
 def _evaluation_table(runs: Sequence[Run], files: Sequence[Path]) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
+from vaestudy.steplog import StepLog
 from vaestudy.vae import VAE, Architecture
 
 
@@ -52,6 +53,8 @@ class TrainState:
         Member index to the sentence that says when and how it diverged.
     weight_decay
         Each member's weight of the penalty [M]; None where no member has one.
+    step_log
+        What was measured at single steps; None where nothing is to be logged.
     """
 
     model: VAE
@@ -61,6 +64,7 @@ class TrainState:
     history: History = field(default_factory=History)
     failed: dict[int, str] = field(default_factory=dict)
     weight_decay: Float[Tensor, "M"] | None = None
+    step_log: StepLog | None = None
 
     @property
     def device(self) -> torch.device:
@@ -213,15 +217,24 @@ def train_epoch(
     beta = torch.tensor([beta_schedule(run, epoch) for run in state.runs], device=state.device)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
-    n_noise, n_steps = state.model.architecture.n_latent, 0
+    n_steps, first = 0, state.epoch * steps_an_epoch(run, len(data.train))
+    n_noise = state.model.architecture.n_latent
     state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)
         eps = normal(noise, (run.k, x.shape[1], n_noise), state.device)
-        totals += step(state, x, eps, beta)
+        metrics = step(state, x, eps, beta)
+        if state.step_log is not None and state.step_log.wants(first + n_steps):
+            state.step_log.add(first + n_steps, metrics)
+        totals += metrics
         n_steps += 1
     return totals / n_steps
+
+
+def steps_an_epoch(run: RunConfig, n_images: int) -> int:
+    """Return how many batches a pass over ``n_images`` makes; a last part batch is left out."""
+    return n_images // min(run.batch_size, n_images)
 
 
 #: Passes over the training set once; :func:`train_epoch`, or its equal on a GPU.

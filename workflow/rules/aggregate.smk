@@ -51,6 +51,7 @@ rule tables:
                 "runs",
                 "history",
                 "units",
+                "steps",
                 "evaluation",
                 "summary",
                 "timing",

@@ -17,6 +17,7 @@ rule claims:
             "convergence.py",
             "figures/families.py",
             "figures/activity_data.py",
+            "figures/summary_data.py",
         ),
     output:
         f"{RESULTS}/tables/claims.parquet",

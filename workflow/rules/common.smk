@@ -104,6 +104,14 @@ def parameters_of(group_id):
     return json.dumps([run.model_dump(mode="json") for run in GROUPS[group_id].runs])
 
 
+def log_steps_of(group_id):
+    """Of how many first steps of the group's models each is logged: what an experiment asks for."""
+    return max(
+        STUDY.log_steps_of(RUNS[run.run_id].experiments)
+        for run in GROUPS[group_id].runs
+    )
+
+
 def gradient_draws_of(group_id):
     """How many gradients to draw of the group's models: 0 unless an experiment of theirs asks."""
     asking = {name for name, one in STUDY.experiments.items() if one.gradients}
@@ -177,6 +185,16 @@ def figure_inputs(wildcards):
 def tables_for(claims):
     """The tables, the verdicts among them or not."""
     return list(rules.tables.output) + (list(rules.claims.output) if claims else [])
+
+
+def classifier_for(wanted):
+    """The classifier of the base model's data, if digits of a decoded plane are to be named by it."""
+    planes = any(
+        run.config.n_z == 2 and run.config.hidden == (512, 384, 256)
+        for run in RUNS.values()
+    )
+    path = f"{RESULTS}/classifiers/{STUDY.base.dataset}.safetensors"
+    return path if wanted and planes else []
 
 
 def known(name, names, kind, shown=20):

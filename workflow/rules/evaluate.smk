@@ -13,6 +13,7 @@ rule evaluate:
             "label_measures.py",
             "layer_activity.py",
             "plane.py",
+            "latent_plane.py",
             "classifier.py",
         ),
     output:

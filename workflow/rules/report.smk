@@ -8,7 +8,8 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "latent_plane.py"]
+CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
 ]
@@ -21,6 +22,9 @@ rule chapter:
         notebook="notebooks/{chapter}.py",
         config=rules.resolved_grid.output,
         tables=lambda wildcards: tables_for(wildcards.chapter.endswith("-claims")),
+        classifier=lambda wildcards: classifier_for(
+            wildcards.chapter.endswith("-kingma-welling")
+        ),
         code=lambda wildcards: package("figures")
         + sources(
             *CHAPTER_FILES,
@@ -43,6 +47,7 @@ rule figure:
     input:
         config=rules.resolved_grid.output,
         tables=figure_inputs,
+        classifier=lambda wildcards: classifier_for(wildcards.figure == "summary-plane"),
         code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",

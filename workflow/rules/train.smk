@@ -19,7 +19,8 @@ rule train:
         runtime=train_minutes,
     params:
         runs=lambda wildcards: parameters_of(wildcards.group),
+        log_steps=lambda wildcards: log_steps_of(wildcards.group),
     shell:
         "python -m vaestudy train-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
-        "--output {output} --log {log} --threads {threads}"
+        "--output {output} --log {log} --threads {threads} --log-steps {params.log_steps}"

@@ -50,7 +50,8 @@ class AtLeast(Strict):
 
 
 #: Parameter: its level, a list of levels, {at_least: level}, or a word for levels that differ
-#: between studies (see `selection`). What it leaves out is as in the study's base model.
+#: between studies (see `selection`); hidden widths are joined by hyphens, as 200-200. What it
+#: leaves out is as in the study's base model.
 Selector = dict[str, Scalar | list[Scalar] | AtLeast]
 
 
@@ -105,7 +106,10 @@ class Statistic(Strict):
     """What decides a claim."""
 
     metric: StrictStr = Field(description="A name in vaestudy.claims.metrics.METRICS.")
-    split: Literal["test"] = Field("test", description="Held-out data, and nothing else.")
+    split: Literal["test", "training"] = Field(
+        "test",
+        description="Held-out data; training for claims about the course of training itself.",
+    )
     direction: Literal["lower", "higher", "within"] = Field(
         description="On which side of the reference the claim says that the metric lies."
     )

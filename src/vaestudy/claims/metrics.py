@@ -1,4 +1,4 @@
-r"""What a claim can be decided by: measurements on held-out data, one number a run.
+r"""What a claim can be decided by: one number a run, on held-out data unless training is its topic.
 
 Two runs compare on a metric only if they agree in what it depends on besides the model's quality:
 all in the test pixels (data set and binarization), and further each in its own ``same``. A log mass
@@ -14,6 +14,7 @@ import pandas as pd
 
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures.activity_data import fates
+from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
 from vaestudy.study import Study
 
 #: Parameters in which all runs of one comparison agree, whatever the metric: the test pixels.
@@ -114,6 +115,12 @@ _OBJECTIVE = ("likelihood", "objective", "k")
 #: Bounded heads and normalised ones fix the variance that activity is.
 _HEADS = ("encoder_heads",)
 
+_OF_PLANES = {
+    "neighbour_accuracy": "accuracy of nearest codes",
+    "slant_explained": "slant that the code explains",
+    "slant_explained_within_class": "slant within its class that the code explains",
+}
+
 METRICS: dict[str, Metric] = {
     "nll": Metric("test NLL", "nats", _final("nll"), ("likelihood",)),
     "nll_mean": Metric("test NLL of the mean", "nats", _on_binary_pixels("nll_mean")),
@@ -141,6 +148,10 @@ METRICS: dict[str, Metric] = {
         "pruned units returned to stay", "units", _fate("stayed"), _HEADS, 1
     ),
     "epochs_to_1_nat": Metric("epochs to 1 nat", "epochs", _epochs_to, _OBJECTIVE, 1),
+    "late_loss": Metric("mean loss of ten logged batches", "nats", late_loss, _OBJECTIVE),
+    "kl_dip": Metric("fall of the KL and rise after it", "nats", kl_dip, _OBJECTIVE),
+    "kl_below_start": Metric("KL of the untrained model − lowest", "nats", kl_below_start),
+    **{name: Metric(title, "", _final(name), digits=3) for name, title in _OF_PLANES.items()},
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
     **{
         name: Metric(title, unit, _final(name), ("n_z", "likelihood"), digits)

@@ -66,11 +66,9 @@ def train_group(
     checkpoint_every: CheckpointEvery = 10,
     compile_: Compile = "auto",
     log: LogFile = None,
+    log_steps: Annotated[int, typer.Option(min=0, help="Log each of so many first steps.")] = 0,
 ) -> None:
-    """Train a group of runs.
-
-    They differ in seed and warm-up only and train together; what was interrupted resumes.
-    """
+    """Train a group of runs, which differ in seed and warm-up; what was interrupted resumes."""
     from vaestudy import jobs, progress
     from vaestudy.data import load_prepared
     from vaestudy.files import write_json
@@ -85,6 +83,7 @@ def train_group(
         checkpoint_every=checkpoint_every,
         compile_policy=compile_,
         on_epoch=progress.line_reporter(output.parent.name),
+        log_steps=log_steps,
     )
     write_json(output, {"runs": [_reproducible(record) for record in records]})
 
@@ -215,7 +214,8 @@ def aggregate(
     datasets = [load_prepared(study.directory / "data" / f"{n}.safetensors") for n in names]
     groups = group_runs([run.config for run in runs], study.max_members)
     examined = {g.group_id for g in groups if any(map(study.examination_of, g.runs))}
-    tables = build_tables(runs, groups, datasets, study.directory, examined)
+    logged = {run.config.run_id: study.log_steps_of(run.experiments) for run in runs}
+    tables = build_tables(runs, groups, datasets, study.directory, examined, logged)
     write_tables(tables, output or study.directory / "tables")
 
 

@@ -15,6 +15,7 @@ from vaestudy.figures import (
     beyond,
     claims,
     implementing,
+    kingma_welling,
     measuring,
     packaged,
     plane,
@@ -37,6 +38,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **beyond.FIGURES,
     **plane.FIGURES,
     **packaged.FIGURES,
+    **kingma_welling.FIGURES,
     **claims.FIGURES,
 }
 

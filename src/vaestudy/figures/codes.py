@@ -13,18 +13,15 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from vaestudy.evaluate import CHUNK_ROWS
 from vaestudy.figures.families import label_of
 from vaestudy.jobs import test_pixels
+from vaestudy.latent_plane import encode_means
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE
 
 Array = NDArray[np.float32]
-
-#: Nearest neighbours are looked for among this many test digits: enough for a per cent.
-NEIGHBOUR_DIGITS = 2000
 
 
 @dataclass(frozen=True)
@@ -63,14 +60,6 @@ class Codes:
 
 
 @torch.no_grad()
-def encode(model: VAE, x: torch.Tensor) -> Array:
-    """Return the mean of q(z | x) for every row of ``x``, under the model's only member."""
-    return torch.cat(
-        [model.encode(part[None])[0][0] for part in torch.split(x, CHUNK_ROWS)]
-    ).numpy()
-
-
-@torch.no_grad()
 def decode(model: VAE, z: NDArray[Any]) -> Array:
     """Return E[x | z] for every row of ``z``, under the model's only member."""
     codes = torch.from_numpy(np.ascontiguousarray(z, dtype=np.float32))
@@ -96,7 +85,7 @@ def exemplars(study: Study) -> NDArray[np.int64]:
 def codes_of(study: Study, run_id: str) -> Codes:
     """Return a trained model with the test digits' codes."""
     model = study.model(run_id)
-    return Codes(run_id, model, encode(model, digits(study)))
+    return Codes(run_id, model, encode_means(model, digits(study)))
 
 
 def objectives(study: Study, **others: Any) -> list[Family]:
@@ -150,22 +139,6 @@ def _label(parameters: dict[str, Any]) -> str:
     name = label_of(parameters)
     name += f", $\\beta_2 = {parameters['adam_beta2']}$" if "adam_beta2" in parameters else ""
     return name + (f", $n_z = {parameters['n_z']}$" if "n_z" in parameters else "")
-
-
-def neighbour_accuracy(codes: Array, classes: NDArray[Any], k: int = 5) -> float:
-    """Return how often the majority of a code's ``k`` nearest others has its own class.
-
-    Every code is left out of its own vote; of classes with as many votes, the nearest one's wins.
-    """
-    codes, classes = codes[:NEIGHBOUR_DIGITS], classes[:NEIGHBOUR_DIGITS]
-    # Without a query, scikit-learn leaves every point out of its own neighbours.
-    near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(codes).kneighbors()[1]
-    votes = np.stack([(classes[near] == c).sum(1) for c in np.unique(classes)], axis=1)
-    # Nearer voters weigh a little more, too little to outvote anyone.
-    weight = 1 + 1e-3 * np.arange(k, 0, -1) / k
-    tie = np.stack([((classes[near] == c) * weight).sum(1) for c in np.unique(classes)], axis=1)
-    winner = np.unique(classes)[np.where(votes == votes.max(1, keepdims=True), tie, 0).argmax(1)]
-    return float(np.mean(winner == classes))
 
 
 def greyness(images: Array) -> NDArray[np.float64]:

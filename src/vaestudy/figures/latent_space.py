@@ -16,10 +16,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from vaestudy.figures.codes import Codes, codes_of, labels, neighbour_accuracy, objectives
+from vaestudy.figures.codes import Codes, codes_of, labels, objectives
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.study import Study
 
 #: A scatter plot of more points than these is a blot: the first ones are drawn.
@@ -48,7 +49,7 @@ def latent_plane(study: Study) -> Drawing:
         for sigma in (1, 2):
             ax.add_patch(Circle((0, 0), sigma, fill=False, ec=INK, lw=0.8, ls=(0, (4, 2))))
             x, y = sigma * _clear_direction(code.means, labels(study), sigma)
-            _haloed(ax, x, y, rf"{sigma}$\sigma$", color=INK, fontsize=8)
+            haloed(ax, x, y, rf"{sigma}$\sigma$", color=INK, fontsize=8)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="$z_0$")
         ax.set_title(family.label.split(", $n_z")[0])
     axes[0].set_ylabel("$z_1$")
@@ -141,7 +142,7 @@ def scatter(axes: Axes, points: NDArray[Any], classes: NDArray[Any], *, names: b
     axes.scatter(x, y, c=np.array(CLASS_COLORS)[classes], s=size, lw=0, alpha=0.8, rasterized=True)
     for digit in np.unique(classes) if names else ():
         right, up = np.median(points[classes == digit], axis=0)
-        _haloed(axes, right, up, str(digit), color=INK, fontsize=11, fontweight="bold")
+        haloed(axes, right, up, str(digit), color=INK, fontsize=11, fontweight="bold")
 
 
 def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> None:
@@ -182,7 +183,8 @@ def _clear_direction(means: NDArray[Any], classes: NDArray[Any], radius: float) 
     return np.asarray(ways[distance.argmax()])
 
 
-def _haloed(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+def haloed(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """Write a text with a white halo, which keeps it legible on any colour."""
     halo = [withStroke(linewidth=2.2, foreground="white")]
     axes.text(x, y, text, ha="center", va="center", path_effects=halo, **style)
 

@@ -73,7 +73,7 @@ def manifold(study: Study) -> Drawing:
     for ax, family in zip(axes, found, strict=True):
         code = codes_of(study, family.runs(study)["run_id"].iloc[0])
         z = lattice(np.zeros(2), (0, 1), MANIFOLD_SIDE)
-        _draw_lattice(ax, study, code.decode(z), MANIFOLD_SIDE, (-2, -1, 0, 1, 2))
+        draw_lattice(ax, study, code.decode(z), MANIFOLD_SIDE, (-2, -1, 0, 1, 2))
         ax.set_title(family.label.split(", $n_z")[0])
         ax.set_xlabel("$z_0$", labelpad=1)
         data.append(_lattice_data(code, z, (0, 1), "manifold", code.decode(z)))
@@ -110,7 +110,7 @@ def planes(study: Study) -> Drawing:
         for ax, (name, start, units) in zip(row, plane_choices(study, code), strict=True):
             z = lattice(start, units, PLANE_SIDE)
             images = code.decode(z)
-            _draw_lattice(ax, study, images, PLANE_SIDE, (-1, 0, 1))
+            draw_lattice(ax, study, images, PLANE_SIDE, (-1, 0, 1))
             ax.set_title(name, fontsize=8.5, loc="center", pad=3)
             ax.set_xlabel(_unit(code, units[0]), fontsize=8, labelpad=0)
             ax.set_ylabel(_unit(code, units[1]), fontsize=8, labelpad=0)
@@ -214,10 +214,10 @@ def prior_values(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _draw_lattice(
+def draw_lattice(
     axes: Axes, study: Study, images: NDArray[Any], n: int, ticks: tuple[int, ...]
 ) -> None:
-    """Draw a lattice over the unit square of the prior's CDF, with the values of z as ticks."""
+    """Draw n × n decoded codes over the unit square of the prior's CDF, values of z as ticks."""
     shaped = images.reshape(n, n, *study.dataset.image_shape)
     show(axes, tile(trim(shaped), pad=0), extent=(0, 1, 0, 1))
     axes.set(xticks=norm.cdf(ticks), yticks=norm.cdf(ticks))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from vaestudy.components import project
 from vaestudy.dataset import Dataset
-from vaestudy.figures.codes import decode, encode
+from vaestudy.figures.codes import decode
 from vaestudy.jobs import test_pixels, train_pixels
+from vaestudy.latent_plane import encode_means
 from vaestudy.rng import stream_seed
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE
@@ -131,7 +132,7 @@ class Fitted:
     @cached_property
     def codes(self) -> Array:
         """Means of q(z|x) of the test rows: the use *reduce*."""
-        return encode(self.model, self.rows)
+        return encode_means(self.model, self.rows)
 
     @cached_property
     def nearest(self) -> Array:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from vaestudy.figures.codes import decode, digits, encode, exemplars, families, labels
+from vaestudy.figures.codes import decode, digits, exemplars, families, labels
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import labelled_rows
+from vaestudy.latent_plane import encode_means
 from vaestudy.stats import number
 from vaestudy.study import Study
 
@@ -27,7 +28,7 @@ def reconstructions(study: Study) -> Drawing:
         if family.group != group:
             breaks.append(len(rows))
             group = family.group
-        rows.append((family.label, run["run_id"], decode(model, encode(model, pixels))))
+        rows.append((family.label, run["run_id"], decode(model, encode_means(model, pixels))))
     errors = study.table("evaluation").query("metric == 'squared_error'")
     whole = errors.set_index("run_id")["value"]
     notes = ["", "squared\nerror", *(number(whole[run], 1) for _, run, _ in rows[2:])]

@@ -1,0 +1,157 @@
+"""Tables and sentences of the chapter on Kingma & Welling, whose wording the numbers decide."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.aevb import aevb_runs
+from vaestudy.figures.summary_data import (
+    WINDOW,
+    kl_course,
+    late_loss,
+    own_log,
+    source_log,
+    summary_runs,
+)
+from vaestudy.latent_plane import METRICS
+from vaestudy.report.phrases import change
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
+from vaestudy.study import EmptySelectionError, Study
+
+NOT_REACHED = "–"
+
+
+def log_table(study: Study) -> pd.DataFrame:
+    """Return the source's 20 rows beside ours, with half of the 95 % interval over seeds."""
+    log = own_log(study, summary_runs(study, 10))
+    rows = []
+    for theirs in source_log().to_dict("records"):
+        own = log[log["step"] == theirs["step"]]
+        row = {"Step": f"{theirs['step']:,.0f}"}
+        for name in ("loss", "rec", "kl"):
+            row[name] = number(theirs[name], 2)
+        for name in ("loss", "rec", "kl"):
+            found = plus_minus(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
+            row[f"ours: {name}"] = found
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def read_log(study: Study) -> str:
+    """Hold our late losses against the source's; say so if training was shorter than its log."""
+    runs = summary_runs(study, 10)
+    late = source_log().iloc[-10:]
+    theirs = number(late["loss"].mean(), 1)
+    since = f"{late['step'].iloc[0]:,} to {late['step'].iloc[-1]:,}"
+    told = f"The source's last ten rows, steps {since}, have a mean loss of {theirs} nats"
+    try:
+        gap = mean_interval(late_loss(study, runs) - late["loss"].mean())
+    except EmptySelectionError:
+        last = own_log(study, runs)["step"].max()
+        return f"{told}; in this study training ends before those, and the log at step {last:,}."
+    text = change(gap, "higher by", "lower by", "nats", 1)
+    return f"{told}; against it ours of the same steps is {text}."
+
+
+def read_course(study: Study) -> str:
+    """Tell how the KL falls, where it is lowest, and how it rises while the loss falls."""
+    course = kl_course(study, summary_runs(study, 10))
+    start, highest, lowest, last, falls = (
+        mean_interval(course[name]).text(2, n=False)
+        for name in ("start", "highest", "lowest", "last", "loss_falls")
+    )
+    below = mean_interval(course["start"] - course["lowest"])
+    untrained = {
+        "higher": "less than",
+        "lower": "more than",
+        "undecided": "not to be told from",
+    }[below.sign]
+    leap = (course["highest_at"] > 0).sum()
+    up = f"It goes up first for {leap} of {len(course)} seeds. " if leap else ""
+    return (
+        f"The untrained model has a KL of {start} nats. {up}From its highest, {highest} nats at "
+        f"{_steps(course['highest_at'])}, the KL falls to {lowest} around "
+        f"{_steps(course['lowest_at'])} (a mean over {WINDOW} steps), which is {untrained} what "
+        f"it was before training. At step {course['last_step'].max():,} it is {last}; since its "
+        f"lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
+    )
+
+
+def _steps(at: pd.Series) -> str:
+    low, high = int(at.min()), int(at.max())
+    return f"step {low}" if low == high else f"steps {low} to {high}"
+
+
+def plane_table(study: Study) -> pd.DataFrame:
+    """Return what the plane knows, one row a quantity, in per cent."""
+    names = {
+        "neighbour_accuracy": "digits whose five nearest codes' majority has their class",
+        "slant_explained": "variance of the slant that the code explains",
+        "slant_explained_within_class": "the same, of slants about their class's mean",
+    }
+    runs = summary_runs(study, 2)
+    rows = [
+        {"Share": text, "%": mean_interval(100 * study.final(runs, name)["value"]).text(1, n=False)}
+        for name, text in names.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def read_plane(study: Study) -> str:
+    """Say how much of slant and class the plane knows."""
+    runs = summary_runs(study, 2)
+    accuracy, slant, within = (
+        mean_interval(100 * study.final(runs, name)["value"]) for name in METRICS
+    )
+    beyond = {
+        "higher": "it encodes slant beyond what the class tells",
+        "lower": "a digit's neighbours say less of it than its class's mean would",
+        "undecided": "these seeds cannot tell that from nothing",
+    }[within.sign]
+    return (
+        f"Of the slant's variance the plane explains {slant.text(1)} per cent, and of what is left "
+        f"within classes {within.text(1)} per cent: {beyond}. The class itself is that of most of "
+        f"the nearest codes for {accuracy.text(1)} per cent of digits."
+    )
+
+
+def aevb_table(study: Study) -> pd.DataFrame:
+    """Return last training and test ELBO, their gap and the test NLL, a row a n_z."""
+    rows = []
+    for n_z in aevb_runs(study)["n_z"].unique():
+        ends = _last_elbo(study, int(n_z))
+        nll = study.final(aevb_runs(study, int(n_z)), "nll")["value"]
+        rows.append(
+            {
+                "$n_z$": str(n_z),
+                "training ELBO": plus_minus(mean_interval(ends["train"]), 2),
+                "test ELBO": plus_minus(mean_interval(ends["test"]), 2),
+                "training − test": plus_minus(mean_interval(ends["train"] - ends["test"]), 2),
+                "test NLL": plus_minus(mean_interval(nll), 2),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def read_overfitting(study: Study) -> str:
+    """Say whether the largest latent space overfits more than the next: by their gaps."""
+    levels = [int(n_z) for n_z in aevb_runs(study)["n_z"].unique()]
+    if len(levels) < 2:
+        return "This study has one latent space only."
+    smaller, largest = levels[-2:]
+    many, few = (_last_elbo(study, n_z) for n_z in (largest, smaller))
+    gap: Interval = paired_difference(many["train"] - many["test"], few["train"] - few["test"])
+    bound: Interval = paired_difference(many["test"], few["test"])
+    return (
+        f"Going from $n_z = {smaller}$ to ${largest}$ "
+        f"{change(gap, 'widens the gap between training and test ELBO by', 'narrows it by')}, and "
+        f"{change(bound, 'raises the test ELBO by', 'lowers the test ELBO by')}."
+    )
+
+
+def _last_elbo(study: Study, n_z: int) -> pd.DataFrame:
+    """Return the last epoch's ELBO of both splits, a row a seed."""
+    history = study.curves(aevb_runs(study, n_z), ["elbo"])
+    last = history[history["epoch"] == history["epochs"]]
+    return last.pivot_table(index="seed", columns="split", values="value")

@@ -1,0 +1,182 @@
+"""The chapter on Kingma & Welling: its statistics on images and logs whose answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vaestudy.claims import judge, load_ledger
+from vaestudy.config import expand_grid, parse_config
+from vaestudy.figures.aevb import bound_curves
+from vaestudy.figures.summary_data import (
+    kl_below_start,
+    kl_course,
+    kl_dip,
+    late_loss,
+    own_log,
+    source_log,
+    summary_runs,
+)
+from vaestudy.figures.summary_log import ring
+from vaestudy.figures.summary_pictures import region_centres
+from vaestudy.figures.summary_prose import log_table, read_course, read_log, read_overfitting
+from vaestudy.study import EmptySelectionError, Study
+
+LEDGER = Path(__file__).parents[1] / "report" / "claims.yaml"
+
+
+def test_source_log_adds_up() -> None:
+    log = source_log()
+    assert log["step"].tolist() == list(range(0, 10_000, 500))
+    np.testing.assert_allclose(log["loss"], log["rec"] + log["kl"], atol=2e-5)
+
+
+def test_claim_holds_the_log_against_its_own_mean() -> None:
+    (claim,) = (c for c in load_ledger(LEDGER).claims if c.id == "003.log-is-repeatable")
+    assert claim.reference == pytest.approx(source_log()["loss"].iloc[-10:].mean(), abs=1e-3)
+
+
+def test_ring_keeps_directions_and_has_a_hole() -> None:
+    z = np.random.default_rng(0).standard_normal((50, 2))
+    mapped = ring(z)
+    radius, before = np.linalg.norm(mapped, axis=1), np.linalg.norm(z, axis=1)
+    np.testing.assert_allclose(radius, 1 + before / 10)
+    np.testing.assert_allclose(mapped / radius[:, None], z / before[:, None])
+
+
+def test_regions_are_named_inside_the_largest() -> None:
+    named = np.zeros((7, 7), dtype=int)
+    named[0, :4] = 1  # four in a row
+    named[3:6, 3:6] = 2  # a block, whose middle is (4, 4)
+    named[6, 0] = 2  # and a cell elsewhere
+    named[0, 6] = 3  # too small for a name
+    centres = region_centres(named)
+    assert centres[2] == (4, 4)
+    assert named[centres[1]] == 1
+    assert named[centres[0]] == 0
+    assert 3 not in centres
+
+
+def course(kl: list[float], late: list[float]) -> pd.DataFrame:
+    """KL of the first steps and of later rows, with a loss that falls by 1 a step throughout."""
+    n = len(kl)
+    steps = [*range(n), *(500 * (i + 1) for i in range(len(late)))]
+    both = [*kl, *late]
+    values = {"kl": both, "elbo": [float(i) for i in range(len(both))]}
+    values["reconstruction"] = [e + k for e, k in zip(values["elbo"], both, strict=True)]
+    return pd.DataFrame({"step": steps, **values}).melt("step", var_name="metric")
+
+
+def make_study(folder: Path, rows: pd.DataFrame, seeds: int = 5, n_z: int = 10) -> Study:
+    """A finished study of the summary's model and of the paper's; a seed adds 0.01 to all steps."""
+    summary = {"hidden": [512, 384, 256], "activation": "relu", "binarization": "none"}
+    summary |= {"adam_eps": 1e-8, "epochs": 17, "n_z": n_z}
+    paper = {"hidden": [500], "activation": "tanh", "epochs": 3}
+    experiments = {
+        "summary": {"title": "t", "set": summary, "log_steps": 40},
+        "paper": {"title": "t", "set": paper, "vary": {"n_z": [20, 200]}},
+    }
+    config = parse_config(
+        {
+            "study": "made-up",
+            "results_dir": str(folder),
+            "base": {"dataset": "mnist-5k"},
+            "seeds": list(range(seeds)),
+            "experiments": experiments,
+        }
+    )
+    runs, steps, history = [], [], []
+    for declared in expand_grid(config):
+        run = declared.config
+        row = {**run.model_dump(mode="json"), "hidden": "-".join(map(str, run.hidden))}
+        runs.append({"run_id": run.run_id, "status": "finished", **row})
+        if run.activation == "relu":
+            steps.append(rows.assign(run_id=run.run_id, value=rows["value"] + 0.01 * run.seed))
+        # The larger latent space has a gap of 3 nats, the smaller of 1.
+        gap = 3 if run.n_z == 200 else 1
+        history += [
+            (run.run_id, epoch, split, "elbo", -100.0 + epoch - gap * (split == "test"))
+            for epoch in range(run.epochs + 1)
+            for split in ("train", "test")
+        ]
+    tables = {
+        "runs": pd.DataFrame(runs),
+        "steps": pd.concat(steps),
+        "history": pd.DataFrame(history, columns=["run_id", "epoch", "split", "metric", "value"]),
+        "evaluation": pd.DataFrame(columns=["run_id", "metric", "value", "n_samples", "n_data"]),
+    }
+    directory = config.directory / "tables"
+    directory.mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_parquet(directory / f"{name}.parquet")
+    return Study(config)
+
+
+#: Falls from 20 to 0, then rises to 8 over the later rows.
+DIPS = [*np.linspace(20, 0, 25), *np.zeros(15)], [4.0, 8.0]
+RISES = list(np.linspace(0.2, 5, 40)), [6.0, 8.0]
+
+
+def ruling(study: Study, name: str):
+    (claim,) = (c for c in load_ledger(LEDGER).claims if c.id == name)
+    return judge(claim, study).verdict
+
+
+def test_dip_is_found_and_decided(tmp_path: Path) -> None:
+    study = make_study(tmp_path, course(*DIPS))
+    runs = summary_runs(study, 10)
+    (first, *_) = kl_course(study, runs).to_dict("records")
+    assert 25 <= first["lowest_at"] <= 35
+    assert first["lowest"] == pytest.approx(0, abs=1e-9)
+    assert first["last_step"] == 1000
+    assert kl_dip(study, runs).iloc[0] == pytest.approx(8)
+    assert kl_below_start(study, runs).iloc[0] == pytest.approx(20)
+    assert ruling(study, "003.kl-falls-then-rises") == "supported"
+    assert ruling(study, "003.kl-falls-from-the-start") == "supported"
+    assert "which is less than what it was before training" in read_course(study)
+
+
+def test_kl_that_only_rises_is_no_dip(tmp_path: Path) -> None:
+    study = make_study(tmp_path, course(*RISES))
+    assert (kl_dip(study, summary_runs(study, 10)) <= 0).all()
+    assert ruling(study, "003.kl-falls-then-rises") == "contradicted"
+
+
+def test_leap_and_return_is_no_fall_from_the_start(tmp_path: Path) -> None:
+    leap = [0.1, *np.linspace(30, 2, 19), *np.full(20, 2.0)], [4.0, 8.0]
+    study = make_study(tmp_path, course(*leap))
+    assert ruling(study, "003.kl-falls-then-rises") == "supported"
+    assert ruling(study, "003.kl-falls-from-the-start") == "contradicted"
+
+
+def test_late_loss_wants_all_ten_rows(tmp_path: Path) -> None:
+    short = make_study(tmp_path / "short", course(*DIPS))
+    with pytest.raises(EmptySelectionError, match="9,500"):
+        late_loss(short, summary_runs(short, 10))
+    assert "training ends before those, and the log at step 1,000" in read_log(short)
+    whole = make_study(tmp_path / "whole", course(DIPS[0], [10.0] * 19))
+    runs = summary_runs(whole, 10)
+    # The ELBO rises by 1 a row: rows 5,000 to 9,500 are the 49th to the 58th, counted from 0.
+    assert late_loss(whole, runs).iloc[0] == pytest.approx(-53.5)
+    assert ruling(whole, "003.log-is-repeatable") == "contradicted"
+    table = log_table(whole)
+    assert table["loss"].iloc[0] == "545.43"
+    assert (table["ours: kl"].iloc[1:].str.startswith("10.02")).all()
+
+
+def test_signs_are_the_sources(tmp_path: Path) -> None:
+    study = make_study(tmp_path, course(*DIPS), seeds=1)
+    log = own_log(study, summary_runs(study, 10))
+    np.testing.assert_allclose(log["loss"], log["rec"] + log["kl"])
+
+
+def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study(tmp_path, course(*DIPS))
+    monkeypatch.setattr(Study, "dataset", type("D", (), {"train": range(450)}))
+    rows = bound_curves(study)
+    assert sorted(rows["images"].unique()) == [400, 800, 1200]
+    assert set(rows["n"]) == {5}
+    assert "$n_z = 20$ to $200$ widens the gap" in read_overfitting(study)
