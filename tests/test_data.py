@@ -318,7 +318,7 @@ def test_other_digits_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_name_lists_the_known() -> None:
-    assert DATASETS == ("mnist-5k", "mnist", "fashion-mnist")
+    assert DATASETS == ("mnist-5k", "fashion-2k", "mnist", "fashion-mnist")
     with pytest.raises(ValueError, match=r"'cifar' is unknown.*mnist-5k.*fashion-mnist"):
         load_dataset("cifar", Path())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,7 +17,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
-from vaestudy.examination import Examination
+from vaestudy.examination import Candidate, Examination
 from vaestudy.parameters import (
     ModelParameters,
     NonNegativeInt,
@@ -130,9 +131,27 @@ class StudyConfig(Strict):
             raise ValueError(f"seeds {self.seeds} repeat: each replicate needs its own seed")
         return self
 
+    @model_validator(mode="after")
+    def _measured_experiments_exist(self) -> Self:
+        for name in type(self.evaluation).model_fields:
+            chosen = getattr(self.evaluation, name)
+            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
+            if unknown:
+                raise ValueError(
+                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
+                    f"names of experiments: {', '.join(self.experiments)}"
+                )
+        return self
+
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
-        return self.evaluation.of(run, self.base, self.seeds)
+        owners = self.experiments_of.get(run.run_id, ())
+        return self.evaluation.of(Candidate(run, self.base, self.seeds, owners))
+
+    @cached_property
+    def experiments_of(self) -> dict[str, tuple[str, ...]]:
+        """The experiments that have each run, by its id."""
+        return {run.config.run_id: run.experiments for run in expand_grid(self)}
 
     @property
     def directory(self) -> Path:

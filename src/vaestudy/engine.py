@@ -19,6 +19,7 @@ ENGINE_FILES = (
     "lowering.py",
     "objectives/__init__.py",
     "objectives/bounds.py",
+    "objectives/divergences.py",
     "objectives/estimators.py",
     "objectives/schedule.py",
     "pure.py",

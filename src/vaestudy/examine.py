@@ -5,7 +5,9 @@ same images ``is_nll``, the plain importance-sampled one; ``ais_effective_chains
 ``ais_acceptance``; on simulated images ``bdmc_gap``, upper bound − lower. Gaps: the
 ``approximation_gap`` and ``amortization_gap``. Information: ``mutual_information``,
 ``marginal_kl``, ``effective_dimensions`` and ``participation_ratio``. Quality: see
-:func:`vaestudy.quality.measure_quality`.
+:func:`vaestudy.quality.measure_quality`. Missing: ``nll_of_bottom_variational``, ``_importance``
+and ``_prior``, of the bottom half given the top, by each method of :mod:`vaestudy.inference`, and
+``importance_effective_samples``.
 """
 
 from __future__ import annotations
@@ -27,8 +29,16 @@ from vaestudy.classifier import ClassifierError, load_classifier
 from vaestudy.config import RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import estimate_log_px
-from vaestudy.examination import AnnealedSampling, Examination, Gaps, Information, Quality
+from vaestudy.examination import (
+    AnnealedSampling,
+    Examination,
+    Gaps,
+    Information,
+    Missing,
+    Quality,
+)
 from vaestudy.gaps import PerDatum, inference_gaps
+from vaestudy.inference import METHODS, infer_missing, missing_log_prob, top_half
 from vaestudy.information import (
     effective_rank,
     encode_all,
@@ -139,6 +149,30 @@ def inform(
     ]
 
 
+def infer_halves(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    image_shape: tuple[int, int],
+    settings: Missing,
+) -> list[Row]:
+    """Return the rows of the bottom halves' NLL given the top halves, by every method."""
+    images, n_samples = test[: settings.n_images], settings.n_samples
+    observed, n = top_half(image_shape).to(test.device), len(images)
+    rows: list[Row] = []
+    for method in METHODS:
+        (generator,) = _generators(run, f"missing-{method}", test.device)
+        found = infer_missing(
+            model, images, observed, generator, method=method, n_samples=n_samples
+        )
+        log_p = missing_log_prob(model, images, observed, found)
+        rows.append((f"nll_of_bottom_{method}", -log_p.mean().item(), None, n_samples, n))
+        if method == "importance":
+            effective = found.effective_samples.mean().item()
+            rows.append(("importance_effective_samples", effective, None, n_samples, n))
+    return rows
+
+
 def judge_samples(model: VAE, run: RunConfig, judge: Judge, settings: Quality) -> list[Row]:
     """Return the rows of sample quality."""
     (generator,) = _generators(run, "samples", judge.test.device)
@@ -153,6 +187,7 @@ def examine_run(
     examination: Examination,
     n_samples: int,
     judge: Judge | None = None,
+    image_shape: tuple[int, int] = (28, 28),
 ) -> pd.DataFrame:
     """Return the rows, columns ``measure.COLUMNS``, of all that ``examination`` asks for.
 
@@ -173,6 +208,8 @@ def examine_run(
         if judge is None:
             raise ValueError("judge is None, but quality is asked for; give one of make_judge")
         rows += judge_samples(model, run, judge, examination.quality)
+    if examination.missing is not None:
+        rows += infer_halves(model, run, test, image_shape, examination.missing)
     return rows_table(run, rows)
 
 
@@ -230,7 +267,9 @@ def examine_group(
         test = test_pixels(dataset, run.binarization).to(device)
         judging = judge(run.binarization, wanted.quality.n_samples) if wanted.quality else None
         model = load_run(files, run, device)
-        tables.append(examine_run(model, run, test, wanted, n_samples, judging))
+        tables.append(
+            examine_run(model, run, test, wanted, n_samples, judging, dataset.image_shape)
+        )
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return _join(tables)
 

@@ -4,7 +4,10 @@ Nats per datum unless the name says otherwise. ``nll`` is the model's own −log
 Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
-a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
+every family's density at pixels kept half a grey level away from 0 and 1.
+
+``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions.
 
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
@@ -34,6 +37,7 @@ from vaestudy.evaluate import (
 )
 from vaestudy.gradients import gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
+from vaestudy.information import encode_all
 from vaestudy.jobs import (
     TRAIN_BINARIZATION_SEED,
     RunFiles,
@@ -41,7 +45,7 @@ from vaestudy.jobs import (
     stream_generators,
     test_pixels,
 )
-from vaestudy.objectives import make_objective
+from vaestudy.objectives import NO_BOUNDS, make_objective
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -83,7 +87,8 @@ def measure_run(
     bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
     activity = units[UNITS.index("activity"), 0]
     n = len(test)
-    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
+    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in _bounds_of(run)]
+    rows.append(("posterior_variance", _posterior_variance(model, test), None, None, n))
     rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
     for measure in _measures_of(run):
         log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
@@ -123,9 +128,19 @@ def measure_gradients(
     return rows_table(run, rows)
 
 
+def _bounds_of(run: RunConfig) -> tuple[str, ...]:
+    return tuple(name for name in BOUNDS if name != "bound" or run.objective not in NO_BOUNDS)
+
+
+def _posterior_variance(model: VAE, test: Float[Tensor, "T D"]) -> float:
+    _, logvar = encode_all(model, test)
+    return logvar.exp().mean(dtype=torch.float64).item()
+
+
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
     if run.binarization == "none":
-        return ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        own = ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        return (*own, "nll_clipped")
     # On binary pixels all measures of a Bernoulli model are its own.
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
 

@@ -155,14 +155,14 @@ def known(name, names, kind, shown=20):
 def train_minutes(wildcards, attempt):
     """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
     runs = GROUPS[wildcards.group].runs
-    images = 4_000 if runs[0].dataset == "mnist-5k" else 60_000
+    images = {"mnist-5k": 4_000, "fashion-2k": 2_000}.get(runs[0].dataset, 60_000)
     return minutes(sum(run.epochs * images * run.k for run in runs), attempt)
 
 
 def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
-    images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
+    images = {"mnist-5k": 1_000, "fashion-2k": 500}.get(runs[0].dataset, 10_000)
     passes = images * STUDY.evaluation.n_samples
     # A gradient costs about three passes of its batch.
     passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
@@ -179,6 +179,9 @@ def examine_minutes(wildcards, attempt):
             passes += steps * ais["n_images"] * (3 * ais["n_chains"] + 4)
         if gaps := wanted["gaps"]:
             passes += gaps["n_images"] * (2 * gaps["n_samples"] + 100_000)
+        if missing := wanted["missing"]:
+            # Two passes of every sample by each of three methods; searches from four starts.
+            passes += missing["n_images"] * (6 * missing["n_samples"] + 50_000)
         if quality := wanted["quality"]:
             passes += 200 * quality["n_samples"]
     return minutes(passes, attempt)

@@ -7,7 +7,7 @@ localrules:
 
 rule dataset:
     input:
-        sources("data.py", "dataset.py", "idx.py"),
+        sources("data.py", "dataset.py", "idx.py", "subset.py"),
     output:
         f"{RESULTS}/data/{{dataset}}.safetensors",
     log:

@@ -5,7 +5,7 @@ rule evaluate:
     input:
         trained=f"{RESULTS}/groups/{{group}}/trained.json",
         data=lambda wildcards: dataset_of(wildcards.group),
-        code=sources("evaluate.py", "measure.py", "gradients.py"),
+        code=sources("evaluate.py", "measure.py", "gradients.py", "information.py"),
     output:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
     log:

@@ -37,6 +37,7 @@ rule examine:
             "posteriors.py",
             "gaps.py",
             "information.py",
+            "inference.py",
         ),
     output:
         f"{RESULTS}/groups/{{group}}/examination.parquet",

@@ -140,6 +140,8 @@ def _level_problem(name: str, value: Any) -> str:
         return f"unknown parameter{_known(name, ModelParameters.model_fields)}"
     if value == STANDARD and name in WITH_STANDARD:
         return ""
+    if isinstance(value, str) and value in WORDS:
+        return ""
     levels = [value.at_least] if isinstance(value, AtLeast) else value
     annotation: Any = Annotated[(field.annotation, *field.metadata, Field())]
     for level in levels if isinstance(levels, list) else [levels]:

@@ -32,7 +32,7 @@ from vaestudy.config import group_runs, parse_config
 
 @plain_errors
 def data(
-    name: Annotated[str, typer.Argument(help="mnist-5k, mnist or fashion-mnist.")],
+    name: Annotated[str, typer.Argument(help="mnist-5k, fashion-2k, mnist or fashion-mnist.")],
     output: Annotated[Path, typer.Option(help="File to write.")],
     root: DataDirectory = None,
 ) -> None:
