@@ -12,7 +12,7 @@ from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
 from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, ClaimError, Selector
 from vaestudy.claims.metrics import METRICS
-from vaestudy.claims.selection import STANDARD, WITH_STANDARD
+from vaestudy.claims.selection import STANDARD, WITH_STANDARD, WORDS
 from vaestudy.config import ModelParameters
 from vaestudy.config_errors import explain
 from vaestudy.parameters import Strict

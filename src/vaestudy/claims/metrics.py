@@ -122,9 +122,7 @@ METRICS: dict[str, Metric] = {
     "kl": Metric("KL from the prior", "nats", _final("kl"), ("likelihood",)),
     "squared_error": Metric("squared error", "squared pixels", _final("squared_error")),
     "nll_clipped": Metric("density NLL of clipped pixels", "nats", _final("nll_clipped")),
-    "posterior_variance": Metric(
-        "posterior variance", "", _final("posterior_variance"), ("encoder_heads",), 3
-    ),
+    "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
     "sample_confidence_of_means": Metric(
         "classifier's confidence in samples", "", _final("sample_confidence_of_means"), digits=3
     ),
@@ -138,7 +136,7 @@ METRICS: dict[str, Metric] = {
         "NLL of the bottom half, informed − by the prior", "nats", _gain_of_the_top, ("likelihood",)
     ),
     "units_gained": Metric(
-        "active units gained", "units", _units_gained, ("encoder_heads",), 1, across_data=True
+        "active units gained", "units", _units_gained, _HEADS, 1, across_data=True
     ),
     "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
     "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),

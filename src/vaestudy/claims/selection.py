@@ -85,7 +85,7 @@ def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
     fixed = {name: value for name, value in known.items() if name not in open_}
     for name in open_:
         others = {other: ... for other in open_ if other != name}
-        levels = study.levels(name, **{**fixed, **others})
+        levels = study.levels(name, **{**others, **fixed})
         # An open name is narrowed for the next: what they leave together is there.
         fixed[name] = _choose(known[name], levels, study.base[name])
     lists = [value if isinstance(value, list) else [value] for value in fixed.values()]
