@@ -57,12 +57,11 @@ def _losses(study: Study, factor: str, chosen: list[int], **others: Any) -> tupl
         runs = plus_runs(study, **{factor: level, **others})
         ids += runs["run_id"].tolist()
         curves = study.curves(runs, [metric])
-        means = curves.groupby(["epoch", "split"])["value"].mean()
-        rows += [
-            (factor, level, split, int(epoch), -value)
-            for (epoch, split), value in means.items()
-            if epoch
-        ]
+        for split, own in curves[curves["epoch"] > 0].groupby("split"):
+            means = -own.groupby("epoch")["value"].mean()
+            rows += [
+                (factor, level, str(split), e, v) for e, v in zip(means.index, means, strict=True)
+            ]
         printed = enumerate(PRINTED.get((factor, level), ()), 1)
         rows += [(factor, level, "printed", epoch, value) for epoch, value in printed]
     return pd.DataFrame(rows, columns=["factor", "level", "split", "epoch", "loss"]), ids

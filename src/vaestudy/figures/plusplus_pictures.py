@@ -139,7 +139,8 @@ def objectives_of(study: Study) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [{"objective": "elbo"}]
     runs = plus_runs(study, objective=["jensen-shannon", "geometric-js"], js_skew=...)
     table = runs[["objective", "js_skew"]].drop_duplicates().sort_values(["objective", "js_skew"])
-    return found + [dict(row) for row in table[::-1].to_dict("records")]
+    pairs = table[::-1].itertuples(index=False)
+    return found + [{"objective": name, "js_skew": skew} for name, skew in pairs]
 
 
 def weighted(study: Study) -> Drawing:
