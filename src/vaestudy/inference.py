@@ -42,6 +42,9 @@ CHUNK_ROWS = 2000
 N_STARTS = 4
 #: Samples in the bound that chooses among them.
 _CHOOSING = 50
+_SEARCH = FitSettings(
+    start="random", n_samples=4, learning_rate=0.05, window=50, tolerance=0.1, patience=2
+)
 
 
 class Observed(Likelihood):
@@ -157,7 +160,7 @@ def infer_missing(
             f"{tuple(x.shape)}, or of one datum, {tuple(x.shape[1:])}"
         )
     seen = torch.where(observed, x, torch.nan)
-    search = settings or FitSettings(start="random", n_samples=4, learning_rate=0.05)
+    search = settings or _SEARCH
     z, log_weight = METHODS[method](of_observed(model), seen, n_samples, search, generator)
     chosen = torch.multinomial(log_weight.exp().T, 1, generator=generator)
     at_one = z.gather(0, chosen.T.unsqueeze(-1).expand(1, *z.shape[1:]))

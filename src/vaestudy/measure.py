@@ -94,7 +94,10 @@ def measure_run(
         log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
         generators = stream_generators([run], test.device)
         estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
-        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples, n))
+        found = estimate.nll().item(), estimate.nll_error().item(), n_samples, n
+        rows.append((measure, *found))
+        if run.likelihood == "beta":  # It takes clipped pixels as it is.
+            rows.append(("nll_clipped", *found))
     rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None, n))
     return rows_table(run, rows)
 
@@ -140,7 +143,7 @@ def _posterior_variance(model: VAE, test: Float[Tensor, "T D"]) -> float:
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
     if run.binarization == "none":
         own = ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
-        return (*own, "nll_clipped")
+        return own if run.likelihood == "beta" else (*own, "nll_clipped")
     # On binary pixels all measures of a Bernoulli model are its own.
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
 
