@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import (
     Bernoulli,
+    Beta,
     ContinuousBernoulli,
     Distribution,
     Independent,
@@ -79,6 +80,8 @@ OWN_PARAMETERS: dict[str, dict[str, object]] = {
     "miwae": {"k_groups": 2},
     "piwae": {"k_groups": 2},
     "ciwae": {"elbo_share": 0.3},
+    "jensen-shannon": {},
+    "geometric-js": {"js_skew": 0.3},
 }
 
 
@@ -180,12 +183,26 @@ def _normal(params: Tensor) -> Distribution:
     return Normal(mean, torch.exp((floor + nn.functional.softplus(b - floor)) / 2))
 
 
+class _ClippedBeta(Beta):
+    """Data are kept half a grey level away from 0 and 1."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob(value.clamp(1 / 510, 509 / 510))
+
+
+def _beta(params: Tensor) -> Distribution:
+    shift, softplus = np.log(np.expm1(2 - 1e-3)), nn.functional.softplus
+    alpha, beta = (1e-3 + softplus(part + shift) for part in params.chunk(2, dim=-1))
+    return _ClippedBeta(alpha, beta, validate_args=False)
+
+
 LIKELIHOODS = {
     "bernoulli": lambda params: Bernoulli(logits=params, validate_args=False),
     "gaussian": _gaussian,
     "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
     "normal": _normal,
     "squared-error": lambda params: Normal(params, math.sqrt(0.5)),
+    "beta": _beta,
 }
 
 
@@ -196,7 +213,7 @@ class PlainVAE(nn.Module):
         super().__init__()
         self.a = a
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        n_out = a.n_features * (2 if a.likelihood in ("gaussian", "normal") else 1)
+        n_out = a.n_features * (2 if a.likelihood in ("gaussian", "normal", "beta") else 1)
         self.encoder = _plain_hidden((a.n_features, *a.hidden), a.activation, bn)
         self.heads = nn.Linear(a.hidden[-1], 2 * a.n_z, bias=not bn_heads)
         self.heads_norm = nn.BatchNorm1d(2 * a.n_z) if bn_heads else nn.Identity()

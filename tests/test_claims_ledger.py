@@ -30,6 +30,9 @@ def measure(run: RunConfig) -> dict[str, float]:
     names += [name for name, *_ in PLANE_METRICS]
     names += ["pca_squared_error", "kl", "neighbour_accuracy"]
     names += ["slant_explained", "slant_explained_within_class"]
+    names += ["nll_clipped", "posterior_variance", "sample_confidence_of_means"]
+    names += ["reconstruction_accuracy", "test_accuracy"]
+    names += ["nll_of_bottom_variational", "nll_of_bottom_prior"]
     for part in ("encoder", "decoder"):
         names += [f"gradient_variance_{part}", f"sampled_gradient_variance_{part}"]
     return dict.fromkeys(names, 100.0 + run.seed + run.n_z)
@@ -137,7 +140,7 @@ def test_a_good_ledger_is_taken() -> None:
         ({"figure": None}, "figure: got None"),
         ({"runs__a": {"warm_up": 3}}, "runs.a.warm_up: unknown parameter; did you mean warmup?"),
         ({"runs__a": {"n_z": -3}}, "runs.a.n_z: got -3; Input should be greater than 0"),
-        ({"runs__a": {"likelihood": "beta"}}, "runs.a.likelihood: got 'beta'"),
+        ({"runs__a": {"likelihood": "laplace"}}, "runs.a.likelihood: got 'laplace'"),
         ({"runs__a": {"n_z": "standard"}}, "runs.a.n_z: got 'standard'"),
         ({"source__document": "009"}, "source.document: got '009'"),
         ({"id": "001.it-is-so"}, "the id should start with its document's, '000'"),

@@ -67,6 +67,28 @@ def test_all_are_all() -> None:
     assert len(examined(config, "information")) == len(expand_grid(config))
 
 
+def test_experiments_are_measured_whatever_their_data() -> None:
+    other = {"title": "Other", "set": {"dataset": "fashion-mnist"}, "vary": {"n_z": [2, 3]}}
+    asked = {"quality": {"combinations": "none", "experiments": ["other"], "n_seeds": 2}}
+    values = {**VALUES, "experiments": {**VALUES["experiments"], "other": other}}
+    config = parse_config({**values, "evaluation": {**asked, "information": {}}})
+    plain = [("elbo", "none", n_z, 0, s) for n_z in (2, 3) for s in (3, 0)]
+    assert examined(config, "quality") == plain
+    assert len(examined(config, "information")) == len(expand_grid(config)) - 6
+
+
+def test_other_binarizations_are_other_data() -> None:
+    grey = {"title": "Grey", "set": {"binarization": "none"}}
+    values = {**VALUES, "experiments": {"grey": grey}, "evaluation": {"information": {}}}
+    assert examined(parse_config(values), "information") == []
+
+
+def test_missing_parts_are_inferred_for_the_experiments_alone() -> None:
+    config = study(missing={"experiments": ["more"], "n_seeds": 1})
+    found = sorted(run[2:] for run in examined(config, "missing"))
+    assert found == [(2, 0, 3), (2, 3, 3), (50, 0, 3), (50, 3, 3)]
+
+
 def test_each_measurement_has_its_own_runs_and_gaps_those_of_ais() -> None:
     config = study(
         ais={"combinations": "objectives", "n_seeds": 1},
@@ -97,9 +119,13 @@ def test_free_parameters_exist() -> None:
         ({"ais": {"base": "middle"}}, ["evaluation.ais.base", "'encoder' or 'prior'"]),
         (
             {"quality": {"combinations": "some"}},
-            ["evaluation.quality.combinations", "'objectives', 'families' or 'all'"],
+            ["evaluation.quality.combinations", "'objectives', 'families', 'all' or 'none'"],
         ),
         ({"quality": {"n_samples": 1}}, ["evaluation.quality.n_samples", "got 1", "at least 2"]),
+        (
+            {"missing": {"experiments": ["halves"]}},
+            ["evaluation.missing.experiments has halves", "factors, more"],
+        ),
         ({"fid": {}}, ["evaluation.fid", "unknown key", "quality"]),
     ],
 )

@@ -78,9 +78,10 @@ def test_gradients_are_those_of_the_runs_own_objective() -> None:
     [
         ({}, {"nll"}),
         ({"likelihood": "gaussian"}, {"nll", "nll_restricted", "nll_mean"}),
-        ({"binarization": "none"}, {"nll", "nll_continuous"}),
-        ({"binarization": "none", "likelihood": "continuous-bernoulli"}, {"nll"}),
-        ({"binarization": "none", "likelihood": "gaussian"}, {"nll"}),
+        ({"binarization": "none"}, {"nll", "nll_continuous", "nll_clipped"}),
+        ({"binarization": "none", "likelihood": "continuous-bernoulli"}, {"nll", "nll_clipped"}),
+        ({"binarization": "none", "likelihood": "gaussian"}, {"nll", "nll_clipped"}),
+        ({"binarization": "none", "likelihood": "beta"}, {"nll", "nll_clipped"}),
     ],
 )
 def test_measures_fit_the_pixels(

@@ -26,7 +26,7 @@ def test_an_id_depends_on_every_parameter(data: st.DataObject) -> None:
     values |= {"beta": 4, "warmup_cycles": 2, "warmup_rise": 0.5, "free_bits_group": 2}
     values |= {"free_bits": 0.3, "k_groups": 4, "elbo_share": 0.7}
     values |= {"deeper": [{"n_z": 5, "hidden": [8]}]}
-    values |= {"label_share": 0.1, "label_weight": 2, "dataset": "mnist-5k"}
+    values |= {"label_share": 0.1, "label_weight": 2, "dataset": "mnist-5k", "js_skew": 0.7}
     name = data.draw(st.sampled_from(sorted(RunConfig.model_fields)))
     choices = get_args(RunConfig.model_fields[name].annotation)
     default = RunConfig.model_fields[name].default
@@ -44,6 +44,7 @@ BASES: dict[str, dict[str, Any]] = {
     "free_bits_group": {"objective": "free-bits", "free_bits": 0.1},
     "k_groups": {"objective": "miwae", "k": 8, "k_groups": 2},
     "elbo_share": {"objective": "ciwae", "elbo_share": 0.2},
+    "js_skew": {"objective": "geometric-js", "js_skew": 0.2},
     "warmup_cycles": {"warmup": 10},
     "warmup_rise": {"warmup": 10},
     "lr_schedule": {"epochs": 13},
@@ -64,6 +65,7 @@ def test_parameters_at_later_defaults_are_not_in_ids() -> None:
     later = {"beta", "warmup_cycles", "warmup_rise", "free_bits", "free_bits_group"}
     later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision", "deeper"}
     later |= {"network", "labels", "label_share", "label_weight", "weight_decay", "optimizer"}
+    later |= {"js_skew"}
     assert set(json.loads(RunConfig().canonical)) == set(RunConfig.model_fields) - later
     run = parse_run({"beta": 4.0, "warmup": 10, "warmup_rise": 0.5})
     assert RunConfig(**json.loads(run.canonical)) == run
@@ -130,6 +132,14 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"objective": "free-bits"},
         ["'free-bits' with free_bits 0", "makes it 'elbo'", "set free_bits"],
+    ),
+    (
+        {"objective": "geometric-js"},
+        ["'geometric-js' with js_skew 0", "makes it 'elbo'", "set js_skew"],
+    ),
+    (
+        {"likelihood": "beta"},
+        ["likelihood is 'beta'", "binarization is 'dynamic'", "set binarization to none"],
     ),
     ({"k": 8, "k_groups": 2}, ["k_groups is 2", "'elbo'", "leave it out", "miwae"]),
     (

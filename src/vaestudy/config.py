@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.deeper import text_of
-from vaestudy.examination import Examination
+from vaestudy.examination import Candidate, Examination
 from vaestudy.own_data import OwnData, name_own_data
 from vaestudy.parameters import (
     OWN_PREFIX,
@@ -184,9 +185,26 @@ class StudyConfig(Strict):
         """
         return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
 
+    def _measured_experiments_exist(self) -> Self:
+        for name in type(self.evaluation).model_fields:
+            chosen = getattr(self.evaluation, name)
+            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
+            if unknown:
+                raise ValueError(
+                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
+                    f"names of experiments: {', '.join(self.experiments)}"
+                )
+        return self
+
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
-        return self.evaluation.of(run, self.base, self.seeds)
+        owners = self.experiments_of.get(run.run_id, ())
+        return self.evaluation.of(Candidate(run, self.base, self.seeds, owners))
+
+    @cached_property
+    def experiments_of(self) -> dict[str, tuple[str, ...]]:
+        """The experiments that have each run, by its id."""
+        return {run.config.run_id: run.experiments for run in expand_grid(self)}
 
     def log_steps_of(self, experiments: Sequence[str]) -> int:
         """Return how many first steps are logged of a run of these experiments."""

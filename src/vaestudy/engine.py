@@ -24,6 +24,7 @@ ENGINE_FILES = (
     "networks.py",
     "objectives/__init__.py",
     "objectives/bounds.py",
+    "objectives/divergences.py",
     "objectives/estimators.py",
     "objectives/schedule.py",
     "optimizer.py",

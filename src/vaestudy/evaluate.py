@@ -20,7 +20,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob
-from vaestudy.likelihoods import Likelihood
+from vaestudy.likelihoods import Bernoulli, Beta, ContinuousBernoulli, Likelihood
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
 
@@ -33,7 +33,8 @@ CHUNK_ROWS = 500
 
 #: What log p(x|z) may be measured with: the likelihood's own; the likelihood restricted to {0, 1}
 #: and normalised there; a Bernoulli whose mean is the likelihood's; a continuous Bernoulli with the
-#: logits of a Bernoulli, which makes a density of what that gives to grey values.
+#: logits of a Bernoulli, which makes a density of what that gives to grey values; and that density,
+#: or the likelihood's own, at values clipped as the Beta's are, where none can win without bound.
 MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
     "nll": lambda likelihood, x, params: likelihood.log_prob(x, params),
     "nll_restricted": lambda likelihood, x, params: bernoulli_log_prob(
@@ -43,7 +44,14 @@ MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
     "nll_continuous": lambda likelihood, x, params: continuous_bernoulli_log_prob(
         x, likelihood.binary_logits(params)
     ),
+    "nll_clipped": lambda likelihood, x, params: _as_density(likelihood).log_prob(
+        Beta.clip(x), params
+    ),
 }
+
+
+def _as_density(likelihood: Likelihood) -> Likelihood:
+    return ContinuousBernoulli() if isinstance(likelihood, Bernoulli) else likelihood
 
 
 @dataclass(frozen=True)

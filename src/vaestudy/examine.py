@@ -7,6 +7,9 @@ same images ``is_nll``, the plain importance-sampled one; ``ais_effective_chains
 ``marginal_kl``, ``effective_dimensions`` and ``participation_ratio``. Quality: see
 :func:`vaestudy.quality.measure_quality`. Of models that are told classes,
 ``conditional_accuracy`` of samples (``_of_means`` too).
+:func:`vaestudy.quality.measure_quality`. Missing: ``nll_of_bottom_variational``, ``_importance``
+and ``_prior``, of the bottom half given the top, by each method of :mod:`vaestudy.inference`, and
+``importance_effective_samples``.
 """
 
 from __future__ import annotations
@@ -34,9 +37,11 @@ from vaestudy.examination import (
     Examination,
     Gaps,
     Information,
+    Missing,
     Quality,
 )
 from vaestudy.gaps import PerDatum, inference_gaps
+from vaestudy.inference import METHODS, infer_missing, missing_log_prob, top_half
 from vaestudy.information import (
     effective_rank,
     encode_all,
@@ -148,6 +153,30 @@ def inform(
     ]
 
 
+def infer_halves(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    image_shape: tuple[int, int],
+    settings: Missing,
+) -> list[Row]:
+    """Return the rows of the bottom halves' NLL given the top halves, by every method."""
+    images, n_samples = test[: settings.n_images], settings.n_samples
+    observed, n = top_half(image_shape).to(test.device), len(images)
+    rows: list[Row] = []
+    for method in METHODS:
+        (generator,) = _generators(run, f"missing-{method}", test.device)
+        found = infer_missing(
+            model, images, observed, generator, method=method, n_samples=n_samples
+        )
+        log_p = missing_log_prob(model, images, observed, found)
+        rows.append((f"nll_of_bottom_{method}", -log_p.mean().item(), None, n_samples, n))
+        if method == "importance":
+            effective = found.effective_samples.mean().item()
+            rows.append(("importance_effective_samples", effective, None, n_samples, n))
+    return rows
+
+
 def judge_samples(model: VAE, run: RunConfig, judge: Judge, settings: Quality) -> list[Row]:
     """Return the rows of sample quality."""
     (generator,) = _generators(run, "samples", judge.test.device)
@@ -173,6 +202,7 @@ def examine_run(
     n_samples: int,
     judge: Judge | None = None,
     classifier: Classifier | None = None,
+    image_shape: tuple[int, int] = (28, 28),
 ) -> pd.DataFrame:
     """Return the rows, columns ``measure.COLUMNS``, of all that ``examination`` asks for.
 
@@ -197,6 +227,8 @@ def examine_run(
         if classifier is None:
             raise ValueError("classifier is None, but classes are asked for; give a trained one")
         rows += ask_for_classes(model, run, classifier, examination.conditional)
+    if examination.missing is not None:
+        rows += infer_halves(model, run, test, image_shape, examination.missing)
     return rows_table(run, rows)
 
 
@@ -258,7 +290,8 @@ def examine_group(
         judging = judge(run.binarization, wanted.quality.n_samples) if wanted.quality else None
         model = load_run(files, run, device)
         naming = classifying() if wanted.conditional else None
-        tables.append(examine_run(model, run, test, wanted, n_samples, judging, naming))
+        shape = dataset.image_shape
+        tables.append(examine_run(model, run, test, wanted, n_samples, judging, naming, shape))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return _join(tables)
 

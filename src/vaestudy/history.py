@@ -22,8 +22,9 @@ from vaestudy.rng import MemberRNG, normal
 from vaestudy.semisupervised import LabelTerms
 from vaestudy.vae import VAE, LatentTerms
 
-#: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
-#: bound whatever the objective; reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
+#: objective: what is ascended, at its beta; bound: the same at beta = 1 (with NO_BOUNDS it is none,
+#: and left out of the tables); elbo: the evidence lower bound whatever the objective;
+#: reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
 SCALARS = ("objective", "bound", "elbo", "reconstruction", "kl", "beta")
 UNITS = ("activity", "kl")
 

@@ -28,6 +28,7 @@ from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.rng import stream_seed
 from vaestudy.steplog import StepLog
 from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
@@ -268,7 +269,9 @@ def _write_results(
     for member, run in enumerate(state.runs):
         out = files[run]
         checkpoint.save_model(state.model, member, run, out.model)
-        write_parquet(out.history, state.history.scalars_frame(member, run.run_id))
+        scalars = state.history.scalars_frame(member, run.run_id)
+        keep = (scalars["metric"] != "bound") | (run.objective not in NO_BOUNDS)
+        write_parquet(out.history, scalars[keep].reset_index(drop=True))
         write_parquet(out.units, state.history.units_frame(member, run.run_id))
         if state.step_log is not None:
             write_parquet(out.steps, state.step_log.frame(member, run.run_id))

@@ -22,6 +22,13 @@ Squared error, the normal density of variance 1/2 and mean :math:`a`:
 
 .. math:: \log p(x|z) = -\sum_d (x_d - a_d)^2 - \tfrac12\ln\pi
 
+Beta, a density on (0, 1) with :math:`\alpha = f + \mathrm{softplus}(a + c)`,
+:math:`\beta = f + \mathrm{softplus}(b + c)`, c such that outputs of 0 give Beta(2, 2), and x kept
+half a grey level, 1/510, away from 0 and 1, where the density may be infinite:
+
+.. math:: \log p(x|z) = \sum_d (\alpha_d - 1)\ln x_d + (\beta_d - 1)\ln(1 - x_d)
+    - \ln B(\alpha_d, \beta_d)
+
 All in nats, summed over the D features. To add one: write a class with these members, put it in
 ``LIKELIHOODS``, and test it against ``torch.distributions``.
 """
@@ -247,10 +254,64 @@ class SquaredError(Likelihood):
         return torch.logit(params, eps=1e-6)
 
 
+class Beta(Likelihood):
+    """Independent Beta features, whose data are clipped half a grey level away from 0 and 1."""
+
+    n_heads = 2
+    #: Half the step between two of 256 grey levels.
+    CLIP = 0.5 / 255
+    #: No concentration is below this, where its logarithm would not be finite.
+    FLOOR = 1e-3
+    #: FLOOR + softplus(SHIFT) = 2.
+    SHIFT = math.log(math.expm1(2.0 - FLOOR))
+
+    @classmethod
+    def clip(cls, x: Float[Tensor, "*batch D"]) -> Float[Tensor, "*batch D"]:
+        """Return x within [CLIP, 1 - CLIP], as its density takes it."""
+        return x.clamp(cls.CLIP, 1 - cls.CLIP)
+
+    @classmethod
+    def _concentrations(cls, params: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = params.chunk(2, dim=-1)
+        return cls.FLOOR + softplus(a + cls.SHIFT), cls.FLOOR + softplus(b + cls.SHIFT)
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        alpha, beta = self._concentrations(params)
+        x = self.clip(x)
+        log_b = torch.lgamma(alpha) + torch.lgamma(beta) - torch.lgamma(alpha + beta)
+        return ((alpha - 1) * x.log() + (beta - 1) * torch.log1p(-x) - log_b).sum(-1)
+
+    def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        alpha, beta = self._concentrations(params)
+        return alpha / (alpha + beta)
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        alpha, beta = self._concentrations(params)
+        # Gamma draws of a small concentration may both underflow: 0 / 0 is kept from being NaN.
+        ones, zeros = (
+            torch._standard_gamma(c, generator=generator).clamp_min(1e-30) for c in (alpha, beta)
+        )
+        return ones / (ones + zeros)
+
+    def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        # At the clipped ends, where the density is finite.
+        alpha, beta = self._concentrations(params)
+        return (alpha - beta) * math.log((1 - self.CLIP) / self.CLIP)
+
+    def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
+        alpha, beta = self._concentrations(params)
+        return alpha.log() - beta.log()
+
+
 LIKELIHOODS: dict[str, Likelihood] = {
     "bernoulli": Bernoulli(),
     "gaussian": Gaussian(),
     "continuous-bernoulli": ContinuousBernoulli(),
     "normal": Normal(),
     "squared-error": SquaredError(),
+    "beta": Beta(),
 }

@@ -4,7 +4,10 @@ Nats per datum unless the name says otherwise. ``nll`` is the model's own −log
 Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
-a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
+every family's density at pixels kept half a grey level away from 0 and 1.
+
+``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions.
 
 ``active_units`` counts the units of all stochastic layers; where there are deeper ones,
 ``active_units_1``, ``active_units_2``, ... those of each.
@@ -48,6 +51,7 @@ from vaestudy.evaluate import (
 )
 from vaestudy.gradients import GradientSNR, gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
+from vaestudy.information import encode_all
 from vaestudy.jobs import (
     RunFiles,
     read_record,
@@ -59,7 +63,7 @@ from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
 from vaestudy.latent_plane import plane_metrics
 from vaestudy.layer_activity import layer_activities
-from vaestudy.objectives import make_objective
+from vaestudy.objectives import NO_BOUNDS, make_objective
 from vaestudy.parameters import PLANE
 from vaestudy.plane import describe, pass_through
 from vaestudy.rng import stream_seed
@@ -72,6 +76,8 @@ Row = tuple[str, float, float | None, int | None, int]
 
 #: Samples of the layers below in E[z|x] of a deeper layer.
 ACTIVITY_SAMPLES = 100
+#: Likelihoods of grey pixels that are measured at clipped ones too.
+_CLIPPED = ("bernoulli", "gaussian", "continuous-bernoulli")
 BOUNDS = ("bound", "elbo", "reconstruction", "kl")
 COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
 
@@ -105,33 +111,48 @@ def measure_run(
         Classes of the test images, for a model that is told them.
     """
     rows_tested = test if labels is None else tested_rows(test, labels, run)
-    # Training uses the noise of epochs up to its last; the next is fresh.
-    scalars, units = evaluate_epoch(model, rows_tested, [run], run.epochs + 1)
-    bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
-    activity = units[UNITS.index("activity"), 0]
-    n = len(test)
-    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
-    if run.deeper:
-        rows += _active_by_layer(model, run, test, threshold)
-    else:
-        rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
     estimates = _estimates_of(model, run, test, labels)
+    rows = _summary_rows(model, run, rows_tested, threshold)
     for estimate in estimates:
-        log_weights = estimate.log_weights
-        if log_weights is None:
-            log_weights = choose_log_weights(model, estimate.measure, n_samples, n, compile_policy)
-        generators = stream_generators([run], test.device)
-        found = estimate_log_px(
-            model, estimate.rows, n_samples, generators, log_weights=log_weights
-        )
-        nll, error = found.nll().item(), found.nll_error().item()
-        rows.append((estimate.metric, nll, error, n_samples, n))
+        rows += _estimate_rows(model, run, estimate, n_samples, compile_policy)
     error = reconstruction_squared_error(model, estimates[0].rows).item()
-    rows.append(("squared_error", error, None, None, n))
+    rows.append(("squared_error", error, None, None, len(test)))
     if labels is not None and run.labels == "m2":
         accuracy = inferred_accuracy(model, test, labels)
-        rows.append(("label_accuracy", accuracy, binomial_error(accuracy, n), None, n))
+        error = binomial_error(accuracy, len(test))
+        rows.append(("label_accuracy", accuracy, error, None, len(test)))
     return rows_table(run, rows)
+
+
+def _summary_rows(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T E"], threshold: float
+) -> list[Row]:
+    """Return bounds, active units and the posterior's variance."""
+    # Training uses the noise of epochs up to its last; the next is fresh.
+    scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
+    bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
+    n, variance = len(test), _posterior_variance(model, test)
+    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in _bounds_of(run)]
+    rows.append(("posterior_variance", variance, None, None, n))
+    if run.deeper:
+        return rows + _active_by_layer(model, run, test, threshold)
+    active = active_units(units[UNITS.index("activity"), 0], threshold).item()
+    return [*rows, ("active_units", float(active), None, None, n)]
+
+
+def _estimate_rows(
+    model: VAE, run: RunConfig, estimate: Estimate, n_samples: int, policy: CompilePolicy
+) -> list[Row]:
+    """Return an estimate by importance sampling; of a Beta likelihood under both of its names."""
+    n, log_weights = len(estimate.rows), estimate.log_weights
+    if log_weights is None:
+        log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
+    generators = stream_generators([run], estimate.rows.device)
+    found = estimate_log_px(model, estimate.rows, n_samples, generators, log_weights=log_weights)
+    # A Beta likelihood takes clipped pixels as it is.
+    also = ["nll_clipped"] if run.likelihood == "beta" and estimate.metric == "nll" else []
+    nll, error = found.nll().item(), found.nll_error().item()
+    return [(metric, nll, error, n_samples, n) for metric in (estimate.metric, *also)]
 
 
 def _active_by_layer(
@@ -203,9 +224,19 @@ def _estimates_of(
     return [Estimate(measure, test, measure) for measure in _measures_of(run)]
 
 
+def _bounds_of(run: RunConfig) -> tuple[str, ...]:
+    return tuple(name for name in BOUNDS if name != "bound" or run.objective not in NO_BOUNDS)
+
+
+def _posterior_variance(model: VAE, test: Float[Tensor, "T D"]) -> float:
+    _, logvar = encode_all(model, test)
+    return logvar.exp().mean(dtype=torch.float64).item()
+
+
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
     if run.binarization == "none":
-        return ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        own = ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        return (*own, "nll_clipped") if run.likelihood in _CLIPPED else own
     # On binary pixels all measures of a Bernoulli model are its own.
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
 

@@ -49,6 +49,7 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
     "miwae": Own(("k_groups",), otherwise="iwae"),
     "piwae": Own(("k_groups",), otherwise="iwae"),
     "ciwae": Own(("elbo_share",), otherwise="iwae"),
+    "geometric-js": Own(("js_skew",), otherwise="elbo"),
 }
 #: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
 _NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
@@ -78,11 +79,20 @@ _LATER = {
     "label_share": "share",
     "label_weight": "lw",
     "weight_decay": "wd",
+    "js_skew": "a",
 }
 
 
 #: Data sets that a configuration may name.
-DATASETS: Final = ("mnist-5k", "mnist", "fashion-mnist", "breast-cancer", "diabetes", *PLANE)
+DATASETS: Final = (
+    "mnist-5k",
+    "fashion-2k",
+    "mnist",
+    "fashion-mnist",
+    "breast-cancer",
+    "diabetes",
+    *PLANE,
+)
 #: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
 OWN_PREFIX: Final = "own-"
 
@@ -125,9 +135,9 @@ class ModelParameters(Strict):
 
     dataset: DatasetName = Field(
         "mnist",
-        description="mnist-5k, breast-cancer and diabetes ship with packages; mnist and "
-        "fashion-mnist are downloaded; square, ring, moons and mixture are points in the plane, "
-        "made on the spot; {path: …} is a file of your own.",
+        description="mnist-5k, fashion-2k, breast-cancer and diabetes come with packages; mnist "
+        "and fashion-mnist are downloaded; square, ring, moons and mixture are points in the "
+        "plane, made on the spot; {path: …} is a file of your own.",
     )
     binarization: Literal["dynamic", "static", "threshold", "none"] = Field(
         "dynamic",
@@ -135,12 +145,13 @@ class ModelParameters(Strict):
         "static: drawn once; threshold: intensity > 0.5; none: grey values.",
     )
     likelihood: Literal[
-        "bernoulli", "gaussian", "continuous-bernoulli", "normal", "squared-error"
+        "bernoulli", "gaussian", "continuous-bernoulli", "normal", "squared-error", "beta"
     ] = Field(
         "bernoulli",
         description="The decoder's distribution p(x | z); continuous-bernoulli: a density on grey "
         "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded; "
-        "squared-error: that with variance 1/2, so that log p(x | z) is minus the squared error.",
+        "squared-error: that with variance 1/2, so that log p(x | z) is minus the squared error; "
+        "beta: a density on (0, 1), for binarization none.",
     )
     objective: Literal[
         "elbo",
@@ -153,6 +164,8 @@ class ModelParameters(Strict):
         "miwae",
         "piwae",
         "ciwae",
+        "jensen-shannon",
+        "geometric-js",
     ] = Field(
         "elbo",
         description="elbo: KL in closed form (the VAE; with beta, the beta-VAE); elbo-sampled: KL "
@@ -160,7 +173,8 @@ class ModelParameters(Strict):
         "costs at least free_bits; stl, iwae-stl: elbo-sampled and iwae without the score "
         "function's gradient; dreg: iwae with the doubly reparameterised gradient; miwae: mean of "
         "k_groups importance-weighted bounds; piwae: iwae for the decoder, miwae for the encoder; "
-        "ciwae: elbo_share of elbo-sampled, the rest iwae.",
+        "ciwae: elbo_share of elbo-sampled, the rest iwae; jensen-shannon, geometric-js: this "
+        "divergence instead of the KL, from the samples or in closed form, no bounds.",
     )
     k: PositiveInt = Field(1, description="Samples of z per datum in the objective.")
     k_groups: PositiveInt = Field(
@@ -168,6 +182,11 @@ class ModelParameters(Strict):
     )
     elbo_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="ciwae: weight of elbo-sampled beside iwae."
+    )
+    js_skew: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="geometric-js: weight of q in the geometric mean; 0: the KL of elbo, 1: the "
+        "KL from p(z) to q(z|x).",
     )
     free_bits: NonNegativeFloat = Field(
         0.0, description="free-bits: nats of KL a group of latent dimensions that cost the same."
@@ -271,6 +290,16 @@ class ModelParameters(Strict):
             raise ValueError(
                 f"output_bias is 'data' but likelihood is {self.likelihood!r}: only a Bernoulli "
                 "decoder's bias is a logit of pixel means; set output_bias to zero"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_fits_the_pixels(self) -> Self:
+        if self.likelihood == "beta" and self.binarization != "none":
+            raise ValueError(
+                f"likelihood is 'beta' but binarization is {self.binarization!r}: a Beta density "
+                "is of values between 0 and 1, and would see each binary pixel clipped; set "
+                "binarization to none"
             )
         return self
 

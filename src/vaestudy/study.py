@@ -149,7 +149,7 @@ class Study:
         return self.dataset_named(self.config.base.dataset)
 
     def dataset_named(self, name: str) -> Dataset:
-        """Return one of the study's data sets."""
+        """Return a data set that some of the study's models were trained on."""
         return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
 
 

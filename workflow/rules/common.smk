@@ -75,8 +75,8 @@ for run_id, run in RUNS.items():
         EXPERIMENTS[experiment].append(run_id)
 
 # Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
-N_TRAIN = {"mnist-5k": 4_000, **dict.fromkeys(PLANE, 10_000)}
-N_TEST = {"mnist-5k": 1_000, **dict.fromkeys(PLANE, 2_000)}
+N_TRAIN = {"mnist-5k": 4_000, "fashion-2k": 2_000, **dict.fromkeys(PLANE, 10_000)}
+N_TEST = {"mnist-5k": 1_000, "fashion-2k": 500, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
 CHAPTERS = [
     path.stem
@@ -244,6 +244,9 @@ def examine_minutes(wildcards, attempt):
             passes += steps * ais["n_images"] * (3 * ais["n_chains"] + 4)
         if gaps := wanted["gaps"]:
             passes += gaps["n_images"] * (2 * gaps["n_samples"] + 100_000)
+        if missing := wanted["missing"]:
+            # Two passes of every sample by each of three methods; searches from four starts.
+            passes += missing["n_images"] * (6 * missing["n_samples"] + 50_000)
         if quality := wanted["quality"]:
             passes += 200 * quality["n_samples"]
     return minutes(passes, attempt)

@@ -12,6 +12,7 @@ rule dataset:
             "data.py",
             "dataset.py",
             "idx.py",
+            "subset.py",
             "toys.py",
             "own_dataset.py",
             "fit/files.py",

@@ -9,6 +9,7 @@ rule evaluate:
             "evaluate.py",
             "measure.py",
             "gradients.py",
+            "information.py",
             "components.py",
             "label_measures.py",
             "layer_activity.py",

@@ -40,6 +40,7 @@ rule examine:
             "gaps.py",
             "information.py",
             "label_measures.py",
+            "inference.py",
         ),
     output:
         f"{RESULTS}/groups/{{group}}/examination.parquet",

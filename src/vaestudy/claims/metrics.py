@@ -15,6 +15,7 @@ import pandas as pd
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures.activity_data import fates
 from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
+from vaestudy.parameters import ModelParameters
 from vaestudy.study import Study
 
 #: Parameters in which all runs of one comparison agree, whatever the metric: the test pixels.
@@ -37,6 +38,8 @@ class Metric:
         Parameters in which compared runs must agree, besides ``SAME_PIXELS``.
     digits
         Decimals that a reader is shown.
+    across_data
+        Whether models of different data compare on it.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Metric:
     values: Callable[[Study, pd.DataFrame], pd.Series]
     same: tuple[str, ...] = ()
     digits: int = 2
+    across_data: bool = False
 
 
 def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
@@ -111,6 +115,28 @@ PLANE_METRICS = (
     ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
     ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
 )
+
+
+def _lost_accuracy(study: Study, runs: pd.DataFrame) -> pd.Series:
+    return _final("test_accuracy")(study, runs).sub(_final("reconstruction_accuracy")(study, runs))
+
+
+def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
+    parts = (f"nll_of_bottom_{method}" for method in ("variational", "prior"))
+    informed, ignorant = (_final(name)(study, runs) for name in parts)
+    return informed.sub(ignorant)
+
+
+def _units_gained(study: Study, runs: pd.DataFrame) -> pd.Series:
+    """Active units, less those of the same model with the fewest dimensions that there is."""
+    table = study.table("runs")
+    same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
+    siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
+    fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
+    units = _final("active_units")(study, table)
+    return units.reindex(runs["run_id"]).sub(fewest.map(units))
+
+
 _OBJECTIVE = ("likelihood", "objective", "k")
 #: Bounded heads and normalised ones fix the variance that activity is.
 _HEADS = ("encoder_heads",)
@@ -141,6 +167,23 @@ METRICS: dict[str, Metric] = {
         "variance of the gradient with the KL sampled, over that with the KL in closed form",
         "",
         _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
+    ),
+    "nll_clipped": Metric("density NLL of clipped pixels", "nats", _final("nll_clipped")),
+    "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
+    "sample_confidence_of_means": Metric(
+        "classifier's confidence in samples", "", _final("sample_confidence_of_means"), digits=3
+    ),
+    "reconstruction_accuracy": Metric(
+        "accuracy on reconstructions", "", _final("reconstruction_accuracy"), digits=3
+    ),
+    "lost_accuracy": Metric(
+        "accuracy lost in reconstruction", "", _lost_accuracy, digits=3, across_data=True
+    ),
+    "gain_of_the_top": Metric(
+        "NLL of the bottom half, informed − by the prior", "nats", _gain_of_the_top, ("likelihood",)
+    ),
+    "units_gained": Metric(
+        "active units gained", "units", _units_gained, _HEADS, 1, across_data=True
     ),
     "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
     "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),

@@ -68,7 +68,8 @@ class Sampler:
 
     def _remember(self, runs: pd.DataFrame) -> None:
         both = pd.concat([self.runs, runs]).drop_duplicates("run_id")
-        for name in (*SAME_PIXELS, *self.metric.same):
+        pixels = () if self.metric.across_data else SAME_PIXELS
+        for name in (*pixels, *self.metric.same):
             levels = sorted(map(str, both[name].unique()))
             if len(levels) > 1:
                 raise ClaimError(
@@ -86,7 +87,7 @@ def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
     fixed = {name: value for name, value in known.items() if name not in open_}
     for name in open_:
         others = {other: ... for other in open_ if other != name}
-        levels = study.levels(name, **{**fixed, **others})
+        levels = study.levels(name, **{**others, **fixed})
         # An open name is narrowed for the next: what they leave together is there.
         fixed[name] = _choose(known[name], levels, study.base[name])
     lists = [value if isinstance(value, list) else [value] for value in fixed.values()]

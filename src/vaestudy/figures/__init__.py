@@ -19,6 +19,7 @@ from vaestudy.figures import (
     measuring,
     packaged,
     plane,
+    plusplus,
     visualization,
 )
 from vaestudy.figures.drawing import Drawing
@@ -39,6 +40,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **plane.FIGURES,
     **packaged.FIGURES,
     **kingma_welling.FIGURES,
+    **plusplus.FIGURES,
     **claims.FIGURES,
 }
 

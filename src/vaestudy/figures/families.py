@@ -30,14 +30,18 @@ _OBJECTIVES = {
     "miwae": "MIWAE",
     "piwae": "PIWAE",
     "ciwae": "CIWAE",
+    "jensen-shannon": "VAE, Jensen–Shannon",
+    "geometric-js": "VAE, geometric JS",
 }
-_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl")  # Bounds that do not weigh samples.
+#: Objectives that do not weigh samples.
+_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl", "jensen-shannon", "geometric-js")
 _LIKELIHOODS = {
     "bernoulli": "",
     "gaussian": ", Gaussian",
     "continuous-bernoulli": ", continuous Bernoulli",
     "normal": ", normal",
     "squared-error": ", squared error",
+    "beta": ", Beta",
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {
@@ -47,6 +51,7 @@ _SYMBOLS = {
     "free_bits": ("λ", 0),
     "beta": ("β", 1),
     "weight_decay": ("L2", 0),
+    "js_skew": ("α", 0),
 }
 _TOLD = {
     "none": "",
@@ -77,6 +82,8 @@ _OBJECTIVE_COLORS = {
     "miwae": "#DD7F95",
     "piwae": "#9A5FC9",
     "ciwae": "#4A2C17",
+    "jensen-shannon": "#AA4499",
+    "geometric-js": "#117733",
 }
 _CYCLICAL = "#8C510A"
 _OBJECTIVE_MARKERS = {
@@ -88,6 +95,8 @@ _OBJECTIVE_MARKERS = {
     "miwae": "<",
     "piwae": ">",
     "ciwae": "h",
+    "jensen-shannon": "*",
+    "geometric-js": "H",
 }
 # Gaussian beside Bernoulli is the one comparison of likelihoods: greys belong to no other family.
 _GAUSSIAN = {False: "#333333", True: "#8A9199"}

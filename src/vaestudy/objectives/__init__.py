@@ -2,8 +2,8 @@ r"""Objectives: functions ``(terms, beta [M]) -> [M, B]`` to maximise, in nats p
 
 The value is a bound on log p(x) (at :math:`\beta = 1`), the gradient by autograd is the
 estimator's. ``bounds`` holds those whose gradient is the value's own; ``estimators`` those that
-replace it by another of the same or a nearby expectation and less variance; ``schedule`` the KL
-weight's course.
+replace it by another of the same or a nearby expectation and less variance; ``divergences`` those
+that replace the KL and so bound nothing; ``schedule`` the KL weight's course.
 
 To add one: write the function, put it in ``OBJECTIVES`` (and its keyword parameters in
 ``parameters.OBJECTIVE_PARAMETERS``), and test its gradient.
@@ -18,12 +18,14 @@ from typing import Any
 from torch import Tensor
 
 from vaestudy.objectives.bounds import ciwae, elbo, elbo_sampled, free_bits, iwae, miwae
+from vaestudy.objectives.divergences import geometric_js, jensen_shannon
 from vaestudy.objectives.estimators import dreg, iwae_stl, piwae, stl
 from vaestudy.objectives.schedule import beta_schedule, warmup_beta
 from vaestudy.parameters import OBJECTIVE_PARAMETERS, ModelParameters
 from vaestudy.semisupervised import m2
 
 __all__ = [
+    "NO_BOUNDS",
     "OBJECTIVES",
     "Objective",
     "beta_schedule",
@@ -32,8 +34,10 @@ __all__ = [
     "elbo",
     "elbo_sampled",
     "free_bits",
+    "geometric_js",
     "iwae",
     "iwae_stl",
+    "jensen_shannon",
     "make_objective",
     "miwae",
     "piwae",
@@ -56,7 +60,11 @@ OBJECTIVES: dict[str, Objective] = {
     "miwae": miwae,
     "piwae": piwae,
     "ciwae": ciwae,
+    "jensen-shannon": jensen_shannon,
+    "geometric-js": geometric_js,
 }
+#: Those whose value bounds nothing, at any beta.
+NO_BOUNDS = ("jensen-shannon", "geometric-js")
 
 
 def make_objective(run: ModelParameters) -> Objective:
