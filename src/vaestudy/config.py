@@ -173,6 +173,18 @@ class StudyConfig(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _measured_experiments_exist(self) -> Self:
+        for name in type(self.evaluation).model_fields:
+            chosen = getattr(self.evaluation, name)
+            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
+            if unknown:
+                raise ValueError(
+                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
+                    f"names of experiments: {', '.join(self.experiments)}"
+                )
+        return self
+
     @property
     def of_own_data(self) -> bool:
         """Whether the base model's data are the user's own."""
@@ -184,17 +196,6 @@ class StudyConfig(Strict):
         A study of the user's own data has those that need neither digits nor the sources' models.
         """
         return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
-
-    def _measured_experiments_exist(self) -> Self:
-        for name in type(self.evaluation).model_fields:
-            chosen = getattr(self.evaluation, name)
-            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
-            if unknown:
-                raise ValueError(
-                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
-                    f"names of experiments: {', '.join(self.experiments)}"
-                )
-        return self
 
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
