@@ -28,8 +28,10 @@ PLATEAU_RANGE = (1e-3, 1e3)
 _LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
 # What the table gives a column or the model's name; any other departure from base is spelt out.
-_LABELLED = ("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads")
-_LABELLED += ("network", "labels", "label_share")
+_LABELLED = (
+    *("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads"),
+    *("network", "labels", "label_share"),
+)
 _NAMED = {"dataset", "likelihood", "n_z", "batch_norm", "warmup", *_LABELLED}
 _SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
 

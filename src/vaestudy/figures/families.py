@@ -116,7 +116,7 @@ def label_of(row: Row) -> str:
 
 
 def told_of(row: Row) -> str:
-    """Return what a model is told of classes, as the end of its name; nothing if that is nothing."""
+    """Return what a model is told of classes, as the end of its name."""
     labels, share = str(row.get("labels", "none")), float(row.get("label_share", 1))
     return _TOLD[labels].format(share=f"{100 * share:g}\N{NO-BREAK SPACE}%")
 
