@@ -89,24 +89,9 @@ def measure_run(
         Classes of the test images, for a model that is told them.
     """
     rows_tested = test if labels is None else tested_rows(test, labels, run)
-    # Training uses the noise of epochs up to its last; the next is fresh.
-    scalars, units = evaluate_epoch(model, rows_tested, [run], run.epochs + 1)
-    bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
-    activity = units[UNITS.index("activity"), 0]
-    n = len(test)
-    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
-    rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
+    rows, n = _bound_rows(model, run, rows_tested, threshold), len(test)
     estimates = _estimates_of(model, run, test, labels)
-    for estimate in estimates:
-        log_weights = estimate.log_weights
-        if log_weights is None:
-            log_weights = choose_log_weights(model, estimate.measure, n_samples, n, compile_policy)
-        generators = stream_generators([run], test.device)
-        found = estimate_log_px(
-            model, estimate.rows, n_samples, generators, log_weights=log_weights
-        )
-        nll, error = found.nll().item(), found.nll_error().item()
-        rows.append((estimate.metric, nll, error, n_samples, n))
+    rows += [_nll_row(model, run, one, n_samples, compile_policy) for one in estimates]
     error = reconstruction_squared_error(model, estimates[0].rows).item()
     rows.append(("squared_error", error, None, None, n))
     if labels is not None and run.labels == "m2":
@@ -142,6 +127,29 @@ def measure_gradients(
         for part, ratio in parts.items()
     ]
     return rows_table(run, rows)
+
+
+def _bound_rows(model: VAE, run: RunConfig, test: Tensor, threshold: float) -> list[Row]:
+    # Training uses the noise of epochs up to its last; the next is fresh.
+    scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
+    bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
+    active = float(active_units(units[UNITS.index("activity"), 0], threshold))
+    n = len(test)
+    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
+    return [*rows, ("active_units", active, None, None, n)]
+
+
+def _nll_row(
+    model: VAE, run: RunConfig, wanted: Estimate, n_samples: int, compile_policy: CompilePolicy
+) -> Row:
+    rows, log_weights = wanted.rows, wanted.log_weights
+    if log_weights is None:
+        log_weights = choose_log_weights(
+            model, wanted.measure, n_samples, len(rows), compile_policy
+        )
+    generators = stream_generators([run], rows.device)
+    found = estimate_log_px(model, rows, n_samples, generators, log_weights=log_weights)
+    return wanted.metric, found.nll().item(), found.nll_error().item(), n_samples, len(rows)
 
 
 def _estimates_of(
