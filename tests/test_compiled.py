@@ -55,6 +55,9 @@ VARIANTS = [
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
     {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
+    {"labels": "condition"},
+    {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
+    {"network": "conv", "hidden": (30,)},
 ]
 
 
@@ -125,6 +128,10 @@ def test_the_plain_update_is_adams() -> None:
 def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
     run, members = state.runs[0], len(state.runs)
     x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
+    if state.model.architecture.n_classes:
+        # Every other label is known.
+        labels = torch.eye(10).repeat(2, 1) * (torch.arange(size) % 2)[:, None]
+        x = torch.cat([x, labels.to(x).expand(members, size, 10)], -1)
     eps = randn(members, run.k, size, run.n_z, seed=seed + 100).to(x)
     return x, eps, torch.linspace(0.3, 1, members).to(x)
 
