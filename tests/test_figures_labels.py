@@ -21,7 +21,7 @@ from vaestudy.dataset import Dataset
 from vaestudy.figures.families import label_of
 from vaestudy.figures.labels import FIGURES
 from vaestudy.figures.labels_data import (
-    asked_of,
+    every_class,
     find_pairs,
     find_told,
     name_of,
@@ -60,7 +60,7 @@ VALUES: dict[str, Any] = {
         "labels": {"title": "t", "vary": {"labels": ["none", *LABELS]}},
         "networks": {
             "title": "t",
-            "set": {"dataset": "fashion-mnist"},
+            "set": {"dataset": "fashion-mnist", "activation": "elu"},
             "vary": {"network": ["mlp", "conv"]},
         },
     },
@@ -188,14 +188,26 @@ def test_figures_draw_and_say_what_they_show(study: Study, name: str) -> None:
 
 
 def test_a_column_of_samples_has_one_code(study: Study) -> None:
-    member = find_told(study)[0]
-    run = member.first["run_id"]
-    asked = asked_of(study, run, 3)
-    assert asked.labels.tolist() == [*range(10)] * 3
+    """A model whose decoder does not listen to the class draws the same picture down a column."""
+
+    class Deaf(Pictured):
+        def model(self, run_id: str) -> VAE:
+            model = super().model(run_id)
+            with torch.no_grad():
+                model.decoder[0].weight[:, model.architecture.n_z :] = 0
+            return model
+
+    runs = [m.first["run_id"] for m in side_by_side(find_told(study))]
+    for run in runs:
+        asked = every_class(Deaf(study.config), run, 4)
+        assert torch.equal(asked[3], asked[7])
+        assert not torch.equal(asked[:, 0], asked[:, 1])
+        heard = every_class(study, run, 4)
+        assert not torch.equal(heard[3], heard[7])
     data = FIGURES["labels-samples"](study).data
-    first = data[data["run_id"] == run].sort_values(["column", "asked"])
-    again = asked_of(study, run, 6).means.sum(-1)
-    assert first["mean_ink"].tolist() == pytest.approx(again.tolist(), rel=1e-5)
+    first = data[data["run_id"] == runs[0]]
+    want = every_class(study, runs[0], 6).sum(-1)
+    assert first["mean_ink"].tolist() == pytest.approx(want.flatten().tolist(), rel=1e-5)
 
 
 def test_accuracies_are_drawn_over_shares(study: Study) -> None:

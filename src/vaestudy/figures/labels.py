@@ -17,7 +17,7 @@ from vaestudy.figures.labels_data import (
     COLORS,
     MARKERS,
     as_images,
-    asked_of,
+    every_class,
     find_told,
     first_seed,
     kind_of,
@@ -27,49 +27,54 @@ from vaestudy.figures.labels_data import (
     share_of,
     side_by_side,
 )
-from vaestudy.figures.mosaics import placed_figure, show, tile
+from vaestudy.figures.mosaics import Mosaic, placed_figure, show, tile
 from vaestudy.figures.networks import networks
 from vaestudy.figures.style import MUTED, TEXT_WIDTH
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
 
 #: Pictures of a class by each model.
-_N_EACH = 6
+_N_CODES = 6
 _NAMES = {"condition": "all labels", "blanked": "else blank", "m2": "else inferred (M2)"}
 
 
 def samples_by_class(study: Study) -> Drawing:
     """Draw what each model makes of every class: rows are classes, columns share their codes."""
     members = side_by_side(find_told(study))
-    left, gap, top, bottom = 0.2, 0.14, 0.22, 0.03
-    wide = (TEXT_WIDTH - left - gap * (len(members) - 1)) / max(len(members), 3)
     mosaics, data, runs = [], [], []
     for member in members:
-        run = first_seed(member)
-        asked = asked_of(study, run["run_id"], _N_EACH)
-        images = as_images(study, run["dataset"], asked.means)
-        # Classes take turns: a column of samples is every tenth.
-        mosaics.append(tile(images.reshape(_N_EACH, -1, *images.shape[1:]).swapaxes(0, 1)))
+        run, name = first_seed(member), name_of(study, member)
+        means = every_class(study, run["run_id"], _N_CODES)
+        images = as_images(study, run["dataset"], means.flatten(0, 1))
+        mosaics.append(tile(images.reshape(*means.shape[:2], *images.shape[1:])))
         runs.append(run["run_id"])
-        for place, label in enumerate(asked.labels.tolist()):
-            row = {"model": name_of(study, member), "run_id": run["run_id"], "asked": label}
-            ink = float(asked.means[place].sum())
-            data.append({**row, "column": place // len(mosaics[0].rows), "mean_ink": ink})
+        data += [
+            (name, run["run_id"], label, column, float(picture.sum()))
+            for label, row in enumerate(means)
+            for column, picture in enumerate(row)
+        ]
+    figure = _side_by_side([name_of(study, m) for m in members], mosaics)
+    columns = ["model", "run_id", "asked", "column", "mean_ink"]
+    return Drawing(figure, pd.DataFrame(data, columns=columns), tuple(runs))
+
+
+def _side_by_side(names: list[str], mosaics: list[Mosaic]) -> Figure:
+    """Draw a block of pictures for each model, the classes' numbers at the left of the first."""
+    left, gap, top, bottom = 0.2, 0.14, 0.22, 0.03
+    wide = (TEXT_WIDTH - left - gap * (len(names) - 1)) / max(len(names), 3)
     height, width = mosaics[0].pixels.shape
     tall = wide * height / width
     total = tall + top + bottom
     figure = placed_figure(TEXT_WIDTH, total)
-    for place, (member, mosaic) in enumerate(zip(members, mosaics, strict=True)):
+    for place, (name, mosaic) in enumerate(zip(names, mosaics, strict=True)):
         x = left + place * (wide + gap)
         axes = figure.add_axes((x / TEXT_WIDTH, bottom / total, wide / TEXT_WIDTH, tall / total))
         show(axes, mosaic, aspect="auto")
-        axes.set_title(name_of(study, member), fontsize=8.5, pad=3)
+        axes.set_title(name, fontsize=8.5, pad=3)
         axes.set_xticks([])
-        if place:
-            axes.set_yticks([])
-        else:
-            axes.set_yticks(mosaic.rows - 0.5, [str(label) for label in range(len(mosaic.rows))])
-    return Drawing(figure, pd.DataFrame(data), tuple(runs))
+        numbers = [] if place else [str(label) for label in range(len(mosaic.rows))]
+        axes.set_yticks(mosaic.rows[: len(numbers)] - 0.5, numbers)
+    return figure
 
 
 #: Panels of the figure over label shares: metric, title, whether it is a share.

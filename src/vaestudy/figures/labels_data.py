@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from vaestudy.figures.beyond_data import Member
-from vaestudy.label_measures import Asked, sample_classes
+from vaestudy.label_measures import decode_classes
 from vaestudy.rng import stream_seed
 from vaestudy.study import EmptySelectionError, Study
 
@@ -87,11 +88,15 @@ def side_by_side(members: list[Member]) -> list[Member]:
     return [*of_kind(members, "condition"), *chosen]
 
 
-def asked_of(study: Study, run_id: str, n_each: int) -> Asked:
-    """Return samples of every class in turn; the same codes for every model."""
+def every_class(study: Study, run_id: str, n_codes: int) -> Float[torch.Tensor, "C N D"]:
+    """Return decoder means of every class at the same codes, the same for every model too."""
     model = study.model(run_id)
     generator = torch.Generator().manual_seed(stream_seed(0, "figure-classes"))
-    return sample_classes(model, model.architecture.n_classes * n_each, generator)
+    z = torch.randn(n_codes, model.architecture.n_z, generator=generator)
+    labels = torch.arange(model.architecture.n_classes)
+    asked = decode_classes(model, z.repeat(len(labels), 1), labels.repeat_interleave(n_codes))
+    means: torch.Tensor = model.likelihood.mean(asked).unflatten(0, (len(labels), n_codes))
+    return means
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +130,10 @@ def find_pairs(study: Study) -> list[Pair]:
     EmptySelectionError
         If there are none.
     """
-    free = ("network", "dataset", "epochs")
-    runs = study.runs(**dict.fromkeys(free, ...))
+    alike = ["dataset", "activation", "epochs"]
+    runs = study.runs(**dict.fromkeys(["network", *alike], ...))
     pairs = []
-    for _, twins in runs.groupby(["dataset", "epochs"]):
+    for _, twins in runs.groupby(alike):
         parts = {name: Member(part) for name, part in twins.groupby("network")}
         if len(parts) == 2:
             pairs.append(Pair(parts["mlp"], parts["conv"]))
