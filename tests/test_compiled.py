@@ -61,6 +61,9 @@ VARIANTS = [
     {"batch_norm": "all", "deeper": DEEPER},
     {"optimizer": "adamax"},
     {"optimizer": "adagrad"},
+    {"labels": "condition"},
+    {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
+    {"network": "conv", "hidden": (30,)},
 ]
 
 
@@ -131,6 +134,10 @@ def test_the_plain_update_is_adams() -> None:
 def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
     run, members = state.runs[0], len(state.runs)
     x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
+    if state.model.architecture.n_classes:
+        # Every other label is known.
+        labels = torch.eye(10).repeat(2, 1) * (torch.arange(size) % 2)[:, None]
+        x = torch.cat([x, labels.to(x).expand(members, size, 10)], -1)
     n_latent = state.model.architecture.n_latent
     eps = randn(members, run.k, size, n_latent, seed=seed + 100).to(x)
     return x, eps, torch.linspace(0.3, 1, members).to(x)

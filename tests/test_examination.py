@@ -101,6 +101,20 @@ def test_each_measurement_has_its_own_runs_and_gaps_those_of_ais() -> None:
     assert examined(config, "information") == []
 
 
+def test_models_that_are_told_classes_are_asked_for_them_and_for_nothing_else() -> None:
+    told = {"title": "Labels", "vary": {"labels": ["condition", {"labels": "m2"}]}}
+    experiments = {**VALUES["experiments"], "labels": told}
+    everything = {"information": {}, "quality": {}, "conditional": {"n_samples": 10}}
+    values = {**VALUES, "experiments": experiments, "evaluation": everything}
+    config = parse_config(values)
+    for run in (declared.config for declared in expand_grid(config)):
+        wanted = config.examination_of(run)
+        assert wanted is not None
+        is_told = run.labels != "none"
+        assert (wanted.conditional is not None) == is_told
+        assert (wanted.quality is None) == (wanted.information is None) == is_told
+
+
 def test_free_parameters_exist() -> None:
     for names in FREE.values():
         assert names <= set(ModelParameters.model_fields)
@@ -126,6 +140,7 @@ def test_free_parameters_exist() -> None:
             {"missing": {"experiments": ["halves"]}},
             ["evaluation.missing.experiments has halves", "factors, more"],
         ),
+        ({"conditional": {"n_samples": 9}}, ["conditional.n_samples", "got 9", "at least 10"]),
         ({"fid": {}}, ["evaluation.fid", "unknown key", "quality"]),
     ],
 )
@@ -139,5 +154,5 @@ def test_mistakes_are_named(evaluation: dict[str, Any], expected: list[str]) -> 
 @pytest.mark.parametrize("name", ["config.yaml", "configs/quick.yaml", "configs/tiny.yaml"])
 def test_the_studies_that_ship_take_every_measurement(name: str) -> None:
     config = load_config(ROOT / name)
-    for metric in ("ais", "gaps", "information", "quality"):
+    for metric in ("ais", "gaps", "information", "quality", "conditional"):
         assert examined(config, metric), metric

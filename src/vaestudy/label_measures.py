@@ -143,16 +143,25 @@ def sample_classes(model: VAE, n: int, generator: torch.Generator) -> Asked:
     check_evaluating(model)
     if not model.architecture.n_classes:
         raise ValueError("the model is not told classes; expected one with labels")
-    parameter = next(model.parameters())
-    labels = torch.arange(n, device=parameter.device) % N_CLASSES
-    condition = torch.nn.functional.one_hot(labels, N_CLASSES).to(parameter)
-    z = normal([generator], (n, model.architecture.n_z), parameter.device).to(parameter)
+    device = next(model.parameters()).device
+    labels = torch.arange(n, device=device) % N_CLASSES
+    z = normal([generator], (n, model.architecture.n_z), device)[0]
     means, drawn = [], []
-    for codes, classes in zip(z[0].split(_CHUNK), condition.split(_CHUNK), strict=True):
-        params = model.decode(codes[None], classes[None])[0]
+    for codes, classes in zip(z.split(_CHUNK), labels.split(_CHUNK), strict=True):
+        params = decode_classes(model, codes, classes)
         means.append(model.likelihood.mean(params))
         drawn.append(model.likelihood.sample(params, generator))
     return Asked(torch.cat(means), torch.cat(drawn), labels)
+
+
+@torch.no_grad()
+def decode_classes(
+    model: VAE, z: Float[Tensor, "N Z"], labels: Int64[Tensor, "N"]
+) -> Float[Tensor, "N P"]:
+    """Return the likelihood's parameters at codes of given classes, with a model of one member."""
+    parameter = next(model.parameters())
+    condition = torch.nn.functional.one_hot(labels, N_CLASSES).to(parameter)
+    return model.decode(z.to(parameter)[None], condition[None])[0]
 
 
 def conditional_accuracy(

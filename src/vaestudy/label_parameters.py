@@ -46,14 +46,22 @@ LabelWeight = Annotated[
 ]
 
 
-def check_labels(run: ModelParameters) -> None:
+def check(run: ModelParameters) -> None:
     """Refuse what no model can be.
 
     Raises
     ------
     ValueError
-        If labels, their share, deeper layers, the objective or batch normalization do not fit.
+        If labels or network do not fit the other parameters; the message says what does.
     """
+    _check_shares(run)
+    if run.labels == "m2":
+        _check_inferred(run)
+    if run.network == "conv":
+        _check_convolutional(run)
+
+
+def _check_shares(run: ModelParameters) -> None:
     if run.labels != "none" and run.deeper:
         raise ValueError(
             f"labels is {run.labels!r} with {len(run.deeper)} deeper layers, which are told "
@@ -70,13 +78,14 @@ def check_labels(run: ModelParameters) -> None:
             "label_share, or write labels: condition"
         )
     usual = type(run).model_fields["label_weight"].default
-    if run.labels != "m2":
-        if run.label_weight != usual:
-            raise ValueError(
-                f"label_weight is {run.label_weight} but labels is {run.labels!r}, which has no "
-                "classification loss; leave it out, or set labels: m2"
-            )
-        return
+    if run.labels != "m2" and run.label_weight != usual:
+        raise ValueError(
+            f"label_weight is {run.label_weight} but labels is {run.labels!r}, which has no "
+            "classification loss; leave it out, or set labels: m2"
+        )
+
+
+def _check_inferred(run: ModelParameters) -> None:
     if run.objective == "free-bits":
         raise ValueError(
             "labels is 'm2' but objective is 'free-bits', whose minimum is over a minibatch of "
@@ -89,16 +98,7 @@ def check_labels(run: ModelParameters) -> None:
         )
 
 
-def check_network(run: ModelParameters) -> None:
-    """Refuse what convolutional networks do not have.
-
-    Raises
-    ------
-    ValueError
-        If batch normalization or an initial output bias is asked of them.
-    """
-    if run.network == "mlp":
-        return
+def _check_convolutional(run: ModelParameters) -> None:
     for name, usual in (("batch_norm", "none"), ("output_bias", "zero"), ("precision", "fp32")):
         if getattr(run, name) != usual:
             raise ValueError(

@@ -229,8 +229,7 @@ class ModelParameters(Strict):
         0, description="Epochs over which the KL weight is annealed, linearly from 0 to beta."
     )
     warmup_cycles: PositiveInt = Field(
-        1,
-        description="How often it starts from 0 within warmup: cyclical annealing if more than 1.",
+        1, description="How often it starts from 0 within warmup; cyclical annealing if above 1."
     )
     warmup_rise: Share = Field(
         1.0, description="Fraction of each cycle in which it rises; for the rest it stays at beta."
@@ -280,8 +279,7 @@ class ModelParameters(Strict):
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
             )
-        more.check_labels(self)
-        more.check_network(self)
+        more.check(self)
         return self
 
     @model_validator(mode="after")

@@ -72,6 +72,14 @@ def _on_binary_pixels(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]
     return values
 
 
+def _given_label(study: Study, runs: pd.DataFrame) -> pd.Series:
+    # A model that is told no labels says of an image what it says without one.
+    untold = runs["labels"] == "none"
+    parts = (("nll_given_label", runs[~untold]), ("nll", runs[untold]))
+    joined: pd.Series = pd.concat([_final(name)(study, part) for name, part in parts if len(part)])
+    return joined
+
+
 def _tightening(study: Study, runs: pd.DataFrame) -> pd.Series:
     return _final("bound")(study, runs).sub(_final("elbo")(study, runs))
 
@@ -152,6 +160,10 @@ METRICS: dict[str, Metric] = {
     "nll_mean": Metric("test NLL of the mean", "nats", _on_binary_pixels("nll_mean")),
     "nll_restricted": Metric(
         "test NLL restricted to {0, 1}", "nats", _on_binary_pixels("nll_restricted")
+    ),
+    "nll_given_label": Metric("test NLL given the label", "nats", _given_label, ("likelihood",)),
+    "conditional_accuracy_of_means": Metric(
+        "means that show the class asked for", "", _final("conditional_accuracy_of_means"), (), 3
     ),
     "elbo": Metric("test ELBO", "nats", _final("elbo"), ("likelihood",)),
     "bound": Metric("test bound", "nats", _final("bound"), _OBJECTIVE),

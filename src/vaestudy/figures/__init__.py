@@ -16,6 +16,7 @@ from vaestudy.figures import (
     claims,
     implementing,
     kingma_welling,
+    labels,
     measuring,
     packaged,
     plane,
@@ -41,6 +42,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **packaged.FIGURES,
     **kingma_welling.FIGURES,
     **plusplus.FIGURES,
+    **labels.FIGURES,
     **claims.FIGURES,
 }
 
