@@ -90,8 +90,8 @@ def read_bands(study: Study) -> str:
     nearer = change(prior, "is farther from the prior by", "is nearer to the prior by", "", 4)
     return (
         f"At $\\beta = {high:g}$ without weight decay a share of {purity} of a code's neighbours "
-        f"is of its own quadrant; {'; '.join(told)}. Against $\\beta = {low:g}$ without weight decay, "
-        f"the cloud of both at their stronger values {_tidy(nearer)} in energy distance."
+        f"is of its own quadrant; {'; '.join(told)}. Against $\\beta = {low:g}$ without weight "
+        f"decay, the cloud of both at their stronger values {_tidy(nearer)} in energy distance."
     )
 
 
@@ -105,8 +105,9 @@ def read_symmetry(study: Study) -> str:
     trust = _mean(study, "trustworthiness", _cell(2, low), 3)
     return (
         f"At $\\beta = {low:g}$ the symmetry of the square that comes nearest to the map from "
-        f"points to codes is another than the identity in {turned} of {total} models; by chance it would "
-        f"be in seven of eight. The trustworthiness without weight decay is {trust}."
+        f"points to codes is another than the identity in {turned} of {total} models; by "
+        f"chance it would be in seven of eight. The trustworthiness without weight decay is "
+        f"{trust}."
     )
 
 
