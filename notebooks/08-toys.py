@@ -118,8 +118,8 @@ if drawn is not None:
         "the smallest KL weight, shrunk from the edges at ten times it, collapsed at the largest.",
     )
     present.prose(f"""
-@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} @Eq:toy-error expects
-$\\beta$ as long as both dimensions are in use.
+@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} As long as both dimensions are in use,
+@eq:toy-error expects $\\beta$.
 """)
 
 # %%

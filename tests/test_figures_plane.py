@@ -32,6 +32,7 @@ from vaestudy.figures.plane_prose import (
 )
 from vaestudy.figures.plane_table import shapes_table, square_table
 from vaestudy.jobs import RunFiles
+from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.toys import make_toy
 from vaestudy.train import initial_state
@@ -48,7 +49,7 @@ PLANE: dict[str, Any] = {
     "epochs": 4,
 }
 EXPERIMENTS: dict[str, Any] = {
-    "base": {"title": "base"},
+    "base": {"title": "base", "vary": {"n_z": [2, 3]}},
     "square": {
         "title": "square",
         "set": PLANE,
@@ -180,14 +181,15 @@ def test_tables_have_a_row_a_combination(study: Study) -> None:
 
 
 def test_sentences_say_what_the_intervals_say(study: Study) -> None:
-    assert "$\\lambda = 0.25$ raises diamondness by 0.003 [" in read_decay(study)
-    assert "Ten times the weight raises it by 0.009 [" in read_edges(study)
-    assert "raises quadrant purity by" in read_bands(study)
-    assert "is farther from the prior by" in read_bands(study)
+    decay = read_decay(study)
+    assert "diamondness changes by +0.003 [+0.002, +0.003] at $\\lambda = 0.25$ and" in decay
+    assert decay.endswith(f"(n{EQUALS}3; the interval excludes zero everywhere).")
+    assert "The share changes by +0.009 [+0.009, +0.009] at $\\beta = 0.01$" in read_edges(study)
+    assert "quadrant purity is 0.010 [0.010, 0.010]" in read_bands(study)
+    assert "+0.0190 [+0.0190, +0.0190] at $\\beta = 0.01$ and $\\lambda = 1$" in read_bands(study)
     # Seeds 1 and 2 of three, at three weights of decay.
     assert "in 6 of 9 models" in read_symmetry(study)
-    assert "is shorter by 0.01 sides" not in read_snake(study)
-    assert "which is shorter by 0.01" in read_snake(study)
+    assert "Its length changes by +0.01 [+0.01, +0.01] at" in read_snake(study)
     assert "more than with 1 fixed" in read_annealing(study)
     assert "more than with 0.001 fixed" in read_annealing(study)
     assert "*moons*: 0.0010 and 0.0010" in read_shapes(study)
