@@ -21,6 +21,7 @@ ENGINE_FILES = (
     "objectives/bounds.py",
     "objectives/estimators.py",
     "objectives/schedule.py",
+    "penalty.py",
     "pure.py",
     "rates.py",
     "rng.py",

@@ -143,7 +143,7 @@ def draw_snake(study: Study) -> Drawing:
     """Draw the decoder's curve through the square for every KL weight, without weight decay."""
     runs = plane_runs(study, n_z=1, weight_decay=0.0)
     betas = levels(runs, "beta")
-    figure = Figure(figsize=(TEXT_WIDTH, TEXT_WIDTH / len(betas) + 0.9), layout="constrained")
+    figure = Figure(figsize=(TEXT_WIDTH, TEXT_WIDTH / len(betas) + 0.72), layout="constrained")
     panels = figure.subplots(1, len(betas), squeeze=False)[0]
     shown, data = [], []
     for axes, beta in zip(panels, betas, strict=True):
@@ -193,7 +193,7 @@ def draw_shapes(study: Study) -> Drawing:
         _scatter(row[0], found.points, found.classes, _limits(found.points))
         row[0].set_ylabel(name)
     for axes, title in zip(grid[0], ("input", *_STATIONS * len(betas)), strict=True):
-        axes.set_title(title, loc="center", fontsize=8, color=MUTED)
+        axes.set_title(title, loc="center", fontsize=8)
     for beta, axes in zip(betas, grid[0][2::3], strict=True):
         axes.set_title(f"$\\beta = {beta:g}$\n{_STATIONS[1]}", loc="center", fontsize=8)
     return Drawing(figure, pd.concat(data, ignore_index=True), run_ids(shown))
