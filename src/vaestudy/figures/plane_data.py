@@ -139,11 +139,11 @@ def points_table(run: pd.Series, passage: Passage, n: int) -> pd.DataFrame:
     """Return the first n points with their codes and reconstructions, for the reader."""
     parts = {"x": passage.points, "z": passage.codes, "decoded": passage.decoded}
     columns = {
-        f"{name}_{i + 1}": values[:n, i].round(4)
+        f"{name}_{i + 1}": values[:n, i].round(3)
         for name, values in parts.items()
         for i in range(values.shape[1])
     }
-    keys = {k: run[k] for k in ("run_id", "dataset", "n_z", "beta", "weight_decay", "warmup")}
+    keys = {k: run[k] for k in ("dataset", "n_z", "beta", "weight_decay", "seed")}
     return pd.DataFrame({**columns, "class": passage.classes[:n]}).assign(**keys)
 
 
