@@ -26,6 +26,7 @@ from vaestudy.figures.plane_data import (
     other_shapes,
     plane_runs,
 )
+from vaestudy.stats import Interval
 from vaestudy.study import Study
 
 #: What of the plane's statistics a page has room for; the heat maps have all.
@@ -78,8 +79,11 @@ def _tables(
     return pd.DataFrame(shown), pd.DataFrame(numbers)
 
 
-def _cell(interval: Any, statistic: Statistic) -> str:
-    return plus_minus(interval, statistic.digits)
+def _cell(interval: Interval, statistic: Statistic) -> str:
+    # An unbiased distance may be a rounding error below zero.
+    mean = round(interval.mean, statistic.digits) + 0.0
+    half = interval.high - interval.mean
+    return plus_minus(Interval(mean, mean - half, mean + half, interval.n), statistic.digits)
 
 
 def _title(statistic: Statistic) -> str:
