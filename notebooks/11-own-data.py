@@ -81,7 +81,8 @@ is meant to be and once for each of its choices changed (@fig:packaged, @tbl:pac
             runs=[run_id for variant in variants for run_id in variant.runs["run_id"]],
             data=data,
             caption="The same in numbers: test NLL and what changes with it (paired difference to the first row), the squared "
-            "error of the nearest representation, and training time; mean ± half of the 95 % interval over $n$ seeds.",
+            "error of the nearest representation, mean ± half of the 95 % interval over $n$ seeds, and mean training time, on the machines "
+            "named in @sec:provenance and whatever else they did.",
         )
         present.prose(f"""
 *One sample or many.* The gradient needs samples of $z$, and the package's authors hold that one a datum is
@@ -125,14 +126,19 @@ parameters, on the same images and with the same noise.
 # %%
 if fitted:
     several = len(fitted) > 1
+    standardised = (
+        ""
+        if all(one.data.of_images for one in fitted)
+        else "Columns of a table are standardised by the training rows unless all values lie in [0, 1], and a category becomes one "
+        "column of 0 and 1 for each of its values. "
+    )
     what = "the base model" if own else "the packaged model"
     present.prose(f"""
 ## {"Fitted to several data sets" if several else "What the model makes of them"} {{#sec:any-data}}
 
 {"The same model, with a likelihood that suits the values, is fitted to" if several else "The base model is fitted to"}
 {"; ".join(f"*{one.title}* ({len(one.data.train):,} rows to train on, {len(one.data.test):,} to test, {one.rows.shape[1]} columns)" for one in fitted)}.
-Columns of a table are standardised by the training rows, and a category becomes one column of 0 and 1 for each of its values.
-Everything below is of test rows.
+{standardised}Everything below is of test rows.
 """)
     present.figure(
         FIGURES["embeddings"](study),

@@ -129,7 +129,9 @@ table = everything.assign(
     note=[
         ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
         + (f"WU {row.warmup} " if row.warmup else "")
-        + ("grey" if row.binarization == "none" else "")
+        + ("grey " if row.binarization == "none" and row.likelihood != "normal" else "")
+        + (f"{row.dataset} " if row.dataset != study.base["dataset"] else "")
+        + (f"{row.optimizer}" if row.optimizer != study.base["optimizer"] else "")
         for row in everything.itertuples()
     ],
 ).sort_values(["order", "seed"])

@@ -37,6 +37,7 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
         *("activity-metric", "effect-importance-weighting", "effect-batch-norm"),
         *("effect-warmup", "effect-latent-dimension", "visualization", "measuring"),
         *("annealing", "gaps", "information", "quality", "beyond", "gradient-signal"),
+        *("own-data", "packaged", "estimator-variance", "any-data", "your-data"),
         *("claims", "ledger", "claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section

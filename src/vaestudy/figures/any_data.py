@@ -168,7 +168,7 @@ def _correlations(axes: Axes, one: Fitted) -> pd.DataFrame:
     real, drawn = _pairs(one.data.train.double().numpy()), _pairs(one.drawn(DRAWN, means=False))
     axes.axline((0, 0), slope=1, color=MUTED, lw=0.8, ls=(0, (3, 2)))
     axes.scatter(real, drawn, s=7, color=INK, alpha=0.6, lw=0, rasterized=len(real) > 1500)
-    axes.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), aspect="equal")
+    axes.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), aspect="equal", anchor="N")
     axes.set(xlabel="correlation in the data", ylabel="in rows drawn from the model")
     return pd.DataFrame({"dataset": one.title, "correlation": real, "drawn": drawn})
 
