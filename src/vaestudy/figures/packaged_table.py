@@ -105,7 +105,7 @@ def _mean(values: pd.Series, digits: int) -> str:
     if not len(values):
         return _NOT_MEASURED
     # Principal components are the same for every seed.
-    alike = values.nunique() == 1
+    alike = (values == values.iloc[0]).all()
     return number(values.iloc[0], digits) if alike else plus_minus(mean_interval(values), digits)
 
 
