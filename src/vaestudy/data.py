@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
+from vaestudy.parameters import DATASETS
 
 __all__ = [
     "DATASETS",
@@ -190,7 +191,6 @@ LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType
         "diabetes": lambda root, download: _load_table("diabetes"),
     }
 )
-DATASETS: Final = tuple(LOADERS)
 
 _SHA256: Final[Mapping[str, str]] = MappingProxyType(
     {
