@@ -15,6 +15,7 @@ from vaestudy.figures.packaged_data import find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
     read_errors,
+    read_features,
     read_optimizers,
     read_samples,
     read_variances,
@@ -181,6 +182,10 @@ if drawn is not None:
         caption="Test pictures, their nearest representations, and pictures generated from draws of the prior (decoder means); one seed.",
         alt="Rows of small pictures: originals, reconstructions beneath them, and generated ones.",
     )
+    present.prose(f"""
+How much of a picture {n_z} numbers can hold is seen best in the pictures (@fig:nearest-representations): what the nearest
+representation leaves out, the code has no room for.
+""")
 drawn = tried(FIGURES["tables"], study)
 if drawn is not None:
     present.figure(
@@ -191,6 +196,10 @@ if drawn is not None:
         "rows drawn from the model as make them certain to a few hundredths; on the dashed line both agree.",
         alt="For each table, a dot plot of explained variance by column, and a scatter plot of correlations near a diagonal.",
     )
+    present.prose(f"""
+@fig:tables looks into the tables. {read_features(study)} Rows that a model draws should hang together as the data do; points off
+its diagonals are pairs of columns whose dependence the model has not learned.
+""")
 
 # %%
 if own:
