@@ -138,8 +138,8 @@ if drawn is not None:
 #
 # The summary tells a story of two phases: first reconstruction and KL both fall, as the decoder learns
 # the average image and the encoder moves to where the prior is; then they are traded against each
-# other, the KL rising while the loss still falls. Its own log cannot show the first phase, which is over long
-# before its second row, at step 500. @fig:summary-first-steps has every step.
+# other, the KL rising while the loss still falls. Its own log, of one step in 500, has hardly a place for the first
+# phase; @fig:summary-first-steps has every step.
 
 # %%
 drawn = tried(FIGURES["summary-first-steps"], study) if ten is not None else None
@@ -270,12 +270,12 @@ else:
         label="tbl:aevb",
         runs=aevb["run_id"].tolist(),
         data=drawn.data,
-        caption="Where the curves of @fig:aevb-bounds end, and the test NLL there (nats): mean over "
+        caption="Where the curves of @fig:aevb-bounds end, and the test NLL (nats) and active units there: mean over "
         f"{aevb['seed'].nunique()} seeds ± half of the 95 % interval. Bounds: higher is better; NLL: lower is better.",
     )
     present.prose(
         f"The paper remarks that superfluous latent variables do not overfit. {read_overfitting(study)} (@tbl:aevb.) "
-        "The dimensions in excess are given up rather than used (@sec:effect-latent-dimension), and what is given up cannot overfit."
+        "What becomes of dimensions in excess is the topic of @sec:effect-latent-dimension."
     )
 
 # %%
