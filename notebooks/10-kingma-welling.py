@@ -138,8 +138,8 @@ if drawn is not None:
 #
 # The summary tells a story of two phases: first reconstruction and KL both fall, as the decoder learns
 # the average image and the encoder moves to where the prior is; then they are traded against each
-# other, the KL rising while the loss still falls. Its own log cannot show the first phase, which is over long
-# before its second row, at step 500. @fig:summary-first-steps has every step.
+# other, the KL rising while the loss still falls. Its own log, of one step in 500, has hardly a place for the first
+# phase.
 
 # %%
 drawn = tried(FIGURES["summary-first-steps"], study) if ten is not None else None
@@ -190,14 +190,16 @@ if ten is not None:
 # %% [markdown]
 # ## A plane of digits {#sec:summary-plane}
 #
-# The same networks with two latent dimensions can be looked at whole. In @fig:summary-plane the source's two
-# pictures stand side by side: codes at equal steps of the prior's probability, decoded; and the same codes
-# coloured by the digit that they decode to, as a classifier names it (@sec:quality).
+# The same networks with two latent dimensions can be looked at whole.
 
 # %%
 if two is None:
     present.prose("This study has not trained that model.")
 else:
+    present.prose(
+        "In @fig:summary-plane the source's two pictures stand side by side: codes at equal steps of the prior's probability, "
+        "decoded; and the same codes coloured by the digit that they decode to, as a classifier names it (@sec:quality)."
+    )
     present.figure(
         FIGURES["summary-plane"](study),
         label="fig:summary-plane",
@@ -225,7 +227,7 @@ else:
 #
 # zero for an upright digit and positive for one that leans to the right, and foretell it by the mean slant of the
 # nearest other codes; the share of its variance that this explains is $R^2$. Since classes differ in slant, a plane that knew only
-# the class would explain some of it: the last row of @tbl:summary-plane therefore takes slants about their class's mean.
+# the class would explain some of it: slants are therefore taken about their class's mean as well.
 
 # %%
 if two is not None:
@@ -270,12 +272,12 @@ else:
         label="tbl:aevb",
         runs=aevb["run_id"].tolist(),
         data=drawn.data,
-        caption="Where the curves of @fig:aevb-bounds end, and the test NLL there (nats): mean over "
+        caption="Where the curves of @fig:aevb-bounds end, and the test NLL (nats) and active units there: mean over "
         f"{aevb['seed'].nunique()} seeds ± half of the 95 % interval. Bounds: higher is better; NLL: lower is better.",
     )
     present.prose(
         f"The paper remarks that superfluous latent variables do not overfit. {read_overfitting(study)} (@tbl:aevb.) "
-        "The dimensions in excess are given up rather than used (@sec:effect-latent-dimension), and what is given up cannot overfit."
+        "What becomes of dimensions in excess is the topic of @sec:effect-latent-dimension."
     )
 
 # %%

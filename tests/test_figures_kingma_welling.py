@@ -22,7 +22,13 @@ from vaestudy.figures.summary_data import (
 )
 from vaestudy.figures.summary_log import ring
 from vaestudy.figures.summary_pictures import region_centres
-from vaestudy.figures.summary_prose import log_table, read_course, read_log, read_overfitting
+from vaestudy.figures.summary_prose import (
+    aevb_table,
+    log_table,
+    read_course,
+    read_log,
+    read_overfitting,
+)
 from vaestudy.study import EmptySelectionError, Study
 
 LEDGER = Path(__file__).parents[1] / "report" / "claims.yaml"
@@ -106,7 +112,10 @@ def make_study(folder: Path, rows: pd.DataFrame, seeds: int = 5, n_z: int = 10) 
         "runs": pd.DataFrame(runs),
         "steps": pd.concat(steps),
         "history": pd.DataFrame(history, columns=["run_id", "epoch", "split", "metric", "value"]),
-        "evaluation": pd.DataFrame(columns=["run_id", "metric", "value", "n_samples", "n_data"]),
+        "evaluation": pd.DataFrame(
+            [(row["run_id"], m, 7.0, 10, 50) for row in runs for m in ("nll", "active_units")],
+            columns=["run_id", "metric", "value", "n_samples", "n_data"],
+        ),
     }
     directory = config.directory / "tables"
     directory.mkdir(parents=True)
@@ -180,3 +189,6 @@ def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(rows["images"].unique()) == [400, 800, 1200]
     assert set(rows["n"]) == {5}
     assert "$n_z = 20$ to $200$ widens the gap" in read_overfitting(study)
+    table = aevb_table(study)
+    assert table["$n_z$"].tolist() == ["20", "200"]
+    assert table["training − test"].str.startswith(("1.00", "3.00")).all()

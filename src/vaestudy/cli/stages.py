@@ -68,7 +68,7 @@ def train_group(
     log: LogFile = None,
     log_steps: Annotated[int, typer.Option(min=0, help="Log each of so many first steps.")] = 0,
 ) -> None:
-    """Train a group of runs, which differ in seed and warm-up; what was interrupted resumes."""
+    """Train a group of runs; what was interrupted resumes."""
     from vaestudy import jobs, progress
     from vaestudy.data import load_prepared
     from vaestudy.files import write_json

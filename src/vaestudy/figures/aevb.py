@@ -23,8 +23,8 @@ from vaestudy.study import Study
 
 #: The paper's model of MNIST, but for the number of latent dimensions.
 MODEL: dict[str, Any] = {"hidden": "500", "activation": "tanh"}
-#: The paper draws samples of models of at most so many latent dimensions.
-MOST_DRAWN = 20
+#: Latent dimensions of the models whose samples the paper draws.
+DRAWN = (2, 5, 10, 20)
 SIDE = 10
 _COLORS = {"train": PALETTE[0], "test": PALETTE[1]}
 
@@ -105,7 +105,7 @@ def image_ticks(low: float, high: float) -> dict[float, str]:
 
 def drawn_levels(study: Study) -> list[int]:
     """Return the numbers of latent dimensions whose samples are drawn."""
-    return [int(n_z) for n_z in aevb_runs(study)["n_z"].unique() if n_z <= MOST_DRAWN]
+    return [int(n_z) for n_z in aevb_runs(study)["n_z"].unique() if n_z in DRAWN]
 
 
 def draw_samples(study: Study) -> Drawing:

@@ -21,7 +21,6 @@ from vaestudy.study import Study
 
 POINTS = 1000
 OURS, THEIRS = PALETTE[0], PALETTE[1]
-_plain = FuncFormatter(lambda value, _: f"{value:g}")
 _TITLES = {"loss": "loss", "rec": "reconstruction", "kl": "KL"}
 
 
@@ -70,7 +69,7 @@ def draw_log(study: Study) -> Drawing:
     for axes in panels[:2]:
         axes.set_yticks([100, 200, 400], ["100", "200", "400"])
         axes.yaxis.set_minor_formatter(NullFormatter())
-    panels[2].yaxis.set_major_formatter(_plain)
+    panels[2].yaxis.set_major_formatter(_plain_numbers())
     figure.legend(handles=_log_legend(), loc="outside lower center", ncols=3)
     wide = log.assign(source="this study")
     data = pd.concat([wide, source_log().assign(source="the summary")], ignore_index=True)
@@ -86,6 +85,10 @@ def _draw_ours(axes: Axes, log: pd.DataFrame, name: str) -> None:
     axes.plot(head["step"] + 1, head["mean"], color=OURS, lw=1.1)
     axes.vlines(rest["step"] + 1, rest["low"], rest["high"], color=OURS, lw=1, alpha=0.5)
     axes.plot(rest["step"] + 1, rest["mean"], ls="", marker="o", ms=2.6, color=OURS)
+
+
+def _plain_numbers() -> FuncFormatter:
+    return FuncFormatter(lambda value, _: f"{value:g}")
 
 
 def _log_legend() -> list[Line2D]:
@@ -115,7 +118,7 @@ def draw_early(study: Study) -> Drawing:
     right.set(yscale="log", xlabel="reconstruction (nats)", title="KL against reconstruction")
     right.invert_xaxis()
     for axes in (left, right):
-        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_major_formatter(_plain_numbers())
     right.annotate(
         "training", (0.97, 0.05), (0.6, 0.05), xycoords="axes fraction", ha="center", va="center",
         fontsize=8, color=MUTED, arrowprops={"arrowstyle": "->", "color": MUTED, "lw": 0.7},

@@ -66,7 +66,7 @@ def draw_plane(study: Study) -> Drawing:
     images = code.decode(z)
     sure, named = name_images(study, images)
     side = (TEXT_WIDTH - 0.45) / 2
-    figure = Figure(figsize=(TEXT_WIDTH, side + 0.75))
+    figure = Figure(figsize=(TEXT_WIDTH, side + 0.9))
     left, right = figure.subplots(1, 2, sharey=True)
     draw_lattice(left, study, images, MANIFOLD_SIDE, (-2, -1, 0, 1, 2))
     draw_regions(right, sure, named)

@@ -117,11 +117,12 @@ def read_plane(study: Study) -> str:
 
 
 def aevb_table(study: Study) -> pd.DataFrame:
-    """Return last training and test ELBO, their gap and the test NLL, a row a n_z."""
+    """Return last training and test ELBO, their gap, test NLL and active units, a row a n_z."""
     rows = []
     for n_z in aevb_runs(study)["n_z"].unique():
         ends = _last_elbo(study, int(n_z))
-        nll = study.final(aevb_runs(study, int(n_z)), "nll")["value"]
+        runs = aevb_runs(study, int(n_z))
+        nll, units = (study.final(runs, name)["value"] for name in ("nll", "active_units"))
         rows.append(
             {
                 "$n_z$": str(n_z),
@@ -129,6 +130,7 @@ def aevb_table(study: Study) -> pd.DataFrame:
                 "test ELBO": plus_minus(mean_interval(ends["test"]), 2),
                 "training − test": plus_minus(mean_interval(ends["train"] - ends["test"]), 2),
                 "test NLL": plus_minus(mean_interval(nll), 2),
+                "active units": plus_minus(mean_interval(units), 1),
             }
         )
     return pd.DataFrame(rows)
@@ -143,7 +145,9 @@ def read_overfitting(study: Study) -> str:
     many, few = (_last_elbo(study, n_z) for n_z in (largest, smaller))
     gap: Interval = paired_difference(many["train"] - many["test"], few["train"] - few["test"])
     bound: Interval = paired_difference(many["test"], few["test"])
+    units = mean_interval(study.final(aevb_runs(study, largest), "active_units")["value"])
     return (
+        f"Of the {largest} dimensions of the largest model {units.text(1)} are active. "
         f"Going from $n_z = {smaller}$ to ${largest}$ "
         f"{change(gap, 'widens the gap between training and test ELBO by', 'narrows it by')}, and "
         f"{change(bound, 'raises the test ELBO by', 'lowers the test ELBO by')}."
