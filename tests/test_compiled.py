@@ -55,6 +55,8 @@ VARIANTS = [
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
     {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
+    {"likelihood": "beta", "binarization": "none", "objective": "jensen-shannon", "k": 2},
+    {"objective": "geometric-js", "js_skew": 0.5},
 ]
 
 

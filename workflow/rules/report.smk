@@ -8,7 +8,7 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "inference.py"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
 ]
@@ -43,7 +43,8 @@ rule figure:
     input:
         config=rules.resolved_grid.output,
         tables=figure_inputs,
-        code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
+        code=package("figures")
+        + sources("study.py", "stats.py", "convergence.py", "inference.py"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
     log:
