@@ -282,7 +282,8 @@ else:
         label="tbl:grey",
         runs=grey_runs,
         caption="VAEs of grey pixels. *NLL as a density*: with the model's own likelihood; for the Bernoulli with its logits in "
-        "@eq:continuous-bernoulli, which makes a density of what it learned. *Squared error*: of the mean's reconstruction, summed over "
+        "@eq:continuous-bernoulli, which makes a density of what it learned. *Clipped*: the same at pixels kept half a grey level away from 0 and 1, as the Beta "
+        "(@eq:beta-likelihood) always takes them. *Squared error*: of the mean's reconstruction, summed over "
         "pixels. Mean ± half of the 95 % interval over $n$ seeds.",
     )
     present.prose("""

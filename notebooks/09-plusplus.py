@@ -71,8 +71,8 @@ if base is None:
 else:
     first = base.iloc[0]
     present.prose(f"""
-The model is 784–{first["hidden"]}–{first["n_z"]} and back, with tanh units and the @kingma2015adam optimiser at its usual settings (step size
-{first["learning_rate"]:g}), on pixels that are 1 above one half and else 0. A model here sees {first["epochs"]} epochs of
+The model is 784–{first["hidden"]}–{first["n_z"]} and back, with tanh units and Adam [@kingma2015adam] at its own $\\varepsilon$ and a step size of
+{first["learning_rate"]:g}, on pixels that are 1 above one half and else 0. A model here sees {first["epochs"]} epochs of
 {size_of(first["dataset"])} images in batches of {first["batch_size"]}. Five epochs of all 60,000 in batches of 200 are the source's budget; its numbers compare with
 those of a study at that budget, and only roughly even then, for they are losses of training batches.
 """)
@@ -88,8 +88,8 @@ else:
     present.figure(
         drawn,
         label="fig:plus-latent",
-        caption="(a) Codes of test digits in two dimensions, each class named at its median. (b) Loss by epoch with two and "
-        "three dimensions, means over seeds: training (dotted), test (solid), and what the source prints (crosses).",
+        caption="Codes of test digits in two dimensions, each class named at its median (a), and loss by epoch with two and "
+        "three dimensions (b), means over seeds: training (dotted), test (solid), and what the source prints (crosses).",
         alt="Left, a scatter plot of codes in ten colours. Right, falling loss curves of two models with the printed values.",
     )
     present.prose(
@@ -133,8 +133,8 @@ if found is not None:
         label="tbl:plus-losses",
         runs=runs,
         data=numbers,
-        caption="Losses by epoch beside those that the source prints: the negative ELBO with two and three dimensions, and "
-        "the negative bound of $k$ samples. Ours are means over seeds, of the epoch's training batches and of all test images.",
+        caption="Losses after each of five epochs beside those that the source prints: the negative ELBO with two and three dimensions, and "
+        "the negative bound of $k$ samples in two. Ours are means over seeds, of the epoch's training batches and of all test images.",
     )
 
 # %% [markdown]
@@ -238,8 +238,8 @@ else:
         "(nats), the mean variance of $q(z \\mid x)$, squared error of reconstructions. Mean ± half of the 95 % interval over $n$ seeds.",
     )
     present.prose(f"""
-{read_divergences(study)} (@tbl:plus-divergences.) Reconstructions speak for a divergence that hardly charges for codes; what speaks against it
-are the samples of @fig:plus-divergences, since the decoder has been trained where the codes are and the prior need not be there.
+{read_divergences(study)} (@tbl:plus-divergences.) Where a divergence lets the KL grow, codes may lie far from the prior, and its samples
+(@fig:plus-divergences) ask the decoder about places at which it has seldom been trained.
 """)
 
 # %% [markdown]
@@ -295,8 +295,8 @@ else:
         "for the Bernoulli with its logits as a continuous Bernoulli's. Mean ± half of the 95 % interval over $n$ seeds.",
     )
     present.prose(f"""
-{read_grey(study)} (@tbl:plus-grey.) The densities rank otherwise than the errors: most pixels of these images are exactly 0, and a family that can
-pile its mass up there, as the Beta can and the Gaussian with its bounded variance cannot, wins nats without a better picture.
+{read_grey(study)} (@tbl:plus-grey.) Most pixels of these images are exactly 0, and a family that can
+pile its mass up there, as the Beta can and the Gaussian with its bounded variance cannot, wins nats by that alone, whatever its pictures are like.
 """)
 
 # %% [markdown]
@@ -309,7 +309,7 @@ pile its mass up there, as the Beta can and the Gaussian with its bounded varian
 #
 # and no encoder is needed. *Stochastic variational inference* [@hoffman2013] fits a factorised normal to $p(z \mid x_o)$ by maximising the ELBO of the observed
 # pixels; it starts at random, here from four places, of which the best bound is kept. In few dimensions samples of the prior, weighted by $p_\theta(x_o \mid z)$,
-# give the exact posterior to compare with. Any set of pixels may be missing: `vaestudy.inference.infer_missing` takes a mask.
+# come the nearer to the exact posterior the more there are. Any set of pixels may be missing: `vaestudy.inference.infer_missing` takes a mask.
 
 # %%
 drawn = tried(FIGURES["plus-halves"], study)

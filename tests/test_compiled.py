@@ -64,6 +64,8 @@ VARIANTS = [
     {"labels": "condition"},
     {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
     {"network": "conv", "hidden": (30,)},
+    {"likelihood": "beta", "binarization": "none", "objective": "jensen-shannon", "k": 2},
+    {"objective": "geometric-js", "js_skew": 0.5},
 ]
 
 

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 #: What a compiled step takes as a tensor or does not depend on, at a value for all.
 _ANY_RUN = {
     "dataset": "mnist",
-    "binarization": "dynamic",
+    "binarization": "none",
     "seed": 0,
     "warmup": 0,
     "warmup_cycles": 1,

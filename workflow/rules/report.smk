@@ -8,7 +8,8 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "latent_plane.py"]
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES += ["latent_plane.py", "inference.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
@@ -48,7 +49,10 @@ rule figure:
         config=rules.resolved_grid.output,
         tables=figure_inputs,
         classifier=lambda wildcards: classifier_for(wildcards.figure == "summary-plane"),
-        code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
+        code=package("figures")
+        + sources(
+            "study.py", "stats.py", "convergence.py", "latent_plane.py", "inference.py"
+        ),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
     log:

@@ -21,7 +21,12 @@ from vaestudy.study import EmptySelectionError, Study
 NOT_MEASURED = "–"
 
 #: Likelihoods of grey pixels, with the metric that is a density for each.
-_DENSITIES = {"bernoulli": "nll_continuous", "gaussian": "nll", "continuous-bernoulli": "nll"}
+_DENSITIES = {
+    "bernoulli": "nll_continuous",
+    "gaussian": "nll",
+    "continuous-bernoulli": "nll",
+    "beta": "nll",
+}
 
 
 def objectives_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -93,6 +98,7 @@ def grey_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
         cells = {"Decoder": likelihood.replace("-", " ").title(), "n": str(len(member.runs))}
         for title, name, digits in (
             ("NLL as a density", metric, 1),
+            ("NLL, clipped pixels", "nll_clipped", 1),
             ("Squared error", "squared_error", 2),
             ("Active units", "active_units", 1),
         ):

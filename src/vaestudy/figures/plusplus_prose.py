@@ -5,24 +5,23 @@ from __future__ import annotations
 from scipy import stats
 
 from vaestudy.figures.plusplus_data import by_seed, gap, levels, mean_of, other_dataset
-from vaestudy.figures.plusplus_pictures import objectives_of
+from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.report.phrases import change
-from vaestudy.stats import mean_interval
+from vaestudy.stats import SEEDS_FOR_A_VERDICT, Interval, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 
 
 def read_third_dimension(study: Study) -> str:
     """Say what a third dimension changes in NLL and in the samples' looks."""
     three, two = {"n_z": 3}, {"n_z": 2}
-    text = (
-        "A third dimension "
-        f"{change(gap(study, 'nll', three, two), 'raises the test NLL by', 'lowers it by')}."
-    )
+    nll = gap(study, "nll", three, two)
+    found = change(nll, "raises the test NLL by", "lowers the test NLL by")
+    text = f"A third dimension {found}."
     if mean_of(study, "sample_confidence_of_means", **two) is None:
         return text
     looks = gap(study, "sample_confidence_of_means", three, two)
-    found = change(looks, "raises by", "lowers by", "in probability", 3)
-    return f"{text} A classifier's confidence in decoder means of prior samples it {found}."
+    what = "a classifier's confidence in decoded samples by"
+    return f"{text} It {change(looks, f'raises {what}', f'lowers {what}', 'in probability', 3)}."
 
 
 def read_variance(study: Study) -> str:
@@ -40,8 +39,15 @@ def read_variance(study: Study) -> str:
     return (
         f"Its mean over images and dimensions is {ends[0].text(3)} at $n_z = {dimensions[0]}$ and "
         f"{ends[1].text(3)} at {dimensions[-1]}; its rank correlation with $n_z$ is "
-        f"{mean_interval(found).text(2)}."
+        f"{_correlation(mean_interval(found))}."
     )
+
+
+def _correlation(found: Interval) -> str:
+    """Give its interval only if it has the seeds for one, which else would leave [-1, 1]."""
+    if found.n < SEEDS_FOR_A_VERDICT:
+        return f"{number(found.mean)} on average, of {found.n} seeds"
+    return found.text(2)
 
 
 def read_clothes(study: Study) -> str:
@@ -103,10 +109,27 @@ def read_grey(study: Study) -> str:
     grey = {"binarization": "none"}
     beta, bernoulli = ({**grey, "likelihood": name} for name in ("beta", "bernoulli"))
     error = gap(study, "squared_error", beta, bernoulli)
-    return (
+    text = (
         "Against the Bernoulli, the Beta "
-        f"{change(error, 'raises the squared error by', 'lowers it by', 'pixels')}."
+        f"{change(error, 'raises the squared error by', 'lowers the squared error by', 'pixels')}."
     )
+    by_error, by_density = (_ranking(study, m) for m in ("squared_error", "nll_clipped"))
+    if by_error == by_density:
+        return (
+            f"{text} On average, densities rank the decoders as errors do: {', '.join(by_error)}."
+        )
+    return (
+        f"{text} On average, errors rank the decoders {', '.join(by_error)}, best first, and "
+        f"densities {', '.join(by_density)}."
+    )
+
+
+def _ranking(study: Study, metric: str) -> list[str]:
+    means = {
+        title: by_seed(study, metric, **parameters).mean()
+        for title, parameters in likelihoods_of(study).items()
+    }
+    return sorted(means, key=lambda title: means[title])
 
 
 def read_halves(study: Study) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -22,8 +23,8 @@ Column = tuple[str, str, int]
 
 def losses_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return losses by epoch beside the printed ones: for reading, as numbers, and the runs."""
-    shown: dict[str, list[str]] = {"Epoch": [str(e) for e in range(1, _EPOCHS + 1)]}
-    rows, ids = [], []
+    shown, rows, ids = [], [], []
+    epochs = range(1, _EPOCHS + 1)
     for (factor, level), printed in PRINTED.items():
         weighted = factor == "k"
         parameters: dict[str, Any] = {factor: level, **({"objective": "iwae"} if weighted else {})}
@@ -31,14 +32,14 @@ def losses_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         ids += runs["run_id"].tolist()
         curves = study.curves(runs, ["bound" if weighted else "elbo"])
         means = -curves.groupby(["split", "epoch"])["value"].mean()
-        name = f"$k = {level}$" if weighted else f"$n_z = {level}$"
-        shown[f"{name}, printed"] = [number(v) for v in printed]
+        losses = {"printed": list(printed)}
         for split in ("train", "test"):
-            own = [means.get((split, epoch)) for epoch in range(1, _EPOCHS + 1)]
-            cells = [NOT_MEASURED if v is None else number(float(v)) for v in own]
-            shown[f"{name}, {split}"] = cells
-            rows += [(factor, level, split, e, v) for e, v in enumerate(own, 1)]
-        rows += [(factor, level, "printed", e, v) for e, v in enumerate(printed, 1)]
+            losses[split] = [float(means.get((split, epoch), math.nan)) for epoch in epochs]
+        name = f"IWAE, $k = {level}$" if weighted else f"VAE, $n_z = {level}$"
+        for whose, values in losses.items():
+            cells = {str(epoch): number(v) for epoch, v in zip(epochs, values, strict=True)}
+            shown.append({"Model": name, "Loss": whose, **cells})
+            rows += [(factor, level, whose, e, v) for e, v in zip(epochs, values, strict=True)]
     data = pd.DataFrame(rows, columns=["factor", "level", "split", "epoch", "loss"])
     return pd.DataFrame(shown), data, ids
 

@@ -14,8 +14,8 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
+from vaestudy.kernels import softplus
 from vaestudy.vae import LatentTerms, standard_normal_log_prob
 
 
@@ -44,7 +44,7 @@ def jensen_shannon(terms: LatentTerms, beta: Float[Tensor, "M"]) -> Float[Tensor
     standardized = (terms.eps - mu) * torch.exp(-0.5 * logvar)
     log_q = standard_normal_log_prob(standardized) - 0.5 * logvar.sum(-1)
     other = log_q - standard_normal_log_prob(terms.eps)
-    divergence = math.log(2) - 0.5 * (F.softplus(-own) + F.softplus(other)).mean(1)
+    divergence = math.log(2) - 0.5 * (softplus(-own) + softplus(other)).mean(1)
     return terms.log_px_z.mean(1) - beta[:, None] * divergence
 
 
