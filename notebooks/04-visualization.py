@@ -27,7 +27,7 @@ from vaestudy.figures.lattices import (
 )
 from vaestudy.figures.reconstructions import reconstruction_values, yardsticks
 from vaestudy.figures.visualization import FIGURES
-from vaestudy.plane import neighbour_accuracy
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.report import present
 from vaestudy.report.widgets import Activation, decoder_widget, latent_scatter_3d
 from vaestudy.stats import mean_interval, number, paired_difference

@@ -25,7 +25,7 @@ from vaestudy.figures.summary_prose import (
     read_overfitting,
     read_plane,
 )
-from vaestudy.plane import METRICS, NEIGHBOURS
+from vaestudy.latent_plane import METRICS, NEIGHBOURS
 from vaestudy.report import present
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study

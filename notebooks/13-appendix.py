@@ -13,6 +13,7 @@ config = "configs/quick.yaml"
 import pandas as pd
 
 from vaestudy.figures.families import label_of, order_of
+from vaestudy.parameters import PLANE
 from vaestudy.report import present
 from vaestudy.report.phrases import scope, seconds_text
 from vaestudy.stats import number
@@ -47,7 +48,7 @@ in all ({machines}); where several models shared a job, its time is divided amon
 revision {revisions}. {"Every run finished." if diverged.empty else f"{len(diverged)} runs diverged and are left out of every mean: " + "; ".join(diverged["message"])}
 
 The same configuration and seed give the same weights and the same tables to the last bit on the same kind
-of machine; the columns of times are the only ones that differ between repeats. On another processor or on a GPU sums are taken in
+of machine, whatever else a study holds (models of points in the plane, which train together, to rounding); the columns of times are the only ones that differ between repeats. On another processor or on a GPU sums are taken in
 another order, so that single runs differ and statements over seeds should not.
 """)
 
@@ -129,7 +130,8 @@ table = everything.assign(
     note=[
         ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
         + (f"WU {row.warmup} " if row.warmup else "")
-        + ("grey " if row.binarization == "none" else "")
+        + ("grey " if row.binarization == "none" and row.dataset not in PLANE else "")
+        + (f"{row.dataset} " if row.dataset != study.base["dataset"] else "")
         + (f"hidden {row.hidden}" if row.hidden != study.base["hidden"] else "")
         for row in everything.itertuples()
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import (
     Bernoulli,
+    Beta,
     ContinuousBernoulli,
     Distribution,
     Independent,
@@ -18,12 +20,12 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from vaestudy.adam import Adam
 from vaestudy.binarization import fixed_binarization
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.likelihoods import Likelihood
 from vaestudy.objectives import Objective, make_objective
+from vaestudy.optimizers import make_optimizer
 from vaestudy.rng import normal
 from vaestudy.train import Splits, TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
@@ -78,6 +80,8 @@ OWN_PARAMETERS: dict[str, dict[str, object]] = {
     "miwae": {"k_groups": 2},
     "piwae": {"k_groups": 2},
     "ciwae": {"elbo_share": 0.3},
+    "jensen-shannon": {},
+    "geometric-js": {"js_skew": 0.3},
 }
 
 
@@ -112,13 +116,7 @@ def double_state(*runs: RunConfig, n_features: int = 16) -> TrainState:
     """Like `initial_state`, in float64: a comparison that forgives no more than rounding."""
     run = runs[0]
     model = perturbed(VAE(architecture_of(run, n_features), members=len(runs)))
-    optimizer = Adam(
-        model.named_parameters(),
-        learning_rate=run.learning_rate,
-        beta1=run.adam_beta1,
-        beta2=run.adam_beta2,
-        eps=run.adam_eps,
-    )
+    optimizer = make_optimizer(run, model.named_parameters())
     return TrainState(model, optimizer, runs)
 
 
@@ -185,11 +183,26 @@ def _normal(params: Tensor) -> Distribution:
     return Normal(mean, torch.exp((floor + nn.functional.softplus(b - floor)) / 2))
 
 
+class _ClippedBeta(Beta):
+    """Data are kept half a grey level away from 0 and 1."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return super().log_prob(value.clamp(1 / 510, 509 / 510))
+
+
+def _beta(params: Tensor) -> Distribution:
+    shift, softplus = np.log(np.expm1(2 - 1e-3)), nn.functional.softplus
+    alpha, beta = (1e-3 + softplus(part + shift) for part in params.chunk(2, dim=-1))
+    return _ClippedBeta(alpha, beta, validate_args=False)
+
+
 LIKELIHOODS = {
     "bernoulli": lambda params: Bernoulli(logits=params, validate_args=False),
     "gaussian": _gaussian,
     "continuous-bernoulli": lambda params: ContinuousBernoulli(logits=params),
     "normal": _normal,
+    "squared-error": lambda params: Normal(params, math.sqrt(0.5)),
+    "beta": _beta,
 }
 
 
@@ -200,7 +213,7 @@ class PlainVAE(nn.Module):
         super().__init__()
         self.a = a
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        n_out = a.n_features * (2 if a.likelihood in ("gaussian", "normal") else 1)
+        n_out = a.n_features * (2 if a.likelihood in ("gaussian", "normal", "beta") else 1)
         self.encoder = _plain_hidden((a.n_features, *a.hidden), a.activation, bn)
         self.heads = nn.Linear(a.hidden[-1], 2 * a.n_z, bias=not bn_heads)
         self.heads_norm = nn.BatchNorm1d(2 * a.n_z) if bn_heads else nn.Identity()

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from builders import CPU, assert_same_member, fresh, run_config, splits
-from vaestudy import checkpoint
+from vaestudy import checkpoint, tensorfile
 from vaestudy.checkpoint import (
     CheckpointError,
     load_model,
@@ -113,7 +113,7 @@ def test_a_crash_while_writing_leaves_the_old_file_and_nothing_else(
 ) -> None:
     save_state(state, paths, "data")
     before = paths[0].read_bytes()
-    monkeypatch.setattr(checkpoint, "save_file", interrupted_save)
+    monkeypatch.setattr(tensorfile, "save_file", interrupted_save)
     with pytest.raises(KeyboardInterrupt):
         save_state(state, paths, "data")
     assert paths[0].read_bytes() == before

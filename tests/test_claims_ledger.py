@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from vaestudy.claims import ClaimError, Ledger, judge_all, load_ledger, parse_ledger, tabulate
 from vaestudy.claims.kinds import KINDS
 from vaestudy.claims.ledger import selectors
+from vaestudy.claims.metrics import PLANE_METRICS
 from vaestudy.cli import app
 from vaestudy.config import RunConfig
 from vaestudy.study import Study
@@ -25,9 +26,16 @@ SHIPPED = ROOT / "report" / "claims.yaml"
 
 
 def measure(run: RunConfig) -> dict[str, float]:
-    names = ("nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units")
-    plane = ("kl", "neighbour_accuracy", "slant_explained", "slant_explained_within_class")
-    return dict.fromkeys((*names, *plane), 100.0 + run.seed + run.n_z)
+    names = ["nll", "nll_mean", "nll_restricted", "bound", "elbo", "squared_error", "active_units"]
+    names += [name for name, *_ in PLANE_METRICS]
+    names += ["pca_squared_error", "kl", "neighbour_accuracy"]
+    names += ["slant_explained", "slant_explained_within_class"]
+    names += ["nll_clipped", "posterior_variance", "sample_confidence_of_means"]
+    names += ["reconstruction_accuracy", "test_accuracy"]
+    names += ["nll_of_bottom_variational", "nll_of_bottom_prior"]
+    for part in ("encoder", "decoder"):
+        names += [f"gradient_variance_{part}", f"sampled_gradient_variance_{part}"]
+    return dict.fromkeys(names, 100.0 + run.seed + run.n_z)
 
 
 def study_of(config: str, folder: Path) -> Study:
@@ -133,7 +141,7 @@ def test_a_good_ledger_is_taken() -> None:
         ({"figure": None}, "figure: got None"),
         ({"runs__a": {"warm_up": 3}}, "runs.a.warm_up: unknown parameter; did you mean warmup?"),
         ({"runs__a": {"n_z": -3}}, "runs.a.n_z: got -3; Input should be greater than 0"),
-        ({"runs__a": {"likelihood": "beta"}}, "runs.a.likelihood: got 'beta'"),
+        ({"runs__a": {"likelihood": "laplace"}}, "runs.a.likelihood: got 'laplace'"),
         ({"runs__a": {"hidden": [200]}}, "runs.a.hidden: got 200; expected widths joined by"),
         ({"runs__a": {"n_z": "standard"}}, "runs.a.n_z: got 'standard'"),
         ({"source__document": "009"}, "source.document: got '009'"),
@@ -170,10 +178,10 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pending_claim_is_checked_once_it_is_not() -> None:
-    values = changed(figure=None, runs__a={"weight_decay": 2}, pending="an experiment")
+    values = changed(figure=None, runs__a={"temperature": 2}, pending="an experiment")
     assert parse_ledger(values).claims[0].pending == "an experiment"
     del values["claims"][0]["pending"]
-    with pytest.raises(ClaimError, match=r"runs\.a\.weight_decay: unknown parameter"):
+    with pytest.raises(ClaimError, match=r"runs\.a\.temperature: unknown parameter"):
         parse_ledger(values)
 
 

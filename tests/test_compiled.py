@@ -35,6 +35,7 @@ from vaestudy.compiled import (
     compiled_log_weights,
     compiled_step,
 )
+from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
@@ -47,6 +48,7 @@ from vaestudy.vae import VAE
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
 
+DEEPER = (DeeperLayer(n_z=2, hidden=(6,)),)
 VARIANTS = [
     {"objective": "elbo"},
     {"objective": "dreg", "k": 3},
@@ -55,6 +57,13 @@ VARIANTS = [
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
     {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
+    {"objective": "iwae", "k": 3, "activation": "tanh", "deeper": DEEPER},
+    {"batch_norm": "all", "deeper": DEEPER},
+    {"optimizer": "adamax"},
+    {"optimizer": "adagrad"},
+    {"labels": "condition"},
+    {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
+    {"network": "conv", "hidden": (30,)},
 ]
 
 
@@ -116,16 +125,21 @@ def test_the_plain_update_is_adams() -> None:
     for step in range(20):
         parameter.grad = randn(3, 4, seed=step)
         adam.step()
-        corrections = torch.tensor(adam.corrections(step + 1), dtype=torch.float64)
+        corrections = torch.tensor(adam.corrections(step + 1, 0.1), dtype=torch.float64)
         adam_update(plain, parameter.grad, exp_avg, exp_avg_sq, corrections, **rates)
     torch.testing.assert_close(plain, parameter.detach())
-    torch.testing.assert_close(exp_avg_sq, adam.exp_avg_sq["w"])
+    torch.testing.assert_close(exp_avg_sq, adam.kept["exp_avg_sq"]["w"])
 
 
 def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
     run, members = state.runs[0], len(state.runs)
     x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
-    eps = randn(members, run.k, size, run.n_z, seed=seed + 100).to(x)
+    if state.model.architecture.n_classes:
+        # Every other label is known.
+        labels = torch.eye(10).repeat(2, 1) * (torch.arange(size) % 2)[:, None]
+        x = torch.cat([x, labels.to(x).expand(members, size, 10)], -1)
+    n_latent = state.model.architecture.n_latent
+    eps = randn(members, run.k, size, n_latent, seed=seed + 100).to(x)
     return x, eps, torch.linspace(0.3, 1, members).to(x)
 
 
@@ -149,9 +163,11 @@ def test_the_graph_is_the_plain_step(variant: dict[str, object], members: int) -
     graph = trace_step(b, batch_size=20).module()
 
     def step(state: TrainState, x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
-        state.optimizer.count += 1
-        corrections = state.optimizer.corrections(state.optimizer.step_count)
-        return graph(*state_tensors(state), torch.tensor(corrections, dtype=x.dtype), x, eps, beta)
+        optimizer = state.optimizer
+        optimizer.count += 1
+        found = optimizer.corrections(optimizer.step_count, optimizer.learning_rate)
+        corrections = torch.tensor(found, dtype=x.dtype)
+        return graph(*state_tensors(state), corrections, x, eps, beta)
 
     assert_same_steps(a, b, step, rtol=1e-9)
 
@@ -250,9 +266,12 @@ def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @needs_compiler
-@pytest.mark.parametrize("measure", ["nll", "nll_restricted"])
-def test_compiled_weights_are_the_plain_ones(measure: str) -> None:
-    model = perturbed(VAE(architecture(likelihood="gaussian"), members=2)).float().eval()
+@pytest.mark.parametrize(
+    ("measure", "deeper"), [("nll", ()), ("nll_restricted", ()), ("nll", DEEPER)]
+)
+def test_compiled_weights_are_the_plain_ones(measure: str, deeper: tuple[DeeperLayer, ...]) -> None:
+    shape = architecture(likelihood="gaussian", deeper=deeper)
+    model = perturbed(VAE(shape, members=2)).float().eval()
     x = (randn(3, 12) > 0).float()
     # A last chunk that is no whole one takes the plain way.
     n_samples = 2 * SAMPLES_AT_ONCE + 100

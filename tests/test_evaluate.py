@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 
 import pytest
@@ -92,6 +93,21 @@ def test_memory_does_not_grow_with_the_samples(n_data: int, n_samples: int) -> N
     estimate_log_px(toy.model, toy.sample(n_data), n_samples, generators(0), chunk_rows=64)
     assert toy.model.decoder.largest <= 64
     assert toy.model.decoder.total == n_data * n_samples
+
+
+def test_no_tensor_is_kept_from_datum_to_datum() -> None:
+    toy = wrong_q()
+    plain, alive = plain_log_weights(toy.model), []
+
+    def counting(*tensors: Tensor) -> Tensor:
+        alive.append(sum(type(thing) is Tensor for thing in gc.get_objects()))
+        return plain(*tensors)
+
+    estimate_log_px(
+        toy.model, toy.sample(12), 10, generators(0), log_weights=counting, chunk_rows=10
+    )
+    assert len(alive) == 12
+    assert len({*alive[1:]}) == 1
 
 
 def test_streamed_weights_are_the_whole_sums() -> None:

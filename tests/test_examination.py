@@ -67,6 +67,28 @@ def test_all_are_all() -> None:
     assert len(examined(config, "information")) == len(expand_grid(config))
 
 
+def test_experiments_are_measured_whatever_their_data() -> None:
+    other = {"title": "Other", "set": {"dataset": "fashion-mnist"}, "vary": {"n_z": [2, 3]}}
+    asked = {"quality": {"combinations": "none", "experiments": ["other"], "n_seeds": 2}}
+    values = {**VALUES, "experiments": {**VALUES["experiments"], "other": other}}
+    config = parse_config({**values, "evaluation": {**asked, "information": {}}})
+    plain = [("elbo", "none", n_z, 0, s) for n_z in (2, 3) for s in (3, 0)]
+    assert examined(config, "quality") == plain
+    assert len(examined(config, "information")) == len(expand_grid(config)) - 6
+
+
+def test_other_binarizations_are_other_data() -> None:
+    grey = {"title": "Grey", "set": {"binarization": "none"}}
+    values = {**VALUES, "experiments": {"grey": grey}, "evaluation": {"information": {}}}
+    assert examined(parse_config(values), "information") == []
+
+
+def test_missing_parts_are_inferred_for_the_experiments_alone() -> None:
+    config = study(missing={"experiments": ["more"], "n_seeds": 1})
+    found = sorted(run[2:] for run in examined(config, "missing"))
+    assert found == [(2, 0, 3), (2, 3, 3), (50, 0, 3), (50, 3, 3)]
+
+
 def test_each_measurement_has_its_own_runs_and_gaps_those_of_ais() -> None:
     config = study(
         ais={"combinations": "objectives", "n_seeds": 1},
@@ -77,6 +99,20 @@ def test_each_measurement_has_its_own_runs_and_gaps_those_of_ais() -> None:
     assert len(examined(config, "ais")) == 3
     assert len(examined(config, "quality")) == len(expand_grid(config)) / 3
     assert examined(config, "information") == []
+
+
+def test_models_that_are_told_classes_are_asked_for_them_and_for_nothing_else() -> None:
+    told = {"title": "Labels", "vary": {"labels": ["condition", {"labels": "m2"}]}}
+    experiments = {**VALUES["experiments"], "labels": told}
+    everything = {"information": {}, "quality": {}, "conditional": {"n_samples": 10}}
+    values = {**VALUES, "experiments": experiments, "evaluation": everything}
+    config = parse_config(values)
+    for run in (declared.config for declared in expand_grid(config)):
+        wanted = config.examination_of(run)
+        assert wanted is not None
+        is_told = run.labels != "none"
+        assert (wanted.conditional is not None) == is_told
+        assert (wanted.quality is None) == (wanted.information is None) == is_told
 
 
 def test_free_parameters_exist() -> None:
@@ -97,9 +133,14 @@ def test_free_parameters_exist() -> None:
         ({"ais": {"base": "middle"}}, ["evaluation.ais.base", "'encoder' or 'prior'"]),
         (
             {"quality": {"combinations": "some"}},
-            ["evaluation.quality.combinations", "'objectives', 'families' or 'all'"],
+            ["evaluation.quality.combinations", "'objectives', 'families', 'all' or 'none'"],
         ),
         ({"quality": {"n_samples": 1}}, ["evaluation.quality.n_samples", "got 1", "at least 2"]),
+        (
+            {"missing": {"experiments": ["halves"]}},
+            ["evaluation.missing.experiments has halves", "factors, more"],
+        ),
+        ({"conditional": {"n_samples": 9}}, ["conditional.n_samples", "got 9", "at least 10"]),
         ({"fid": {}}, ["evaluation.fid", "unknown key", "quality"]),
     ],
 )
@@ -113,5 +154,5 @@ def test_mistakes_are_named(evaluation: dict[str, Any], expected: list[str]) -> 
 @pytest.mark.parametrize("name", ["config.yaml", "configs/quick.yaml", "configs/tiny.yaml"])
 def test_the_studies_that_ship_take_every_measurement(name: str) -> None:
     config = load_config(ROOT / name)
-    for metric in ("ais", "gaps", "information", "quality"):
+    for metric in ("ais", "gaps", "information", "quality", "conditional"):
         assert examined(config, metric), metric

@@ -18,7 +18,14 @@ from vaestudy.classifier import (
     save_classifier,
     train_classifier,
 )
-from vaestudy.examination import AnnealedSampling, Examination, Gaps, Information, Quality
+from vaestudy.examination import (
+    AnnealedSampling,
+    Conditional,
+    Examination,
+    Gaps,
+    Information,
+    Quality,
+)
 from vaestudy.examine import anneal, examine_group, examine_run, find_gaps, inform
 from vaestudy.jobs import train_group
 from vaestudy.measure import COLUMNS, Row
@@ -111,6 +118,28 @@ def test_quality_needs_a_judge() -> None:
     model = VAE(Architecture(16, 2, hidden=(4,)), members=1).eval()
     with pytest.raises(ValueError, match="judge is None, but quality is asked for"):
         examine_run(model, RUN, torch.rand(3, 16), Examination(quality=Quality(n_samples=2)), 10)
+
+
+def test_classes_that_are_asked_for_need_a_classifier() -> None:
+    model = VAE(Architecture(16, 2, hidden=(4,), n_classes=10), members=1).eval()
+    asked = Examination(conditional=Conditional(n_samples=10))
+    with pytest.raises(ValueError, match="classifier is None, but classes are asked for"):
+        examine_run(model, RUN, torch.rand(3, 16), asked, 10)
+
+
+def test_a_told_run_is_asked_for_classes(tmp_path: Path) -> None:
+    data, run = tiny_dataset(), run_config(labels="condition")
+    train_group([run], data, tmp_path, device=CPU, checkpoint_every=5)
+    classifier = train_classifier(data, ClassifierSettings(epochs=1, batch_size=20))
+    save_classifier(*classifier, data, tmp_path / "classifier")
+    asked = {run.run_id: Examination(conditional=Conditional(n_samples=40))}
+    table = examine_group(
+        [run], asked, data, tmp_path, classifier=tmp_path / "classifier", n_samples=5, device=CPU
+    ).set_index("metric")
+    assert list(table.index) == ["conditional_accuracy", "conditional_accuracy_of_means"]
+    assert table["value"].between(0, 1).all()
+    share = table["value"].iloc[0]
+    assert table["standard_error"].iloc[0] == pytest.approx(math.sqrt(share * (1 - share) / 40))
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from vaestudy.config import expand_grid, parse_config
 from vaestudy.dataset import Dataset
 from vaestudy.figures import codes, latent_space, lattices, mosaics, reconstructions
 from vaestudy.figures.visualization import FIGURES
-from vaestudy.plane import neighbour_accuracy
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.rng import MemberRNG
 from vaestudy.study import Study
 from vaestudy.train import architecture_of

@@ -9,7 +9,7 @@ import torch
 
 from builders import LinearGaussian, architecture, generators, perturbed, randn
 from vaestudy.gradients import gradient_snr
-from vaestudy.objectives import OBJECTIVES, dreg, elbo, iwae
+from vaestudy.objectives import OBJECTIVES, dreg, elbo, elbo_sampled, iwae
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
 
@@ -35,7 +35,17 @@ def test_it_is_mean_over_deviation_of_each_parameter() -> None:
         stacked = torch.stack([torch.cat([d[name] for name in names], 1) for d in draws])
         want = (stacked.mean(0).abs() / stacked.std(0)).nanmean(1)  # A pixel is 0 throughout.
         torch.testing.assert_close(getattr(got, part), want)
+        torch.testing.assert_close(getattr(got, f"{part}_variance"), stacked.var(0).sum(1))
     assert got.n_draws == n
+
+
+def test_both_estimators_of_the_kl_are_one_to_the_decoder() -> None:
+    closed, sampled = (
+        gradient_snr(model(1), X, objective, generators(0), k=1, n_draws=20)
+        for objective in (elbo, elbo_sampled)
+    )
+    torch.testing.assert_close(closed.decoder_variance, sampled.decoder_variance)
+    assert (closed.encoder_variance - sampled.encoder_variance).abs() > 1e-3
 
 
 def test_noise_alone_has_the_ratio_that_is_told() -> None:

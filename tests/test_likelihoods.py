@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.integrate import quad
 from torch import Tensor
 from torch import distributions as td
@@ -16,6 +17,7 @@ from builders import randn
 from vaestudy.likelihoods import (
     LIKELIHOODS,
     Bernoulli,
+    Beta,
     ContinuousBernoulli,
     Gaussian,
     Likelihood,
@@ -183,6 +185,32 @@ def test_extreme_parameters_are_finite(likelihood: Likelihood, dtype: torch.dtyp
         assert torch.isfinite(params.grad).all()
     for f in (likelihood.mean, likelihood.binary_logits, likelihood.mean_logits, likelihood.sample):
         assert torch.isfinite(f(grid)).all(), f.__name__
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.0, 0.0), (3.0, -1.0), (40.0, 60.0)])
+def test_beta_integrates_to_one_between_its_clipped_ends(a: float, b: float) -> None:
+    params, clip = torch.tensor([a, b], dtype=torch.float64).view(1, 1, 1, 2), Beta.CLIP
+
+    def density(x: float) -> float:
+        at = torch.tensor(x, dtype=torch.float64).view(1, 1, 1, 1)
+        return Beta().log_prob(at, params).exp().item()
+
+    alpha, beta = (float(c) for c in Beta._concentrations(params.flatten()))
+    inside = np.diff(stats.beta(alpha, beta).cdf([clip, 1 - clip]))[0]
+    assert quad(density, clip, 1 - clip)[0] == pytest.approx(inside, abs=1e-8)
+    assert inside > 0.99
+    assert density(0.0) == density(clip)
+    assert density(1.0) == density(1 - clip)
+
+
+def test_beta_starts_near_two_and_two() -> None:
+    alpha, beta = Beta._concentrations(torch.zeros(2, dtype=torch.float64))
+    assert (alpha.item(), beta.item()) == (pytest.approx(2), pytest.approx(2))
+
+
+def test_gradcheck_of_beta() -> None:
+    x, params = torch.rand(1, 1, 4, D).double(), randn(1, 2, 4, 2 * D).requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: Beta().log_prob(x, p), params)
 
 
 def test_gaussian_moments_stay_in_their_bounds() -> None:

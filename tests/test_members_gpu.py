@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from builders import CPU, double_state, fresh, randn, run_config, splits
-from vaestudy.adam import Adam
 from vaestudy.evaluate import estimate_log_px
 from vaestudy.graph import BlockedEpoch, inductor_step
+from vaestudy.optimizers import make_optimizer
 from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
 from vaestudy.train import Splits, TrainState, initial_state, train, train_step
@@ -25,18 +25,14 @@ VARIANTS = [
     {"objective": "elbo"},
     {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
     {"objective": "iwae", "k": 5, "batch_norm": "all", "likelihood": "gaussian"},
+    {"optimizer": "adamax"},
+    {"optimizer": "adagrad"},
 ]
 
 
 def on_gpu(state: TrainState) -> TrainState:
     model, run = copy.deepcopy(state.model).to(GPU), state.runs[0]
-    optimizer = Adam(
-        model.named_parameters(),
-        learning_rate=run.learning_rate,
-        beta1=run.adam_beta1,
-        beta2=run.adam_beta2,
-        eps=run.adam_eps,
-    )
+    optimizer = make_optimizer(run, model.named_parameters())
     return TrainState(model, optimizer, state.runs)
 
 

@@ -42,6 +42,7 @@ def terms_of(k: int = K) -> LatentTerms:
 
 #: Objectives that are differentiated as they stand; test_estimators.py has the others.
 PLAIN = ["elbo", "elbo-sampled", "iwae", "free-bits", "miwae", "ciwae"]
+PLAIN += ["jensen-shannon", "geometric-js"]
 
 
 @pytest.mark.parametrize("objective", PLAIN)

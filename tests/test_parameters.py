@@ -25,6 +25,8 @@ def test_an_id_depends_on_every_parameter(data: st.DataObject) -> None:
     values |= {"learning_rate": 0.5, "adam_beta1": 0.5, "adam_beta2": 0.5, "adam_eps": 0.5}
     values |= {"beta": 4, "warmup_cycles": 2, "warmup_rise": 0.5, "free_bits_group": 2}
     values |= {"free_bits": 0.3, "k_groups": 4, "elbo_share": 0.7}
+    values |= {"deeper": [{"n_z": 5, "hidden": [8]}]}
+    values |= {"label_share": 0.1, "label_weight": 2, "dataset": "mnist-5k", "js_skew": 0.7}
     name = data.draw(st.sampled_from(sorted(RunConfig.model_fields)))
     choices = get_args(RunConfig.model_fields[name].annotation)
     default = RunConfig.model_fields[name].default
@@ -42,9 +44,12 @@ BASES: dict[str, dict[str, Any]] = {
     "free_bits_group": {"objective": "free-bits", "free_bits": 0.1},
     "k_groups": {"objective": "miwae", "k": 8, "k_groups": 2},
     "elbo_share": {"objective": "ciwae", "elbo_share": 0.2},
+    "js_skew": {"objective": "geometric-js", "js_skew": 0.2},
     "warmup_cycles": {"warmup": 10},
     "warmup_rise": {"warmup": 10},
     "lr_schedule": {"epochs": 13},
+    "label_share": {"labels": "m2"},
+    "label_weight": {"labels": "m2"},
 }
 
 
@@ -58,7 +63,9 @@ def test_ids_say_what_sets_an_objective_apart() -> None:
 def test_parameters_at_later_defaults_are_not_in_ids() -> None:
     """What was added since the first runs leaves their canonical text alone."""
     later = {"beta", "warmup_cycles", "warmup_rise", "free_bits", "free_bits_group"}
-    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision"}
+    later |= {"k_groups", "elbo_share", "lr_schedule", "output_bias", "precision", "deeper"}
+    later |= {"network", "labels", "label_share", "label_weight", "weight_decay", "optimizer"}
+    later |= {"js_skew"}
     assert set(json.loads(RunConfig().canonical)) == set(RunConfig.model_fields) - later
     run = parse_run({"beta": 4.0, "warmup": 10, "warmup_rise": 0.5})
     assert RunConfig(**json.loads(run.canonical)) == run
@@ -106,6 +113,15 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         ["warmup_cycles is 4", "warmup is 3", "raise warmup"],
     ),
     (
+        {"dataset": "square", "likelihood": "squared-error"},
+        ["'square' with binarization 'dynamic'", "set binarization to none"],
+    ),
+    (
+        {"dataset": "ring", "binarization": "none"},
+        ["'ring' with likelihood 'bernoulli'", "expected one of squared-error, normal"],
+    ),
+    ({"weight_decay": -1}, ["weight_decay", "got -1", "at least 0"]),
+    (
         {"objective": "miwae", "k": 8},
         ["'miwae' with k_groups 1", "makes it 'iwae'", "set k_groups"],
     ),
@@ -116,6 +132,14 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"objective": "free-bits"},
         ["'free-bits' with free_bits 0", "makes it 'elbo'", "set free_bits"],
+    ),
+    (
+        {"objective": "geometric-js"},
+        ["'geometric-js' with js_skew 0", "makes it 'elbo'", "set js_skew"],
+    ),
+    (
+        {"likelihood": "beta"},
+        ["likelihood is 'beta'", "binarization is 'dynamic'", "set binarization to none"],
     ),
     ({"k": 8, "k_groups": 2}, ["k_groups is 2", "'elbo'", "leave it out", "miwae"]),
     (
@@ -147,3 +171,25 @@ def test_what_does_not_belong_together_is_told(wrong: dict[str, Any], parts: lis
         parse_run(wrong)
     for part in parts:
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"label_share": 0.5}, "labels is 'none', which has no use for a part"),
+        ({"labels": "condition", "label_share": 0.5}, "labels is 'condition', which has no use"),
+        ({"labels": "blanked"}, "which makes it 'condition'"),
+        (
+            {"labels": "condition", "deeper": [{"n_z": 5, "hidden": [8]}]},
+            "which are told nothing",
+        ),
+        ({"labels": "condition", "label_weight": 1.0}, "has no classification loss"),
+        ({"labels": "m2", "batch_norm": "hidden"}, "every image under every label"),
+        ({"labels": "m2", "objective": "free-bits", "free_bits": 0.1}, "over a minibatch"),
+        ({"network": "conv", "batch_norm": "hidden"}, "set batch_norm to none"),
+        ({"network": "conv", "output_bias": "data"}, "set output_bias to zero"),
+    ],
+)
+def test_labels_and_networks_that_no_model_has(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        parse_run(values)

@@ -49,6 +49,8 @@ VARIANTS = [
     {"encoder_heads": "bounded", "activation": "tanh", "binarization": "static", "k": 2},
     {"likelihood": "continuous-bernoulli", "binarization": "none", "beta": 0.5},
     {"likelihood": "normal", "binarization": "none"},
+    {"optimizer": "adamax"},
+    {"optimizer": "adagrad", "learning_rate": 0.05},
 ]
 
 
@@ -57,16 +59,19 @@ def variant(request: pytest.FixtureRequest) -> dict[str, object]:
     return request.param
 
 
+def plain_optimizer(run: RunConfig, twin: torch.nn.Module) -> torch.optim.Optimizer:
+    lr, eps, betas = run.learning_rate, run.adam_eps, (run.adam_beta1, run.adam_beta2)
+    if run.optimizer == "adagrad":
+        return torch.optim.Adagrad(twin.parameters(), lr=lr, eps=eps)
+    made = {"adam": torch.optim.Adam, "adamax": torch.optim.Adamax}[run.optimizer]
+    return made(twin.parameters(), lr=lr, betas=betas, eps=eps)
+
+
 def test_twenty_steps_are_those_of_a_plain_loop(variant: dict[str, object]) -> None:
     runs = tuple(run_config(seed=s, adam_beta1=0.8, **variant) for s in range(3))
     run, state = runs[0], double_state(*runs)
     twins = [plain_twin(state.model, m) for m in range(3)]
-    optimizers = [
-        torch.optim.Adam(
-            twin.parameters(), lr=run.learning_rate, betas=(0.8, run.adam_beta2), eps=run.adam_eps
-        )
-        for twin in twins
-    ]
+    optimizers = [plain_optimizer(run, twin) for twin in twins]
     beta = torch.tensor([1.0, 0.5, 0.0]).double()
     for step in range(20):
         x, eps = (randn(3, 8, 16, seed=step) > 0).double(), randn(3, run.k, 8, 3, seed=100 + step)

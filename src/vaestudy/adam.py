@@ -14,59 +14,32 @@ moments lie by name, as checkpoints want them. A test holds the two against each
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
+
+from vaestudy.optimizer import Number, Optimizer
 
 
-class Adam:
-    r"""Moments and step of Adam for named parameters.
+class Adam(Optimizer):
+    """Moments and step of Adam for named parameters."""
 
-    Parameters
-    ----------
-    named_parameters
-        What to optimise, as ``module.named_parameters()`` yields it.
-    learning_rate, beta1, beta2, eps
-        :math:`\eta, \beta_1, \beta_2, \epsilon`.
-    """
+    moment_names: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
 
-    def __init__(
-        self,
-        named_parameters: Iterable[tuple[str, nn.Parameter]],
-        *,
-        learning_rate: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
+    def corrections(self, step: Number, learning_rate: Number) -> tuple[Number, ...]:
+        r"""Return :math:`\eta / (1 - \beta_1^t)` and :math:`1 / \sqrt{1 - \beta_2^t}`."""
+        return learning_rate / (1 - self.beta1**step), (1 - self.beta2**step) ** -0.5
+
+    def update(
+        self, parameter: Tensor, gradient: Tensor, moments: Sequence[Tensor], corrections: Tensor
     ) -> None:
-        self.parameters = dict(named_parameters)
-        self.learning_rate, self.beta1, self.beta2, self.eps = learning_rate, beta1, beta2, eps
-        self.exp_avg = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
-        self.exp_avg_sq = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
-        first = next(iter(self.parameters.values()))
-        # One count for all tensors, where the kernel wants it: on their device.
-        self.count = torch.zeros((), device=first.device)
-
-    def corrections(self, step: int) -> tuple[float, float]:
-        r"""Return what changes from step to step in :func:`adam_update`.
-
-        That is :math:`\eta / (1 - \beta_1^t)` and :math:`1 / \sqrt{1 - \beta_2^t}`, t from 1.
-        """
-        bias1, bias2 = 1 - self.beta1**step, 1 - self.beta2**step
-        return self.learning_rate / bias1, 1 / math.sqrt(bias2)
-
-    @property
-    def step_count(self) -> int:
-        """Steps taken."""
-        return int(self.count)
-
-    def zero_grad(self) -> None:
-        """Drop all gradients."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
+        """Apply :func:`adam_update`."""
+        first, second = moments
+        rates = {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
+        adam_update(parameter, gradient, first, second, corrections, **rates)
 
     @torch.no_grad()
     def step(self) -> None:
@@ -76,8 +49,8 @@ class Adam:
         torch._fused_adam_(
             parameters,
             [p.grad for p in parameters if p.grad is not None],
-            list(self.exp_avg.values()),
-            list(self.exp_avg_sq.values()),
+            list(self.kept["exp_avg"].values()),
+            list(self.kept["exp_avg_sq"].values()),
             [],
             [self.count] * len(parameters),
             amsgrad=False,
@@ -88,19 +61,6 @@ class Adam:
             eps=self.eps,
             maximize=False,
         )
-
-    def moments(self) -> dict[str, Tensor]:
-        """Return both moments of every parameter, by name."""
-        return {
-            **{f"{name}.exp_avg": value for name, value in self.exp_avg.items()},
-            **{f"{name}.exp_avg_sq": value for name, value in self.exp_avg_sq.items()},
-        }
-
-    def restore(self, moments: dict[str, Tensor], step_count: int) -> None:
-        """Go on from the moments of :meth:`moments` after ``step_count`` steps."""
-        for name, value in self.moments().items():
-            value.copy_(moments[name])
-        self.count.fill_(step_count)
 
 
 def adam_update(

@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vaestudy.config import RunConfig, parse_run
 from vaestudy.engine import engine_fingerprint
-from vaestudy.files import atomic_path
 from vaestudy.history import History
 from vaestudy.steplog import StepLog
+from vaestudy.tensorfile import (
+    DamagedFileError,
+    ForeignFileError,
+    read_tensors,
+    write_tensors,
+)
 from vaestudy.train import TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE
 
@@ -39,7 +42,7 @@ def _select(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
 def save_model(model: VAE, member: int, run: RunConfig, path: Path) -> None:
     """Write one member's weights and its run's parameters."""
     metadata = {"run": run.canonical, "n_features": str(model.architecture.n_features)}
-    _write(path, _select(model.state_dict(), member), metadata)
+    write_tensors(path, _METADATA, metadata, _select(model.state_dict(), member))
 
 
 def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, RunConfig]:
@@ -84,7 +87,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "failed": state.failed.get(member, ""),
             "log_steps": str(state.step_log.n_first if state.step_log else 0),
         }
-        _write(path, tensors, metadata)
+        write_tensors(path, _METADATA, metadata, tensors)
 
 
 def saved_epoch(path: Path, run: RunConfig, data_sha256: str, log_steps: int = 0) -> int | None:
@@ -122,24 +125,15 @@ def stack_states(
     return state
 
 
-def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    # One key: safetensors writes several in an order that changes from run to run.
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {_METADATA: json.dumps(metadata, sort_keys=True)})
-
-
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     remedy = "delete it and train the run again"
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[_METADATA])
-            names = file.keys()  # safe_open is no mapping and cannot be iterated
-            return {name: file.get_tensor(name) for name in names}, metadata
+        return read_tensors(path, _METADATA)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; train the run first") from None
-    except (KeyError, ValueError):
+    except ForeignFileError:
         raise CheckpointError(f"{path} was not written by vaestudy; {remedy}") from None
-    except (OSError, SafetensorError) as error:
+    except DamagedFileError as error:
         raise CheckpointError(f"{path} is damaged ({error}); {remedy}") from None
 
 

@@ -11,7 +11,6 @@ classifier a data set judges all models; it is trained on the CPU, whatever devi
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from dataclasses import asdict, dataclass
@@ -19,15 +18,13 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli, fixed_binarization
 from vaestudy.data import Dataset
-from vaestudy.files import atomic_path
 from vaestudy.rng import stream_seed
+from vaestudy.tensorfile import read_tensors, write_tensors
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +115,11 @@ def label_agreement(
     return (named == labels).double().mean().item()
 
 
+def binomial_error(share: float, n: int) -> float:
+    """Return the standard error of a share of n images."""
+    return math.sqrt(share * (1 - share) / n)
+
+
 def train_classifier(
     dataset: Dataset, settings: ClassifierSettings | None = None
 ) -> tuple[Classifier, Accuracy]:
@@ -196,8 +198,7 @@ def save_classifier(
         "data_sha256": dataset.sha256,
         "accuracy": asdict(accuracy),
     }
-    with atomic_path(path) as temporary:
-        save_file(classifier.state_dict(), temporary, {_METADATA: json.dumps(described)})
+    write_tensors(path, _METADATA, described, classifier.state_dict())
 
 
 def load_classifier(path: Path, dataset: Dataset) -> tuple[Classifier, Accuracy]:
@@ -210,16 +211,13 @@ def load_classifier(path: Path, dataset: Dataset) -> tuple[Classifier, Accuracy]
     """
     remedy = f"delete it if it exists and run `vaestudy classifier` on {dataset.name}"
     try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})[_METADATA])
-            names = file.keys()
-            tensors = {name: file.get_tensor(name) for name in names}
+        tensors, described = read_tensors(path, _METADATA)
         height, width = described["image_shape"]
         classifier = Classifier((height, width), described["n_classes"])
         classifier.load_state_dict(tensors)
     except FileNotFoundError:
         raise ClassifierError(f"{path} does not exist, expected a classifier; {remedy}") from None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ClassifierError(f"{path} is not a whole classifier ({error}); {remedy}") from None
     if described["data_sha256"] != dataset.sha256:
         raise ClassifierError(f"{path} was trained on other data than {dataset.name}; {remedy}")

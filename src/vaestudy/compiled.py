@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.evaluate import LogWeights, plain_log_weights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
-from vaestudy.pure import state_tensors
+from vaestudy.pure import fixed_tensors, state_tensors
 from vaestudy.train import (
     EpochFunction,
     Splits,
@@ -35,7 +35,7 @@ from vaestudy.train import (
     train_epoch,
     train_step,
 )
-from vaestudy.vae import VAE
+from vaestudy.vae import VAE, Architecture
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ _ANY_RUN = {
     "warmup": 0,
     "warmup_cycles": 1,
     "warmup_rise": 1.0,
+    "beta": 1.0,
     "epochs": 1,
     "learning_rate": 0.001,
     "lr_schedule": "constant",
@@ -67,12 +68,14 @@ _PLAIN_STEP: StepFunction = train_step
 def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> EpochFunction:
     """Return how a run passes over its training set: on a GPU by a graph, else step by step.
 
+    Data that are no 8-bit pixels are passed over step by step there too.
+
     Raises
     ------
     CompileError
         As :func:`choose_step`.
     """
-    if state.device.type != "cuda":
+    if state.device.type != "cuda" or not _are_pixels(data):
         return partial(train_epoch, step=choose_step(state, len(data.train), policy))
     pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
     fused = policy == "always" or (policy == "auto" and pays)
@@ -108,6 +111,10 @@ def choose_log_weights(
     if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
         return plain
     return _or_plain(lambda: compiled_log_weights(model, measure), plain, policy)
+
+
+def _are_pixels(data: Splits) -> bool:
+    return isinstance(data.train, Tensor) and data.train.dtype == torch.uint8
 
 
 def _planned_steps(state: TrainState, n_images: int) -> int:
@@ -156,13 +163,14 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     def run(
         state: TrainState,
         x: Float[Tensor, "M B D"],
-        eps: Float[Tensor, "M K B Z"],
+        eps: Float[Tensor, "M K B U"],
         beta: Float[Tensor, "M"],
     ) -> Float[Tensor, "S M"]:
         nonlocal step
         step += 1
-        corrections = torch.tensor(state.optimizer.corrections(step))
-        (metrics,) = library(*tensors, corrections, x, eps, beta)
+        rate = state.optimizer.learning_rate
+        corrections = torch.tensor(state.optimizer.corrections(step, rate))
+        (metrics,) = library(*tensors, corrections, x, eps, beta, *fixed_tensors(state))
         state.optimizer.count.fill_(step)
         return metrics
 
@@ -171,7 +179,9 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
 
 def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
     """Return what describes a state's step: the same for all runs that may share a library."""
-    run = RunConfig.model_validate({**state.runs[0].model_dump(), **_ANY_RUN})
+    # Whether there is weight decay is part of a step, how much of it is not.
+    decay = {"weight_decay": float(state.weight_decay is not None)}
+    run = RunConfig.model_validate({**state.runs[0].model_dump(), **_ANY_RUN, **decay})
     return {
         "kind": "step",
         "run": run.model_dump(mode="json"),
@@ -193,7 +203,7 @@ def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
     """
     request = {
         "kind": "weights",
-        "architecture": asdict(model.architecture),
+        "architecture": TypeAdapter(Architecture).dump_python(model.architecture, mode="json"),
         "members": model.members,
         "measure": measure,
         "samples": SAMPLES_AT_ONCE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,8 +17,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
-from vaestudy.examination import Examination
+from vaestudy.deeper import text_of
+from vaestudy.examination import Candidate, Examination
+from vaestudy.own_data import OwnData, name_own_data
 from vaestudy.parameters import (
+    OWN_PREFIX,
     ModelParameters,
     NonNegativeInt,
     PositiveFloat,
@@ -42,8 +46,15 @@ __all__ = [
 ]
 
 
+#: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
+#: command, whose length systems limit.
+STACKED_SEEDS = 2
 #: Whether training steps are compiled.
 CompilePolicy = Literal["auto", "always", "never"]
+
+
+#: Chapters of a study of the user's own data, without their numbers.
+_CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
 
 
 class Experiment(Strict):
@@ -57,6 +68,11 @@ class Experiment(Strict):
         default_factory=dict,
         description="Factor: its levels. A level that is a mapping sets several parameters "
         "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
+    )
+    principal_components: bool = Field(
+        False,
+        description="Whether its models' reconstructions are held against as many principal "
+        "components.",
     )
     gradients: bool = Field(
         False,
@@ -108,6 +124,10 @@ class StudyConfig(Strict):
     base: ModelParameters = Field(
         default_factory=ModelParameters, description="The model from which experiments depart."
     )
+    own_data: dict[str, OwnData] = Field(
+        default_factory=dict,
+        description="Written when a configuration is read: what `dataset: {path: …}` stands for.",
+    )
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] = Field(
         description="One replicate of every combination each."
     )
@@ -130,14 +150,62 @@ class StudyConfig(Strict):
     report: Report = Field(default_factory=Report)
 
     @model_validator(mode="after")
+    def _base_has_one_latent_space(self) -> Self:
+        if self.base.deeper:
+            raise ValueError(
+                f"base.deeper is {text_of(self.base.deeper)}: chapters and slower measurements "
+                "take the base model to have one stochastic layer; set deeper in an experiment"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _distinct_seeds(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {self.seeds} repeat: each replicate needs its own seed")
         return self
 
+    @model_validator(mode="after")
+    def _classes_are_judged_where_there_are_some(self) -> Self:
+        if self.evaluation.quality is not None and self.of_own_data:
+            raise ValueError(
+                "evaluation.quality is set but base.dataset is your own: samples are judged by a "
+                "classifier of labelled digits; leave quality out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _measured_experiments_exist(self) -> Self:
+        for name in type(self.evaluation).model_fields:
+            chosen = getattr(self.evaluation, name)
+            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
+            if unknown:
+                raise ValueError(
+                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
+                    f"names of experiments: {', '.join(self.experiments)}"
+                )
+        return self
+
+    @property
+    def of_own_data(self) -> bool:
+        """Whether the base model's data are the user's own."""
+        return self.base.dataset.startswith(OWN_PREFIX)
+
+    def has_chapter(self, stem: str) -> bool:
+        """Whether the report has a chapter, by its notebook's name.
+
+        A study of the user's own data has those that need neither digits nor the sources' models.
+        """
+        return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
+
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
-        return self.evaluation.of(run, self.base, self.seeds)
+        owners = self.experiments_of.get(run.run_id, ())
+        return self.evaluation.of(Candidate(run, self.base, self.seeds, owners))
+
+    @cached_property
+    def experiments_of(self) -> dict[str, tuple[str, ...]]:
+        """The experiments that have each run, by its id."""
+        return {run.config.run_id: run.experiments for run in expand_grid(self)}
 
     def log_steps_of(self, experiments: Sequence[str]) -> int:
         """Return how many first steps are logged of a run of these experiments."""
@@ -159,7 +227,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs trained together in one job: they differ in seed and warm-up alone."""
+    """Runs trained together in one job: they share a group key."""
 
     group_id: str
     runs: tuple[RunConfig, ...]
@@ -188,7 +256,7 @@ def parse_config(values: Any, source: str = "configuration") -> StudyConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{source} holds {type(values).__name__}, expected a mapping of keys")
     try:
-        config = StudyConfig.model_validate(values)
+        config = StudyConfig.model_validate(name_own_data(values, source))
     except ValidationError as error:
         raise ConfigError(explain(error, StudyConfig, source)) from None
     expand_grid(config, source)
@@ -245,14 +313,16 @@ def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
 
     A run's chunk depends on the run alone (its group key, warm-up and ``seed // max_members``), so
     that a new run joins or opens a group and never moves another; with ``max_members = 1`` a group
-    is a run and bears its id.
+    is a run and bears its id. Stacked runs are chunks of ``STACKED_SEEDS`` seeds, whatever
+    ``max_members``.
     """
-    if max_members == 1:
-        return [Group(run.run_id, (run,)) for run in runs]
-    chunks: dict[tuple[str, int, int], list[RunConfig]] = {}
+    groups: dict[str, list[RunConfig]] = {}
     for run in runs:
-        chunks.setdefault((run.group_key, run.warmup, run.seed // max_members), []).append(run)
-    return [
-        Group(f"{members[0].combination_id}-m{max_members}-g{chunk}", tuple(members))
-        for (_, _, chunk), members in chunks.items()
-    ]
+        if run.is_stacked:
+            name = f"{run.stack_id}-g{run.seed // STACKED_SEEDS}"
+        elif max_members == 1:
+            name = run.run_id
+        else:
+            name = f"{run.combination_id}-m{max_members}-g{run.seed // max_members}"
+        groups.setdefault(name, []).append(run)
+    return [Group(name, tuple(members)) for name, members in groups.items()]

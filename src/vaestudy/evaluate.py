@@ -11,20 +11,21 @@ method's, :math:`\mathrm{sd}(w)/(\sqrt S\,\bar w)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob
-from vaestudy.likelihoods import Likelihood
+from vaestudy.likelihoods import Bernoulli, Beta, ContinuousBernoulli, Likelihood
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, standard_normal_log_prob
+from vaestudy.vae import VAE
 
 #: log w [M, S, B] of x [M, B, D] at z = mu + sigma eps, from mu and logvar [M, B, Z] and eps
-#: [M, S, B, Z].
+#: [M, S, B, U], U the width of all stochastic layers.
 LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 #: Decoder rows at a time: 500 rows of 784 floats (1.5 MB) stay near the core.
@@ -32,7 +33,8 @@ CHUNK_ROWS = 500
 
 #: What log p(x|z) may be measured with: the likelihood's own; the likelihood restricted to {0, 1}
 #: and normalised there; a Bernoulli whose mean is the likelihood's; a continuous Bernoulli with the
-#: logits of a Bernoulli, which makes a density of what that gives to grey values.
+#: logits of a Bernoulli, which makes a density of what that gives to grey values; and that density,
+#: or the likelihood's own, at values clipped as the Beta's are, where none can win without bound.
 MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
     "nll": lambda likelihood, x, params: likelihood.log_prob(x, params),
     "nll_restricted": lambda likelihood, x, params: bernoulli_log_prob(
@@ -42,7 +44,14 @@ MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
     "nll_continuous": lambda likelihood, x, params: continuous_bernoulli_log_prob(
         x, likelihood.binary_logits(params)
     ),
+    "nll_clipped": lambda likelihood, x, params: _as_density(likelihood).log_prob(
+        Beta.clip(x), params
+    ),
 }
+
+
+def _as_density(likelihood: Likelihood) -> Likelihood:
+    return ContinuousBernoulli() if isinstance(likelihood, Bernoulli) else likelihood
 
 
 @dataclass(frozen=True)
@@ -127,22 +136,17 @@ def estimate_log_px(
         raise ValueError(f"n_samples is {n_samples}; expected at least 1")
     log_weights = log_weights or plain_log_weights(model)
     per_datum = min(n_samples, chunk_rows)
-    # Two results written in place: small tensors kept between the chunks' large ones would leave
-    # holes of a chunk's size in the heap, gigabytes over 10,000 data.
+    # Written in place: two small tensors kept a chunk, between the large ones that it frees, leave
+    # holes in the heap that the next chunk may not fit: some processes grew by 1.5 MB a datum.
     shape = (len(generators), len(x))
     log_px, errors = (torch.empty(shape, dtype=torch.float64, device=x.device) for _ in range(2))
-    chunks = x.split(max(1, chunk_rows // per_datum))
-    for chunk, value, error in zip(chunks, *_columns((log_px, errors), chunks), strict=True):
-        found = _estimate_chunk(model, chunk, n_samples, per_datum, generators, log_weights)
-        value.copy_(found[0])
-        error.copy_(found[1])
+    at_once = max(1, chunk_rows // per_datum)
+    for start in range(0, len(x), at_once):
+        rows = slice(start, start + at_once)
+        log_px[:, rows], errors[:, rows] = _estimate_chunk(
+            model, x[rows], n_samples, per_datum, generators, log_weights
+        )
     return LogPxEstimate(log_px, errors)
-
-
-def _columns(tables: Sequence[Tensor], chunks: Sequence[Tensor]) -> Iterator[Sequence[Tensor]]:
-    """Yield, for each [M, N] table, its views of the chunks' data."""
-    sizes = [len(chunk) for chunk in chunks]
-    return (table.split(sizes, dim=1) for table in tables)
 
 
 def _estimate_chunk(
@@ -159,7 +163,7 @@ def _estimate_chunk(
     weights = _StreamingWeights()
     for start in range(0, n_samples, at_once):
         count = min(at_once, n_samples - start)
-        eps = normal(generators, (count, x.shape[0], mu.shape[-1]), x.device)
+        eps = normal(generators, (count, x.shape[0], model.architecture.n_latent), x.device)
         weights.add(log_weights(batch, mu, logvar, eps))
     return weights.estimate(n_samples)
 
@@ -174,13 +178,11 @@ def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     measure
         A name in ``MEASURES``.
     """
-    log_prob = MEASURES[measure]
+    log_prob = partial(MEASURES[measure], model.likelihood)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-        z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
-        log_qz_x = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1).unsqueeze(1)
-        log_px_z = log_prob(model.likelihood, x.unsqueeze(1), model.decode(z))
-        return log_px_z + standard_normal_log_prob(z) - log_qz_x
+        terms = model.encoded_terms(x, mu, logvar, eps, log_prob)
+        return terms.log_px_z + terms.log_pz - terms.log_qz_x
 
     return log_weights
 
@@ -194,22 +196,32 @@ def active_units(activity: Float[Tensor, "*batch Z"], threshold: float) -> Int64
 def reconstruction_squared_error(
     model: VAE, x: Float[Tensor, "N D"], chunk_rows: int = CHUNK_ROWS
 ) -> Float[Tensor, "M"]:
-    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum."""
+    """Return the mean over data of ‖x − E[x | z = mu(x)]‖², in squared pixels a datum.
+
+    With labels in ``x``, code and reconstruction are of the image given its label.
+    """
     total = torch.zeros(model.members, dtype=torch.float64, device=x.device)
     for chunk in x.split(chunk_rows):
         batch = chunk.expand(model.members, *chunk.shape)
-        mean = model.likelihood.mean(model.decode(model.encode(batch)[0]))
-        total += (batch - mean).square().sum((1, 2), dtype=torch.float64)
+        pixels, condition = model.split(batch)
+        mean = model.likelihood.mean(model.decode(model.encode(batch)[0], condition))
+        total += (pixels - mean).square().sum((1, 2), dtype=torch.float64)
     return total / len(x)
 
 
 def check_evaluating(model: VAE) -> None:
-    """Refuse a model in training mode: batch normalization would use, and move, its statistics.
+    """Refuse a model that estimators of one latent space of prior N(0, I) cannot take.
 
     Raises
     ------
     ValueError
-        If it is.
+        If it is in training mode, where batch normalization would use, and move, its statistics; or
+        has several stochastic layers, of which N(0, I) is the prior of the last alone.
     """
     if model.training:
         raise ValueError("the model is in training mode; expected a trained one: call model.eval()")
+    if model.deeper:
+        raise ValueError(
+            f"the model has {1 + len(model.deeper)} stochastic layers; this estimator expects 1, "
+            "with prior N(0, I); estimate_log_px and layer_activities take any number"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,7 +18,7 @@ from vaestudy.parameters import (
 
 _OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
 #: Measured are models of the base model's data and kind: these parameters are never free.
-_NEVER_FREE = {"dataset"}
+_NEVER_FREE = {"dataset", "binarization", "deeper", "labels"}
 #: Parameters in which a run may differ from the base model and still be one of the combinations.
 FREE: dict[str, frozenset[str]] = {
     "objectives": frozenset(_OBJECTIVE),
@@ -26,27 +27,57 @@ FREE: dict[str, frozenset[str]] = {
 }
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A run, and what decides whether it is chosen.
+
+    Parameters
+    ----------
+    run
+        Its parameters.
+    base, seeds
+        The study's base model and seeds.
+    experiments
+        Names of the experiments that have it.
+    """
+
+    run: RunConfig
+    base: ModelParameters
+    seeds: list[int]
+    experiments: tuple[str, ...] = ()
+
+
 class Chosen(Strict):
     """Of which runs a measurement is taken."""
 
-    combinations: Literal["objectives", "families", "all"] = Field(
+    combinations: Literal["objectives", "families", "all", "none"] = Field(
         "all",
         description="objectives: those that equal the base model but for objective and k; "
-        "families: but for batch_norm and warm-up too; all: every model of the same data.",
+        "families: but for batch_norm and warm-up too; all: every model of the same data; none: "
+        "only those of `experiments`.",
+    )
+    experiments: list[str] = Field(
+        default_factory=list,
+        description="Experiments whose models are measured besides, whatever their data.",
     )
     n_seeds: PositiveInt | None = Field(
         None, description="Of each combination the first so many of `seeds`; all if left out."
     )
 
-    def includes(self, run: RunConfig, base: ModelParameters, seeds: list[int]) -> bool:
+    def includes(self, candidate: Candidate) -> bool:
         """Whether the run is among those chosen."""
+        if candidate.run.seed not in candidate.seeds[: self.n_seeds]:
+            return False
+        if set(self.experiments) & set(candidate.experiments):
+            return True
+        if self.combinations == "none":
+            return False
         free = FREE[self.combinations]
-        same = all(
-            getattr(run, name) == getattr(base, name)
+        return all(
+            getattr(candidate.run, name) == getattr(candidate.base, name)
             for name in ModelParameters.model_fields
             if name not in free
         )
-        return same and run.seed in seeds[: self.n_seeds]
 
 
 class AnnealedSampling(Chosen):
@@ -83,6 +114,20 @@ class Quality(Chosen):
     n_samples: PositiveInt = Field(5000, ge=2, description="Samples from the prior.")
 
 
+class Conditional(Strict):
+    """Samples of classes that were asked for, of every model that is told classes."""
+
+    n_samples: PositiveInt = Field(5000, ge=10, description="Samples; the classes take turns.")
+
+
+class Missing(Chosen):
+    """The bottom half of an image, inferred from its top half."""
+
+    combinations: Literal["objectives", "families", "all", "none"] = "none"
+    n_images: PositiveInt = Field(100, description="The first so many test images.")
+    n_samples: PositiveInt = Field(1000, ge=2, description="Samples of z an image and method.")
+
+
 class Examination(Strict):
     """The slower measurements of a run; one that is left out is not taken."""
 
@@ -97,6 +142,15 @@ class Examination(Strict):
     )
     quality: Quality | None = Field(
         None, description="Samples and reconstructions, judged by a classifier; fast."
+    )
+    conditional: Conditional | None = Field(
+        None,
+        description="How often samples show the class that was asked for, as a classifier names "
+        "them; of every model that is told classes. Fast.",
+    )
+
+    missing: Missing | None = Field(
+        None, description="The bottom half of an image inferred from its top half; some seconds."
     )
 
     @model_validator(mode="after")
@@ -115,16 +169,18 @@ class Examination(Strict):
             )
         return self
 
-    def of(self, run: RunConfig, base: ModelParameters, seeds: list[int]) -> Examination | None:
+    def of(self, candidate: Candidate) -> Examination | None:
         """Return what this run is examined for, or None if for nothing."""
 
         def wanted(chosen: Chosen | None) -> bool:
-            return chosen is not None and chosen.includes(run, base, seeds)
+            return chosen is not None and chosen.includes(candidate)
 
         kept = {
             "ais": self.ais if wanted(self.ais) else None,
             "gaps": self.gaps if wanted(self.ais) else None,
             "information": self.information if wanted(self.information) else None,
             "quality": self.quality if wanted(self.quality) else None,
+            "conditional": self.conditional if candidate.run.labels != "none" else None,
+            "missing": self.missing if wanted(self.missing) else None,
         }
         return Examination.model_validate(kept) if any(kept.values()) else None

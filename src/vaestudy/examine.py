@@ -5,7 +5,11 @@ same images ``is_nll``, the plain importance-sampled one; ``ais_effective_chains
 ``ais_acceptance``; on simulated images ``bdmc_gap``, upper bound − lower. Gaps: the
 ``approximation_gap`` and ``amortization_gap``. Information: ``mutual_information``,
 ``marginal_kl``, ``effective_dimensions`` and ``participation_ratio``. Quality: see
-:func:`vaestudy.quality.measure_quality`.
+:func:`vaestudy.quality.measure_quality`. Of models that are told classes,
+``conditional_accuracy`` of samples (``_of_means`` too).
+:func:`vaestudy.quality.measure_quality`. Missing: ``nll_of_bottom_variational``, ``_importance``
+and ``_prior``, of the bottom half given the top, by each method of :mod:`vaestudy.inference`, and
+``importance_effective_samples``.
 """
 
 from __future__ import annotations
@@ -23,12 +27,21 @@ from torch import Tensor
 from vaestudy.ais import AISEstimate, estimate_log_px_ais
 from vaestudy.annealing import AnnealingSettings
 from vaestudy.bdmc import bidirectional_bounds
-from vaestudy.classifier import ClassifierError, load_classifier
+from vaestudy.classifier import Classifier, ClassifierError, binomial_error, load_classifier
 from vaestudy.config import RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import estimate_log_px
-from vaestudy.examination import AnnealedSampling, Examination, Gaps, Information, Quality
+from vaestudy.examination import (
+    AnnealedSampling,
+    Conditional,
+    Examination,
+    Gaps,
+    Information,
+    Missing,
+    Quality,
+)
 from vaestudy.gaps import PerDatum, inference_gaps
+from vaestudy.inference import METHODS, infer_missing, missing_log_prob, top_half
 from vaestudy.information import (
     effective_rank,
     encode_all,
@@ -36,6 +49,7 @@ from vaestudy.information import (
     participation_ratio,
 )
 from vaestudy.jobs import RunFiles, read_record, test_pixels
+from vaestudy.label_measures import conditional_accuracy
 from vaestudy.measure import COLUMNS, Row, load_run, rows_table
 from vaestudy.posteriors import FitSettings
 from vaestudy.quality import Judge, make_judge, measure_quality
@@ -139,11 +153,45 @@ def inform(
     ]
 
 
+def infer_halves(
+    model: VAE,
+    run: RunConfig,
+    test: Float[Tensor, "T D"],
+    image_shape: tuple[int, int],
+    settings: Missing,
+) -> list[Row]:
+    """Return the rows of the bottom halves' NLL given the top halves, by every method."""
+    images, n_samples = test[: settings.n_images], settings.n_samples
+    observed, n = top_half(image_shape).to(test.device), len(images)
+    rows: list[Row] = []
+    for method in METHODS:
+        (generator,) = _generators(run, f"missing-{method}", test.device)
+        found = infer_missing(
+            model, images, observed, generator, method=method, n_samples=n_samples
+        )
+        log_p = missing_log_prob(model, images, observed, found)
+        rows.append((f"nll_of_bottom_{method}", -log_p.mean().item(), None, n_samples, n))
+        if method == "importance":
+            effective = found.effective_samples.mean().item()
+            rows.append(("importance_effective_samples", effective, None, n_samples, n))
+    return rows
+
+
 def judge_samples(model: VAE, run: RunConfig, judge: Judge, settings: Quality) -> list[Row]:
     """Return the rows of sample quality."""
     (generator,) = _generators(run, "samples", judge.test.device)
     found = measure_quality(judge, model, settings.n_samples, generator)
     return [(name, m.value, m.standard_error, None, m.n) for name, m in found.items()]
+
+
+def ask_for_classes(
+    model: VAE, run: RunConfig, classifier: Classifier, settings: Conditional
+) -> list[Row]:
+    """Return the rows of how often samples show the class that was asked for."""
+    (generator,) = _generators(run, "conditional", next(model.parameters()).device)
+    found = conditional_accuracy(classifier, model, settings.n_samples, generator)
+    n = settings.n_samples
+    return [(name, value, binomial_error(value, n), None, n) for name, value in found.items()]
 
 
 def examine_run(
@@ -153,13 +201,15 @@ def examine_run(
     examination: Examination,
     n_samples: int,
     judge: Judge | None = None,
+    classifier: Classifier | None = None,
+    image_shape: tuple[int, int] = (28, 28),
 ) -> pd.DataFrame:
     """Return the rows, columns ``measure.COLUMNS``, of all that ``examination`` asks for.
 
     Raises
     ------
     ValueError
-        If it asks for sample quality and there is no judge.
+        If it asks for sample quality and there is no judge, or for classes and no classifier.
     """
     rows: list[Row] = []
     if examination.ais is not None:
@@ -173,6 +223,12 @@ def examine_run(
         if judge is None:
             raise ValueError("judge is None, but quality is asked for; give one of make_judge")
         rows += judge_samples(model, run, judge, examination.quality)
+    if examination.conditional is not None:
+        if classifier is None:
+            raise ValueError("classifier is None, but classes are asked for; give a trained one")
+        rows += ask_for_classes(model, run, classifier, examination.conditional)
+    if examination.missing is not None:
+        rows += infer_halves(model, run, test, image_shape, examination.missing)
     return rows_table(run, rows)
 
 
@@ -212,14 +268,17 @@ def examine_group(
     """
 
     @cache
-    def judge(binarization: str, n: int) -> Judge:
+    def classifying() -> Classifier:
         if classifier is None:
             raise ClassifierError(
-                "quality is asked for, but there is no classifier; give --classifier a file that "
-                "`vaestudy classifier` made"
+                "quality or classes are asked for, but there is no classifier; give --classifier "
+                "a file that `vaestudy classifier` made"
             )
-        judging, _ = load_classifier(classifier, dataset)
-        return make_judge(judging, dataset, binarization, n, device)
+        return load_classifier(classifier, dataset)[0].to(device)
+
+    @cache
+    def judge(binarization: str, n: int) -> Judge:
+        return make_judge(classifying(), dataset, binarization, n, device)
 
     tables = []
     for run in runs:
@@ -230,7 +289,9 @@ def examine_group(
         test = test_pixels(dataset, run.binarization).to(device)
         judging = judge(run.binarization, wanted.quality.n_samples) if wanted.quality else None
         model = load_run(files, run, device)
-        tables.append(examine_run(model, run, test, wanted, n_samples, judging))
+        naming = classifying() if wanted.conditional else None
+        shape = dataset.image_shape
+        tables.append(examine_run(model, run, test, wanted, n_samples, judging, naming, shape))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return _join(tables)
 

@@ -36,11 +36,15 @@ class GradientSNR:
     n_draws
         Gradients that it was estimated from: of noise alone R draws make out a ratio of
         :math:`\sqrt{2 / \pi R}`.
+    encoder_variance, decoder_variance
+        Sums over the parameters of either of their estimates' variances.
     """
 
     encoder: Float[Tensor, "M"]
     decoder: Float[Tensor, "M"]
     n_draws: int
+    encoder_variance: Float[Tensor, "M"]
+    decoder_variance: Float[Tensor, "M"]
 
 
 def gradient_snr(
@@ -81,16 +85,11 @@ def gradient_snr(
         raise ValueError(f"n_draws is {n_draws}; expected at least 2: a deviation needs as many")
     names = [name for name, _ in model.named_parameters()]
     mean, squares = _moments(_draw(model, x, objective, generators, k, beta, n_draws))
-    ratios = [
-        (m.abs() / (s / (n_draws - 1)).sqrt()).flatten(1)
-        for m, s in zip(mean, squares, strict=True)
-    ]
-    parts = [name.partition(".")[0] in _ENCODER for name in names]
-    encoder, decoder = (
-        torch.cat([r for r, part in zip(ratios, parts, strict=True) if part == wanted], 1)
-        for wanted in (True, False)
-    )
-    return GradientSNR(_finite_mean(encoder), _finite_mean(decoder), n_draws)
+    variances = [s / (n_draws - 1) for s in squares]
+    ratios = [(m.abs() / v.sqrt()).flatten(1) for m, v in zip(mean, variances, strict=True)]
+    encoder, decoder = _parts(names, ratios)
+    total = (part.sum(1) for part in _parts(names, [v.flatten(1) for v in variances]))
+    return GradientSNR(_finite_mean(encoder), _finite_mean(decoder), n_draws, *total)
 
 
 def _draw(
@@ -105,7 +104,7 @@ def _draw(
     """Yield gradients of the batch's mean bound, one tensor [M, ..] a parameter."""
     batch, parameters = x.expand(model.members, *x.shape), tuple(model.parameters())
     weights = torch.full((model.members,), beta, dtype=x.dtype, device=x.device)
-    shape = (k, len(x), model.architecture.n_z)
+    shape = (k, len(x), model.architecture.n_latent)
     for _ in range(n_draws):
         eps = normal(generators, shape, x.device).to(x.dtype)
         value = objective(model(batch, eps), weights).mean(1).sum()
@@ -122,6 +121,16 @@ def _moments(draws: Iterator[list[Tensor]]) -> tuple[list[Tensor], list[Tensor]]
             m += before / count
             s += before * (gradient - m)
     return mean, squares
+
+
+def _parts(names: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the encoder's values and the decoder's, [M, P] each, of one tensor a parameter."""
+    of_encoder = [name.partition(".")[0] in _ENCODER for name in names]
+    encoder, decoder = (
+        torch.cat([v for v, part in zip(values, of_encoder, strict=True) if part == wanted], 1)
+        for wanted in (True, False)
+    )
+    return encoder, decoder
 
 
 def _finite_mean(ratios: Float[Tensor, "M P"]) -> Float[Tensor, "M"]:

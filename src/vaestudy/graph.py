@@ -3,8 +3,8 @@ r"""An epoch on a GPU: every step is the replay of one CUDA graph over all M mem
 The data lie in device memory as 8-bit pixels. Noise is drawn on the device for a block of steps at
 a time, each member's from its own generator: whole matrices of random bytes and normal numbers, two
 kernels a member and block, instead of several a member and step. The graph then holds all of a
-step: gather the batch, binarize it, forward, gradient, Adam, metrics, and count. Nothing is copied
-to the host but the epoch's means.
+step: gather the batch, binarize it, forward, gradient, optimiser, metrics, and count. Nothing is
+copied to the host but the epoch's means.
 
     P(byte r < pixel v) = v / 255 for r uniform on 0..254, as in :mod:`vaestudy.binarization`.
 
@@ -22,7 +22,7 @@ from torch import Tensor
 from vaestudy.binarization import as_float
 from vaestudy.history import SCALARS
 from vaestudy.objectives import beta_schedule
-from vaestudy.pure import pure_step, state_tensors
+from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG
 from vaestudy.train import Splits, TrainState
@@ -63,6 +63,7 @@ class BlockedEpoch:
             )
         run, device, members = state.runs[0], state.device, len(state.runs)
         self.state, self.pixels, self.run = state, data.train, run
+        self.n_latent = state.model.architecture.n_latent
         n, n_features = data.train.shape
         self.batch_size = min(run.batch_size, n)
         self.steps_an_epoch = n // self.batch_size
@@ -70,7 +71,7 @@ class BlockedEpoch:
         images = self.steps * self.batch_size
         self.rows = torch.zeros(members, images, dtype=torch.int64, device=device)
         self.bytes = torch.zeros(members, images, n_features, dtype=torch.uint8, device=device)
-        noise = (members, self.steps, run.k, self.batch_size, run.n_z)
+        noise = (members, self.steps, run.k, self.batch_size, self.n_latent)
         dtype = state.model.output.weight.dtype
         self.eps = torch.zeros(noise, dtype=dtype, device=device)
         self.beta = torch.zeros(members, dtype=dtype, device=device)
@@ -104,7 +105,7 @@ class BlockedEpoch:
 
     def _steps_a_block(self, n_features: int) -> int:
         a_step = len(self.state.runs) * self.batch_size
-        a_step *= n_features + 8 + 4 * self.run.k * self.run.n_z
+        a_step *= n_features + 8 + 4 * self.run.k * self.n_latent
         return max(1, min(self.steps_an_epoch, BLOCK_BYTES // a_step))
 
     def _fill(
@@ -135,13 +136,12 @@ class BlockedEpoch:
         else:
             x = as_float(pixels, self.run.binarization).to(self.eps.dtype)
         eps = self.eps.index_select(1, self.position.view(1)).squeeze(1)
-        adam = self.state.optimizer
-        adam.count += 1
-        count = adam.count.double()
-        step_size = self.rate / (1 - adam.beta1**count)
-        root_scale = (1 - adam.beta2**count).rsqrt()
-        corrections = torch.stack([step_size, root_scale]).to(eps.dtype)
-        metrics = self.step(*state_tensors(self.state), corrections, x, eps, self.beta)
+        optimizer = self.state.optimizer
+        optimizer.count += 1
+        found = optimizer.corrections(optimizer.count.double(), self.rate)
+        corrections = torch.stack(found).to(eps.dtype)
+        inputs = (*state_tensors(self.state), corrections, x, eps, self.beta)
+        metrics = self.step(*inputs, *fixed_tensors(self.state))
         self.totals += metrics
         if self.state.step_log is not None:
             self.metrics.copy_(metrics)

@@ -6,7 +6,7 @@ activity A_u = Var_x(E_q[z_u | x]) (Burda et al. 2016) and mean KL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaestudy.config import RunConfig
-from vaestudy.objectives import make_objective
+from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import MemberRNG, normal
-from vaestudy.vae import VAE, LatentTerms, kl_per_unit
+from vaestudy.semisupervised import LabelTerms
+from vaestudy.vae import VAE, LatentTerms
 
-#: objective: what is ascended, at its beta; bound: the same at beta = 1; elbo: the evidence lower
-#: bound whatever the objective; reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
+#: objective: what is ascended, at its beta; bound: the same at beta = 1 (with NO_BOUNDS it is none,
+#: and left out of the tables); elbo: the evidence lower bound whatever the objective;
+#: reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
 SCALARS = ("objective", "bound", "elbo", "reconstruction", "kl", "beta")
 UNITS = ("activity", "kl")
 
@@ -43,10 +45,10 @@ def latent_activity(mu: Float[Tensor, "M N Z"]) -> Float[Tensor, "M Z"]:
 
 @torch.no_grad()
 def batch_metrics(
-    terms: LatentTerms,
+    terms: LatentTerms | LabelTerms,
     value: Float[Tensor, "M B"],
     beta: Float[Tensor, "M"],
-    objective: Callable[[LatentTerms, Tensor], Tensor],
+    objective: Objective,
 ) -> Float[Tensor, "S M"]:
     """Return the batch means of ``SCALARS``; ``value`` is the objective at ``beta``."""
     reconstruction = terms.log_px_z.mean((1, 2))
@@ -69,15 +71,16 @@ def evaluate_epoch(
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
     codes: list[tuple[Tensor, Tensor]] = []
+    n_noise = model.architecture.n_latent
     model.eval()
     for chunk in test.split(max(1, _ROWS // run.k)):
         x = chunk.expand(len(runs), *chunk.shape)
-        terms = model(x, normal(noise, (run.k, len(chunk), run.n_z), device))
+        terms = model(x, normal(noise, (run.k, len(chunk), n_noise), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-        codes.append((terms.mu, terms.logvar))
-    mu, logvar = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
-    kl = kl_per_unit(mu, logvar).mean(1, dtype=torch.float64)
-    return totals / len(test), torch.stack([latent_activity(mu), kl])
+        codes.append((terms.means, terms.kl_per_unit))
+    means, kl = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
+    kl_means = kl.mean(1, dtype=torch.float64)
+    return totals / len(test), torch.stack([latent_activity(means), kl_means])
 
 
 @dataclass

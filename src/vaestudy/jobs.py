@@ -26,7 +26,9 @@ from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_json, write_parquet
+from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.rng import stream_seed
 from vaestudy.steplog import StepLog
 from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
@@ -109,16 +111,27 @@ def read_record(files: RunFiles) -> dict[str, Any]:
 
 def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
     """Return the pixels to train on and the fixed test pixels, on ``device``."""
-    train_pixels = dataset.train
-    if binarization in ("static", "threshold"):
-        train_pixels = fixed_binarization(train_pixels, binarization, TRAIN_BINARIZATION_SEED)
-    return Splits(train_pixels.to(device), test_pixels(dataset, binarization).to(device))
+    rows = dataset.train
+    if binarization in ("static", "threshold") and dataset.is_grey:
+        rows = fixed_binarization(rows, binarization, TRAIN_BINARIZATION_SEED)
+    return Splits(rows.to(device), test_pixels(dataset, binarization).to(device))
 
 
 def test_pixels(dataset: Dataset, binarization: str) -> torch.Tensor:
     """Return the test set as every run of this binarization sees it, [T, D] floats."""
-    fixed = fixed_binarization(dataset.test, binarization, TEST_BINARIZATION_SEED)
-    return as_float(fixed, binarization)
+    return _fixed(dataset.test, binarization, TEST_BINARIZATION_SEED)
+
+
+def train_pixels(dataset: Dataset, binarization: str, n: int | None = None) -> torch.Tensor:
+    """Return the first n training rows, binarized once, the same for every run: [n, D] floats."""
+    return _fixed(dataset.train[:n], binarization, TRAIN_BINARIZATION_SEED)
+
+
+def _fixed(rows: torch.Tensor, binarization: str, seed: int) -> torch.Tensor:
+    # Data that are floats already have nothing to be drawn.
+    if rows.is_floating_point():
+        return rows
+    return as_float(fixed_binarization(rows, binarization, seed), binarization)
 
 
 def train_group(
@@ -142,7 +155,8 @@ def train_group(
     files = {run: RunFiles(runs_dir / run.run_id) for run in runs}
     with _locked([f.directory for f in files.values()]):
         for part in _partition(runs, files, dataset, device, log_steps):
-            splits = load_splits(dataset, part[0].binarization, device)
+            pixels = load_splits(dataset, part[0].binarization, device)
+            splits = with_labels(pixels, dataset, part[0])
             state = _resume_or_start(part, files, dataset, device, log_steps)
             with (
                 out_of_memory_told(len(part), part[0].combination_id),
@@ -175,7 +189,8 @@ def _partition(
     """Split the unfinished runs by the epoch they stand at: each part trains together.
 
     On the CPU every run trains alone. Its results must not depend on its job's other runs, and
-    there the last bits of a product depend on where in memory a member's matrix starts.
+    there the last bits of a product depend on where in memory a member's matrix starts. Stacked
+    runs, of which that is known, are the exception: their results hold to rounding.
     """
     parts: dict[int, list[RunConfig]] = {}
     for run in runs:
@@ -186,7 +201,9 @@ def _partition(
         epoch = checkpoint.saved_epoch(path, run, dataset.sha256, log_steps) or 0
         parts.setdefault(epoch, []).append(run)
     together = [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
-    return [(run,) for part in together for run in part] if device.type == "cpu" else together
+    if device.type == "cpu" and not runs[0].is_stacked:
+        return [(run,) for part in together for run in part]
+    return together
 
 
 def _resume_or_start(
@@ -252,7 +269,9 @@ def _write_results(
     for member, run in enumerate(state.runs):
         out = files[run]
         checkpoint.save_model(state.model, member, run, out.model)
-        write_parquet(out.history, state.history.scalars_frame(member, run.run_id))
+        scalars = state.history.scalars_frame(member, run.run_id)
+        keep = (scalars["metric"] != "bound") | (run.objective not in NO_BOUNDS)
+        write_parquet(out.history, scalars[keep].reset_index(drop=True))
         write_parquet(out.units, state.history.units_frame(member, run.run_id))
         if state.step_log is not None:
             write_parquet(out.steps, state.step_log.frame(member, run.run_id))

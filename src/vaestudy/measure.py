@@ -4,11 +4,27 @@ Nats per datum unless the name says otherwise. ``nll`` is the model's own −log
 Bernoulli models, a density for the others, so they do not compare. On binary pixels these do:
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
-a density of a Bernoulli model, with its logits as a continuous Bernoulli's.
+a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
+every family's density at pixels kept half a grey level away from 0 and 1.
+
+``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions.
+
+``active_units`` counts the units of all stochastic layers; where there are deeper ones,
+``active_units_1``, ``active_units_2``, ... those of each.
+
+Of models that are told classes (:mod:`vaestudy.label_measures`), ``nll_given_label`` is −log p(x|y)
+and ``squared_error`` of the image given its label; ``nll`` is −log p(x) where the model has one;
+``label_accuracy`` is q(y|x)'s where it infers them.
 
 ``gradient_snr_encoder`` and ``gradient_snr_decoder`` are the signal-to-noise ratios of the
 objective's gradient (``gradients``) on the first images of the training set, binarized once: the
-same pixels for all. Of codes in a plane also what that knows of the images (``plane``).
+same pixels for all. ``gradient_variance_encoder`` and ``_decoder`` are the sums of its variances;
+of ELBO models with the ``sampled_`` ones, of the estimator that samples the KL, at the same
+parameters. ``pca_squared_error`` is what n_z principal components leave, ``mean_squared_error``
+what the mean alone does.
+
+Models of points in the plane are further described by :mod:`vaestudy.plane`,
+planes of codes of images by :mod:`vaestudy.latent_plane`.
 """
 
 from __future__ import annotations
@@ -19,12 +35,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.checkpoint import CheckpointError, load_model
+from vaestudy.classifier import binomial_error
 from vaestudy.compiled import choose_log_weights
+from vaestudy.components import linear_errors
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import (
@@ -32,17 +49,24 @@ from vaestudy.evaluate import (
     estimate_log_px,
     reconstruction_squared_error,
 )
-from vaestudy.gradients import gradient_snr
+from vaestudy.gradients import GradientSNR, gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
+from vaestudy.information import encode_all
 from vaestudy.jobs import (
-    TRAIN_BINARIZATION_SEED,
     RunFiles,
     read_record,
     stream_generators,
     test_pixels,
+    train_pixels,
 )
-from vaestudy.objectives import make_objective
-from vaestudy.plane import plane_metrics
+from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
+from vaestudy.labels import tested_rows
+from vaestudy.latent_plane import plane_metrics
+from vaestudy.layer_activity import layer_activities
+from vaestudy.objectives import NO_BOUNDS, make_objective
+from vaestudy.parameters import PLANE
+from vaestudy.plane import describe, pass_through
+from vaestudy.rng import stream_seed
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -50,6 +74,10 @@ log = logging.getLogger(__name__)
 #: metric, value, standard_error, n_samples, n_data
 Row = tuple[str, float, float | None, int | None, int]
 
+#: Samples of the layers below in E[z|x] of a deeper layer.
+ACTIVITY_SAMPLES = 100
+#: Likelihoods of grey pixels that are measured at clipped ones too.
+_CLIPPED = ("bernoulli", "gaussian", "continuous-bernoulli")
 BOUNDS = ("bound", "elbo", "reconstruction", "kl")
 COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
 
@@ -61,6 +89,7 @@ def measure_run(
     n_samples: int,
     threshold: float,
     compile_policy: CompilePolicy = "auto",
+    labels: Int64[Tensor, "T"] | None = None,
 ) -> pd.DataFrame:
     """Return the final measurements of one run; columns ``COLUMNS``.
 
@@ -78,21 +107,64 @@ def measure_run(
         Activity above which a latent dimension is active.
     compile_policy
         Whether the importance weights are computed by a compiled library.
+    labels
+        Classes of the test images, for a model that is told them.
     """
+    rows_tested = test if labels is None else tested_rows(test, labels, run)
+    estimates = _estimates_of(model, run, test, labels)
+    rows = _summary_rows(model, run, rows_tested, threshold)
+    for estimate in estimates:
+        rows += _estimate_rows(model, run, estimate, n_samples, compile_policy)
+    error = reconstruction_squared_error(model, estimates[0].rows).item()
+    rows.append(("squared_error", error, None, None, len(test)))
+    if labels is not None and run.labels == "m2":
+        accuracy = inferred_accuracy(model, test, labels)
+        error = binomial_error(accuracy, len(test))
+        rows.append(("label_accuracy", accuracy, error, None, len(test)))
+    return rows_table(run, rows)
+
+
+def _summary_rows(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T E"], threshold: float
+) -> list[Row]:
+    """Return bounds, active units and the posterior's variance."""
     # Training uses the noise of epochs up to its last; the next is fresh.
     scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
     bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
-    activity = units[UNITS.index("activity"), 0]
-    n = len(test)
-    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in BOUNDS]
-    rows.append(("active_units", float(active_units(activity, threshold)), None, None, n))
-    for measure in _measures_of(run):
-        log_weights = choose_log_weights(model, measure, n_samples, n, compile_policy)
-        generators = stream_generators([run], test.device)
-        estimate = estimate_log_px(model, test, n_samples, generators, log_weights=log_weights)
-        rows.append((measure, estimate.nll().item(), estimate.nll_error().item(), n_samples, n))
-    rows.append(("squared_error", reconstruction_squared_error(model, test).item(), None, None, n))
-    return rows_table(run, rows)
+    n, variance = len(test), _posterior_variance(model, test)
+    rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in _bounds_of(run)]
+    rows.append(("posterior_variance", variance, None, None, n))
+    if run.deeper:
+        return rows + _active_by_layer(model, run, test, threshold)
+    active = active_units(units[UNITS.index("activity"), 0], threshold).item()
+    return [*rows, ("active_units", float(active), None, None, n)]
+
+
+def _estimate_rows(
+    model: VAE, run: RunConfig, estimate: Estimate, n_samples: int, policy: CompilePolicy
+) -> list[Row]:
+    """Return an estimate by importance sampling; of a Beta likelihood under both of its names."""
+    n, log_weights = len(estimate.rows), estimate.log_weights
+    if log_weights is None:
+        log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
+    generators = stream_generators([run], estimate.rows.device)
+    found = estimate_log_px(model, estimate.rows, n_samples, generators, log_weights=log_weights)
+    # A Beta likelihood takes clipped pixels as it is.
+    also = ["nll_clipped"] if run.likelihood == "beta" and estimate.metric == "nll" else []
+    nll, error = found.nll().item(), found.nll_error().item()
+    return [(metric, nll, error, n_samples, n) for metric in (estimate.metric, *also)]
+
+
+def _active_by_layer(
+    model: VAE, run: RunConfig, test: Float[Tensor, "T D"], threshold: float
+) -> list[Row]:
+    """Return the number of active units, of all stochastic layers together and of each."""
+    noise = [torch.Generator(test.device).manual_seed(stream_seed(run.seed, "activity"))]
+    layers = layer_activities(model, test, ACTIVITY_SAMPLES, noise)
+    counts = [float(active_units(layer[0], threshold)) for layer in layers]
+    named = {"active_units": sum(counts)}
+    named |= {f"active_units_{place}": count for place, count in enumerate(counts, start=1)}
+    return [(name, count, None, ACTIVITY_SAMPLES, len(test)) for name, count in named.items()]
 
 
 def measure_gradients(
@@ -112,21 +184,59 @@ def measure_gradients(
     n_draws
         Gradients, at least 2; ``n_samples`` of the rows.
     """
+    found = _gradients_of(run, model, batch, n_draws)
+    values = {
+        "gradient_snr_encoder": found.encoder,
+        "gradient_snr_decoder": found.decoder,
+        "gradient_variance_encoder": found.encoder_variance,
+        "gradient_variance_decoder": found.decoder_variance,
+    }
+    if run.objective == "elbo":
+        # At the same parameters, and with the same noise.
+        sampled = run.model_copy(update={"objective": "elbo-sampled"})
+        other = _gradients_of(sampled, model, batch, n_draws)
+        values["sampled_gradient_variance_encoder"] = other.encoder_variance
+        values["sampled_gradient_variance_decoder"] = other.decoder_variance
+    rows: list[Row] = [(k, v.item(), None, n_draws, len(batch)) for k, v in values.items()]
+    return rows_table(run, rows)
+
+
+def _gradients_of(run: RunConfig, model: VAE, batch: Tensor, n_draws: int) -> GradientSNR:
     objective, generators = make_objective(run), stream_generators([run], batch.device)
-    ratios = gradient_snr(
+    return gradient_snr(
         model, batch, objective, generators, k=run.k, n_draws=n_draws, beta=run.beta
     )
-    parts = {"encoder": ratios.encoder, "decoder": ratios.decoder}
-    rows: list[Row] = [
-        (f"gradient_snr_{part}", ratio.item(), None, n_draws, len(batch))
-        for part, ratio in parts.items()
-    ]
-    return rows_table(run, rows)
+
+
+def measure_components(dataset: Dataset, run: RunConfig) -> pd.DataFrame:
+    """Return what as many principal components leave of the test set, as further rows."""
+    train, test = train_pixels(dataset, run.binarization), test_pixels(dataset, run.binarization)
+    left = linear_errors(train, test, run.n_z)
+    values = {"pca_squared_error": left.components, "mean_squared_error": left.mean}
+    return rows_table(run, [(k, v, None, None, len(test)) for k, v in values.items()])
+
+
+def _estimates_of(
+    model: VAE, run: RunConfig, test: Tensor, labels: Tensor | None
+) -> list[Estimate]:
+    if labels is not None and run.labels != "none":
+        return label_estimates(model, run, test, labels)
+    return [Estimate(measure, test, measure) for measure in _measures_of(run)]
+
+
+def _bounds_of(run: RunConfig) -> tuple[str, ...]:
+    return tuple(name for name in BOUNDS if name != "bound" or run.objective not in NO_BOUNDS)
+
+
+def _posterior_variance(model: VAE, test: Float[Tensor, "T D"]) -> float:
+    _, logvar = encode_all(model, test)
+    return logvar.exp().mean(dtype=torch.float64).item()
 
 
 def _measures_of(run: RunConfig) -> tuple[str, ...]:
     if run.binarization == "none":
-        return ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        own = ("nll", "nll_continuous") if run.likelihood == "bernoulli" else ("nll",)
+        return (*own, "nll_clipped") if run.likelihood in _CLIPPED else own
     # On binary pixels all measures of a Bernoulli model are its own.
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
 
@@ -137,11 +247,18 @@ def rows_table(run: RunConfig, rows: Sequence[Row]) -> pd.DataFrame:
     return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
 
 
-def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B D"]:
+def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
+    """Return what a model makes of points of the plane (:mod:`vaestudy.plane`), as further rows."""
+    test = dataset.test.to(model.output.weight.device)
+    passage = pass_through(model, test, dataset.test_labels.numpy(), run.seed)
+    found = describe(passage, model, run.dataset)
+    return rows_table(run, [(name, value, None, 1, len(test)) for name, value in found.items()])
+
+
+def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B E"]:
     """Return the first batch of the training set, binarized once: the same for all runs."""
-    pixels = dataset.train[: run.batch_size]
-    fixed = fixed_binarization(pixels, run.binarization, TRAIN_BINARIZATION_SEED)
-    return as_float(fixed, run.binarization)
+    rows = train_pixels(dataset, run.binarization, run.batch_size)
+    return tested_rows(rows, dataset.train_labels[: run.batch_size], run)
 
 
 def measure_group(
@@ -153,9 +270,12 @@ def measure_group(
     n_samples: int,
     threshold: float,
     gradient_draws: int = 0,
+    components: bool = False,
     compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
     """Measure every finished run of a group, its gradients if ``gradient_draws`` is not 0.
+
+    With ``components``, principal components of the same data as well.
 
     A diverged run has no rows.
     """
@@ -167,14 +287,19 @@ def measure_group(
             continue
         model = load_run(files, run, device)
         test = test_pixels(dataset, run.binarization).to(device)
-        found = [measure_run(model, run, test, n_samples, threshold, compile_policy)]
-        if run.n_z == 2 and min(dataset.image_shape) > 1:
+        labels = dataset.test_labels.to(device)
+        found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
+        if run.dataset in PLANE:
+            found.append(measure_plane(model, run, dataset))
+        if run.n_z == 2 and run.labels == "none" and min(dataset.image_shape) > 1:
             metrics = plane_metrics(model, dataset, test)
             rows = [(name, value, None, None, len(test)) for name, value in metrics.items()]
             found.append(rows_table(run, rows))
         if gradient_draws:
             batch = _gradient_batch(dataset, run).to(device)
             found.append(measure_gradients(model, run, batch, gradient_draws))
+        if components:
+            found.append(measure_components(dataset, run))
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

@@ -6,9 +6,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+from vaestudy import label_parameters as more
+from vaestudy.deeper import DeeperLayer, DeeperLayers, check_deeper
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
@@ -39,9 +49,16 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
     "miwae": Own(("k_groups",), otherwise="iwae"),
     "piwae": Own(("k_groups",), otherwise="iwae"),
     "ciwae": Own(("elbo_share",), otherwise="iwae"),
+    "geometric-js": Own(("js_skew",), otherwise="elbo"),
 }
 #: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
 _NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
+#: Data sets of points in the plane (:mod:`vaestudy.toys`), and likelihoods with a density there.
+PLANE = ("square", "ring", "moons", "mixture")
+_ON_THE_PLANE = ("squared-error", "normal")
+#: What besides the seed members of one training job may differ in: it reaches a step as a tensor.
+_OF_A_MEMBER = ("warmup",)
+_OF_A_STACKED_MEMBER = ("warmup", "warmup_cycles", "warmup_rise", "beta", "weight_decay")
 #: Younger than the first runs, with their marks in names; left out of ids at their defaults, so
 #: that the old ids stand.
 _LATER = {
@@ -53,9 +70,54 @@ _LATER = {
     "warmup_cycles": "cycles",
     "warmup_rise": "rise",
     "lr_schedule": "lr-",
+    "optimizer": "",
     "output_bias": "bias-",
     "precision": "",
+    "deeper": "deeper",
+    "network": "",
+    "labels": "",
+    "label_share": "share",
+    "label_weight": "lw",
+    "weight_decay": "wd",
+    "js_skew": "a",
 }
+
+
+#: Data sets that a configuration may name.
+DATASETS: Final = (
+    "mnist-5k",
+    "fashion-2k",
+    "mnist",
+    "fashion-mnist",
+    "breast-cancer",
+    "diabetes",
+    *PLANE,
+)
+#: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
+OWN_PREFIX: Final = "own-"
+
+
+def _known_dataset(name: str) -> str:
+    if name in DATASETS or name.startswith(OWN_PREFIX):
+        return name
+    raise ValueError(
+        f"got {name!r}; expected one of {', '.join(DATASETS)}, or {{path: your-file.csv}}"
+    )
+
+
+DatasetName = Annotated[
+    str,
+    AfterValidator(_known_dataset),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(DATASETS)},
+                {"type": "string", "pattern": f"^{OWN_PREFIX}"},
+                {"type": "object", "required": ["path"]},
+            ]
+        }
+    ),
+]
 
 
 class Strict(BaseModel):
@@ -71,18 +133,25 @@ class ModelParameters(Strict):
     Adam, batches of 100, 300 epochs of dynamically binarized MNIST.
     """
 
-    dataset: Literal["mnist-5k", "mnist", "fashion-mnist"] = Field(
-        "mnist", description="mnist-5k ships with the package; the others are downloaded."
+    dataset: DatasetName = Field(
+        "mnist",
+        description="mnist-5k, fashion-2k, breast-cancer and diabetes come with packages; mnist "
+        "and fashion-mnist are downloaded; square, ring, moons and mixture are points in the "
+        "plane, made on the spot; {path: …} is a file of your own.",
     )
     binarization: Literal["dynamic", "static", "threshold", "none"] = Field(
         "dynamic",
         description="dynamic: pixels drawn afresh from their intensities at each presentation; "
         "static: drawn once; threshold: intensity > 0.5; none: grey values.",
     )
-    likelihood: Literal["bernoulli", "gaussian", "continuous-bernoulli", "normal"] = Field(
+    likelihood: Literal[
+        "bernoulli", "gaussian", "continuous-bernoulli", "normal", "squared-error", "beta"
+    ] = Field(
         "bernoulli",
         description="The decoder's distribution p(x | z); continuous-bernoulli: a density on grey "
-        "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded.",
+        "values in [0, 1], for binarization none; normal: a Gaussian whose mean is not bounded; "
+        "squared-error: that with variance 1/2, so that log p(x | z) is minus the squared error; "
+        "beta: a density on (0, 1), for binarization none.",
     )
     objective: Literal[
         "elbo",
@@ -95,6 +164,8 @@ class ModelParameters(Strict):
         "miwae",
         "piwae",
         "ciwae",
+        "jensen-shannon",
+        "geometric-js",
     ] = Field(
         "elbo",
         description="elbo: KL in closed form (the VAE; with beta, the beta-VAE); elbo-sampled: KL "
@@ -102,7 +173,8 @@ class ModelParameters(Strict):
         "costs at least free_bits; stl, iwae-stl: elbo-sampled and iwae without the score "
         "function's gradient; dreg: iwae with the doubly reparameterised gradient; miwae: mean of "
         "k_groups importance-weighted bounds; piwae: iwae for the decoder, miwae for the encoder; "
-        "ciwae: elbo_share of elbo-sampled, the rest iwae.",
+        "ciwae: elbo_share of elbo-sampled, the rest iwae; jensen-shannon, geometric-js: this "
+        "divergence instead of the KL, from the samples or in closed form, no bounds.",
     )
     k: PositiveInt = Field(1, description="Samples of z per datum in the objective.")
     k_groups: PositiveInt = Field(
@@ -110,6 +182,11 @@ class ModelParameters(Strict):
     )
     elbo_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="ciwae: weight of elbo-sampled beside iwae."
+    )
+    js_skew: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="geometric-js: weight of q in the geometric mean; 0: the KL of elbo, 1: the "
+        "KL from p(z) to q(z|x).",
     )
     free_bits: NonNegativeFloat = Field(
         0.0, description="free-bits: nats of KL a group of latent dimensions that cost the same."
@@ -120,9 +197,17 @@ class ModelParameters(Strict):
     beta: PositiveFloat = Field(
         1.0, description="Weight of the KL term once warm-up is over; other than 1: the beta-VAE."
     )
+    weight_decay: NonNegativeFloat = Field(
+        0.0,
+        description="The mean square of the weights of all layers, biases left out, is subtracted "
+        "from the objective this many times: L2 regularization.",
+    )
     n_z: PositiveInt = Field(50, description="Latent dimensions.")
     hidden: tuple[PositiveInt, ...] = Field(
         (200, 200), min_length=1, description="Encoder's hidden widths; the decoder mirrors them."
+    )
+    deeper: DeeperLayers = Field(
+        (), description="Stochastic layers above z (none by default), with the networks between."
     )
     activation: Literal["softplus", "relu", "tanh", "elu", "silu"] = Field(
         "softplus", description="Nonlinearity of the hidden layers."
@@ -136,19 +221,26 @@ class ModelParameters(Strict):
         "linear",
         description="linear; or bounded: mu through a sigmoid, log-variance through tanh.",
     )
+    network: more.Network = "mlp"
+    labels: more.Labels = "none"
+    label_share: more.LabelShare = 1.0
+    label_weight: more.LabelWeight = 0.1
     warmup: NonNegativeInt = Field(
         0, description="Epochs over which the KL weight is annealed, linearly from 0 to beta."
     )
     warmup_cycles: PositiveInt = Field(
-        1,
-        description="How often it starts from 0 within warmup: cyclical annealing if more than 1.",
+        1, description="How often it starts from 0 within warmup; cyclical annealing if above 1."
     )
     warmup_rise: Share = Field(
         1.0, description="Fraction of each cycle in which it rises; for the rest it stays at beta."
     )
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
-    learning_rate: PositiveFloat = Field(1e-3, description="Adam's step size.")
+    optimizer: Literal["adam", "adamax", "adagrad"] = Field(
+        "adam",
+        description="adamax takes adam_beta1, adam_beta2 and adam_eps as well; adagrad adam_eps.",
+    )
+    learning_rate: PositiveFloat = Field(1e-3, description="The optimiser's step size.")
     lr_schedule: Literal["constant", "burda"] = Field(
         "constant",
         description="burda: learning_rate falls in stages of 1, 3, 9, ... epochs, to a tenth in "
@@ -187,6 +279,7 @@ class ModelParameters(Strict):
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
             )
+        more.check(self)
         return self
 
     @model_validator(mode="after")
@@ -195,6 +288,16 @@ class ModelParameters(Strict):
             raise ValueError(
                 f"output_bias is 'data' but likelihood is {self.likelihood!r}: only a Bernoulli "
                 "decoder's bias is a logit of pixel means; set output_bias to zero"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_fits_the_pixels(self) -> Self:
+        if self.likelihood == "beta" and self.binarization != "none":
+            raise ValueError(
+                f"likelihood is 'beta' but binarization is {self.binarization!r}: a Beta density "
+                "is of values between 0 and 1, and would see each binary pixel clipped; set "
+                "binarization to none"
             )
         return self
 
@@ -230,6 +333,23 @@ class ModelParameters(Strict):
                 "gradient needs samples that do not meet in the decoder, and batch statistics mix "
                 "them; set batch_norm to none, or take another objective"
             )
+        check_deeper(self.deeper, self.objective)
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_plane(self) -> Self:
+        if self.dataset not in PLANE:
+            return self
+        if self.binarization != "none":
+            raise ValueError(
+                f"dataset is {self.dataset!r} with binarization {self.binarization!r}: points in "
+                "the plane are no pixels; set binarization to none"
+            )
+        if self.likelihood not in _ON_THE_PLANE:
+            raise ValueError(
+                f"dataset is {self.dataset!r} with likelihood {self.likelihood!r}, which has no "
+                f"density in all of the plane; expected one of {', '.join(_ON_THE_PLANE)}"
+            )
         return self
 
     def _is_default(self, name: str) -> bool:
@@ -259,10 +379,28 @@ class RunConfig(ModelParameters):
         """The run's name without its seed: the same for all replicates."""
         return f"{self._slug()}-{_short_hash(self._canonical_without('seed'))}"
 
+    @property
+    def is_stacked(self) -> bool:
+        """Whether all models of its kind train as one, on any device.
+
+        Those of points in the plane do: alone, they would keep a core busy with calls of functions.
+        """
+        return self.dataset in PLANE
+
     @cached_property
     def group_key(self) -> str:
-        """What members of one training job share: all but seed and warm-up."""
-        return self._canonical_without("seed", "warmup")
+        """What members of one training job share: all but seed and warm-up.
+
+        Stacked ones may differ in the weight of the KL term and of weight decay too.
+        """
+        free = _OF_A_STACKED_MEMBER if self.is_stacked else _OF_A_MEMBER
+        return self._canonical_without("seed", *free)
+
+    @cached_property
+    def stack_id(self) -> str:
+        """A readable name of the stack it trains in, without what its members differ in."""
+        parts = [self.dataset, self.likelihood, self.objective, f"z{self.n_z}", "stack"]
+        return "-".join([*parts, _short_hash(self.group_key)])
 
     def _canonical_without(self, *names: str) -> str:
         unsaid = {name for name in _LATER if self._is_default(name)}
@@ -282,7 +420,9 @@ class RunConfig(ModelParameters):
         return "-".join(parts)
 
 
-def _readable(value: float | str) -> str:
+def _readable(value: float | str | tuple[DeeperLayer, ...]) -> str:
+    if isinstance(value, tuple):
+        return "-".join(str(layer.n_z) for layer in value)
     return value if isinstance(value, str) else f"{value:g}".replace(".", "p").replace("+", "")
 
 

@@ -32,6 +32,8 @@ from vaestudy.vae import VAE, kl_per_unit
 CHUNK_ROWS = 2000
 
 _Q = ("mu", "logvar")
+#: Where a search may start.
+STARTS = (*BASES, "random")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class FitSettings:
     Parameters
     ----------
     start
-        Where q starts, a name in ``annealing.BASES``: ``encoder`` or ``prior``.
+        Where q starts: ``encoder``, ``prior``, or ``random``, a sample of the prior as the mean.
     n_samples
         Samples of q a step.
     learning_rate
@@ -76,9 +78,9 @@ class FitSettings:
             raise ValueError(f"learning_rate is {self.learning_rate}; expected a number above 0")
         if not self.tolerance >= 0:
             raise ValueError(f"tolerance is {self.tolerance}; expected 0 or more nats")
-        if self.start not in BASES:
+        if self.start not in STARTS:
             raise ValueError(
-                f"start is {self.start!r}; expected one of: {', '.join(sorted(BASES))}"
+                f"start is {self.start!r}; expected one of: {', '.join(sorted(STARTS))}"
             )
 
 
@@ -160,7 +162,7 @@ def _fit_chunk(
     generators: Sequence[torch.Generator],
 ) -> Posteriors:
     with torch.no_grad():
-        start = BASES[settings.start](model, x)
+        start = _start(model, x, settings.start, generators)
     q = [(name, nn.Parameter(part.clone())) for name, part in zip(_Q, start, strict=True)]
     adam = Adam(q, learning_rate=settings.learning_rate, beta1=0.9, beta2=0.999, eps=1e-8)
     plateau = _Plateau(len(x), settings, x.device)
@@ -174,6 +176,15 @@ def _fit_chunk(
         if not rising.any():
             break
     return Posteriors(found[0], found[1], ~rising.unsqueeze(1).expand(x.shape[:2]))
+
+
+def _start(
+    model: VAE, x: Float[Tensor, "M B D"], start: str, generators: Sequence[torch.Generator]
+) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
+    if start != "random":
+        return BASES[start](model, x)
+    mean, logvar = BASES["prior"](model, x)
+    return mean + normal(generators, tuple(mean.shape[1:]), x.device).to(mean.dtype), logvar
 
 
 def _ascend(

@@ -33,7 +33,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from vaestudy.binarization import as_float, fixed_binarization
-from vaestudy.classifier import Classifier, label_agreement
+from vaestudy.classifier import Classifier, binomial_error, label_agreement
 from vaestudy.data import Dataset
 from vaestudy.evaluate import check_evaluating
 from vaestudy.jobs import TRAIN_BINARIZATION_SEED, test_pixels
@@ -296,4 +296,4 @@ def measure_quality(
 
 
 def _share(value: float, n: int) -> Measured:
-    return Measured(value, math.sqrt(value * (1 - value) / n), n)
+    return Measured(value, binomial_error(value, n), n)

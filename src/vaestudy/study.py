@@ -146,9 +146,11 @@ class Study:
     @property
     def dataset(self) -> Dataset:
         """The base model's data set."""
-        return _read_dataset(
-            self.config.directory / "data" / f"{self.config.base.dataset}.safetensors"
-        )
+        return self.dataset_named(self.config.base.dataset)
+
+    def dataset_named(self, name: str) -> Dataset:
+        """Return a data set that some of the study's models were trained on."""
+        return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
 
 
 @cache

@@ -2,9 +2,9 @@
 
     python -m vaestudy.tracing '{"kind": "step", …}' FILE
 
-A graph is traced from the model, objective, metrics and Adam's rule as they are written; the
-gradient's operations stand in it beside the value's. :mod:`vaestudy.lowering` says what a few of
-them become. :mod:`vaestudy.libraries` calls this in a process of its own, for the compiler takes
+A graph is traced from the model, objective, metrics and the optimiser's rule as they are written;
+the gradient's operations stand in it beside the value's. :mod:`vaestudy.lowering` says what a few
+of them become. :mod:`vaestudy.libraries` calls this in a process of its own, for the compiler takes
 half a gigabyte that a training job should not hold.
 """
 
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
 from vaestudy.compiled import model_tensors
@@ -25,7 +26,7 @@ from vaestudy.evaluate import plain_log_weights
 from vaestudy.files import atomic_path
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
-from vaestudy.pure import pure_step, state_tensors
+from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
 
@@ -48,10 +49,11 @@ def step_graph(state: TrainState, batch_size: int) -> torch.fx.GraphModule:
 def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     run, members = state.runs[0], len(state.runs)
     inputs = [
-        torch.ones(2),
-        torch.zeros(members, batch_size, state.model.architecture.n_features),
-        torch.zeros(members, run.k, batch_size, run.n_z),
+        torch.ones(len(state.optimizer.corrections(1, 1.0))),
+        torch.zeros(members, batch_size, state.model.architecture.n_inputs),
+        torch.zeros(members, run.k, batch_size, state.model.architecture.n_latent),
         torch.ones(members),
+        *fixed_tensors(state),
     ]
     changed = [torch.zeros_like(tensor) for tensor in state_tensors(state)]
     return [*changed, *(tensor.to(changed[0]) for tensor in inputs)]
@@ -84,10 +86,10 @@ def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.Ex
         return result
 
     data = [
-        torch.zeros(members, 1, a.n_features),
+        torch.zeros(members, 1, a.n_inputs),
         torch.zeros(members, 1, a.n_z),
         torch.zeros(members, 1, a.n_z),
-        torch.zeros(members, samples, 1, a.n_z),
+        torch.zeros(members, samples, 1, a.n_latent),
     ]
     example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
     return torch.export.export(_Graph(_graph(log_weights, example)), tuple(example))
@@ -120,8 +122,8 @@ def _step_of(request: Request) -> torch.export.ExportedProgram:
 
 
 def _weights_of(request: Request) -> torch.export.ExportedProgram:
-    values = {**request["architecture"], "hidden": tuple(request["architecture"]["hidden"])}
-    model = VAE(Architecture(**values), request["members"])
+    architecture = TypeAdapter(Architecture).validate_python(request["architecture"])
+    model = VAE(architecture, request["members"])
     return trace_log_weights(model, request["measure"], request["samples"])
 
 

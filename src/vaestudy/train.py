@@ -4,14 +4,16 @@ Each step draws a batch per member, binarizes it, draws the noise of K samples, 
 
 .. math:: \sum_m \frac1B \sum_b L_m(x_b; \beta_m)
 
-with Adam. The mean is over the batch and the sum over members, so no member's gradient depends
-on which others train beside it. ``loss = -bound`` appears in :func:`train_step` alone.
+with the optimiser that the run names; with weight decay, less :math:`\lambda_m` times the mean
+square of member m's weights. The mean is over the batch and the sum over members, so no member's
+gradient depends on which others train beside it. ``loss = -bound`` appears in :func:`train_step`
+alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -20,11 +22,13 @@ import torch
 from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
-from vaestudy.adam import Adam
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
+from vaestudy.labels import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
+from vaestudy.optimizer import Optimizer
+from vaestudy.optimizers import make_optimizer
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.steplog import StepLog
@@ -38,7 +42,7 @@ class TrainState:
     Parameters
     ----------
     model, optimizer
-        M members and Adam's moments.
+        M members and the optimiser's moments.
     runs
         The M runs; they share a group key.
     epoch
@@ -47,16 +51,19 @@ class TrainState:
         What was measured after each of them.
     failed
         Member index to the sentence that says when and how it diverged.
+    weight_decay
+        Each member's weight of the penalty [M]; None where no member has one.
     step_log
         What was measured at single steps; None where nothing is to be logged.
     """
 
     model: VAE
-    optimizer: Adam
+    optimizer: Optimizer
     runs: tuple[RunConfig, ...]
     epoch: int = 0
     history: History = field(default_factory=History)
     failed: dict[int, str] = field(default_factory=dict)
+    weight_decay: Float[Tensor, "M"] | None = None
     step_log: StepLog | None = None
 
     @property
@@ -110,6 +117,10 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
         likelihood=run.likelihood,
         batch_norm=run.batch_norm,
         encoder_heads=run.encoder_heads,
+        deeper=run.deeper,
+        network=run.network,
+        n_classes=0 if run.labels == "none" else N_CLASSES,
+        infers_labels=run.labels == "m2",
     )
 
 
@@ -135,12 +146,12 @@ def initial_state(
     Raises
     ------
     ValueError
-        If the runs do not share a group key, that is, differ in more than seed and warm-up.
+        If the runs do not share a group key, that is, differ in more than members of a job may.
     """
     if len({run.group_key for run in runs}) != 1:
         raise ValueError(
             f"runs {[run.run_id for run in runs]} cannot be trained together: members of a group "
-            "may differ in seed and warmup only"
+            "may differ in seed and warmup only, and if stacked in beta and weight_decay"
         )
     run = runs[0]
     model = VAE(architecture_of(run, n_features), members=len(runs))
@@ -149,14 +160,29 @@ def initial_state(
         model.set_output_mean(pixel_means)
     model.multiply_in(torch.bfloat16 if run.precision == "bf16" else None)
     model.to(device)
-    optimizer = Adam(
-        model.named_parameters(),
-        learning_rate=run.learning_rate,
-        beta1=run.adam_beta1,
-        beta2=run.adam_beta2,
-        eps=run.adam_eps,
-    )
-    return TrainState(model, optimizer, runs)
+    optimizer = make_optimizer(run, model.named_parameters())
+    decay = torch.tensor([r.weight_decay for r in runs], device=device)
+    return TrainState(model, optimizer, runs, weight_decay=decay if decay.any() else None)
+
+
+def weight_penalty(
+    parameters: Mapping[str, Tensor], weight_decay: Float[Tensor, "M"]
+) -> Float[Tensor, ""]:
+    r"""Return :math:`\sum_m \lambda_m \frac1W \sum_w w_m^2` over a model's weights.
+
+    The mean is over the W weights of a member, biases and batch normalization's scales left out.
+
+    Parameters
+    ----------
+    parameters
+        By name, member first, as ``named_parameters`` gives them.
+    weight_decay
+        :math:`\lambda_m`.
+    """
+    weights = [value for name, value in parameters.items() if name.endswith("weight")]
+    n = sum(weight[0].numel() for weight in weights)
+    squares = torch.stack([weight.square().flatten(1).sum(1) for weight in weights]).sum(0)
+    return (squares * weight_decay).sum() / n
 
 
 #: Takes one step of training; :func:`train_step`, or its compiled equal.
@@ -166,14 +192,16 @@ StepFunction = Callable[[TrainState, Tensor, Tensor, Tensor], Tensor]
 def train_step(
     state: TrainState,
     x: Float[Tensor, "M B D"],
-    eps: Float[Tensor, "M K B Z"],
+    eps: Float[Tensor, "M K B U"],
     beta: Float[Tensor, "M"],
 ) -> Float[Tensor, "S M"]:
-    """Take one step of Adam; return the batch means of ``history.SCALARS``."""
+    """Take one step of the optimiser; return the batch means of ``history.SCALARS``."""
     terms = state.model(x, eps)
     objective = make_objective(state.runs[0])
     bound = objective(terms, beta)
     loss = -bound.mean(1).sum()
+    if state.weight_decay is not None:
+        loss = loss + weight_penalty(state.optimizer.parameters, state.weight_decay)
     state.optimizer.zero_grad()
     loss.backward()
     state.optimizer.step()
@@ -190,11 +218,12 @@ def train_epoch(
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
     n_steps, first = 0, state.epoch * steps_an_epoch(run, len(data.train))
+    n_noise = state.model.architecture.n_latent
     state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)
-        eps = normal(noise, (run.k, x.shape[1], run.n_z), state.device)
+        eps = normal(noise, (run.k, x.shape[1], n_noise), state.device)
         metrics = step(state, x, eps, beta)
         if state.step_log is not None and state.step_log.wants(first + n_steps):
             state.step_log.add(first + n_steps, metrics)

@@ -4,12 +4,13 @@ r"""The variational autoencoder.
     q(z|x) = N(\mu(x), \mathrm{diag}\,\sigma^2(x)), \quad z = \mu + \sigma\epsilon,
     \quad p(z) = N(0, I), \quad p(x|z) = \text{likelihood}(\text{decoder}(z))
 
+and, above z, any number of further stochastic layers (:mod:`vaestudy.hierarchy`); none by default.
 M models of one architecture at once; axes M members, K samples, B batch, then D or Z.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +18,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vaestudy.layers import MemberBatchNorm, MemberLinear, hidden_layers
+from vaestudy.convolutions import MemberConv2d, conv_networks
+from vaestudy.deeper import DeeperLayer
+from vaestudy.hierarchy import (
+    LayerTerms,
+    StochasticLayer,
+    climb,
+    kl_below_the_last,
+    log_posterior,
+    mean_and_logvar,
+)
+from vaestudy.layers import MemberBatchNorm, MemberLinear
 from vaestudy.likelihoods import LIKELIHOODS, LOG_2PI
+from vaestudy.networks import Networks, Shape, mlp_networks
+from vaestudy.semisupervised import LabelPosterior, LabelTerms, marginal_terms
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,14 @@ class Architecture:
         ``none``, ``hidden`` (every hidden layer) or ``all`` (the encoder's two heads as well).
     encoder_heads
         ``linear``, or ``bounded``: mu through a sigmoid and log sigma^2 through tanh.
+    deeper
+        Stochastic layers above z, from the lowest to the highest.
+    network
+        ``mlp``, or ``conv``: of as many parameters as the perceptrons of ``hidden``.
+    n_classes
+        C: classes that encoder and decoder are told, one-hot, in the last columns of x; 0 if none.
+    infers_labels
+        Whether there is a classifier q(y|x) for labels that are not known.
     """
 
     n_features: int
@@ -46,6 +67,25 @@ class Architecture:
     likelihood: str = "bernoulli"
     batch_norm: str = "none"
     encoder_heads: str = "linear"
+    deeper: tuple[DeeperLayer, ...] = ()
+    network: str = "mlp"
+    n_classes: int = 0
+    infers_labels: bool = False
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Latent dimensions of all stochastic layers."""
+        return (self.n_z, *(layer.n_z for layer in self.deeper))
+
+    @property
+    def n_latent(self) -> int:
+        """U, the latent dimensions of all stochastic layers together."""
+        return sum(self.widths)
+
+    @property
+    def n_inputs(self) -> int:
+        """E = D + C, the columns of a row."""
+        return self.n_features + self.n_classes
 
 
 @dataclass(frozen=True)
@@ -55,6 +95,8 @@ class LatentTerms:
     Fields are what the forward pass made; densities are computed at first use, since no objective
     needs all of them. They carry gradients if the forward pass did, whoever asks first.
 
+    With deeper stochastic layers, :math:`\log p(z)` and :math:`\log q(z|x)` are of all together.
+
     Parameters
     ----------
     log_px_z
@@ -63,6 +105,8 @@ class LatentTerms:
         Mean and log-variance of q(z|x).
     eps, z
         Standard normal noise, and :math:`z = \mu + \sigma\epsilon`.
+    deeper
+        What the layers above z bring.
     """
 
     log_px_z: Float[Tensor, "M K B"]
@@ -70,12 +114,16 @@ class LatentTerms:
     logvar: Float[Tensor, "M B Z"]
     eps: Float[Tensor, "M K B Z"]
     z: Float[Tensor, "M K B Z"]
+    deeper: tuple[LayerTerms, ...] = ()
 
     @cached_property
     def log_pz(self) -> Float[Tensor, "M K B"]:
         """The prior's log-density log p(z)."""
         with self._as_in_forward():
-            return standard_normal_log_prob(self.z)
+            log_pz = standard_normal_log_prob(self.deeper[-1].z if self.deeper else self.z)
+            for layer in self.deeper:
+                log_pz = log_pz + layer.log_prior_below().sum(-1)
+            return log_pz
 
     @cached_property
     def log_qz_x(self) -> Float[Tensor, "M K B"]:
@@ -85,29 +133,43 @@ class LatentTerms:
         its gradient reaches the encoder through ``logvar`` alone and not through z.
         """
         with self._as_in_forward():
-            return standard_normal_log_prob(self.eps) - 0.5 * self.logvar.sum(-1).unsqueeze(1)
+            log_q = standard_normal_log_prob(self.eps) - 0.5 * self.logvar.sum(-1).unsqueeze(1)
+            for layer in self.deeper:
+                log_q = log_q + log_posterior(layer.eps, layer.logvar).sum(-1)
+            return log_q
 
     @cached_property
     def log_qz_x_path(self) -> Float[Tensor, "M K B"]:
         r"""The same log q(z|x) with :math:`\mu, \sigma` held constant (Roeder et al. 2017).
 
         Its gradient reaches the encoder through z alone: the path derivative, without the score
-        function, whose expectation is zero.
+        function, whose expectation is zero. Refused with deeper layers: their means depend on z.
         """
+        if self.deeper:
+            raise ValueError("path gradients need a single stochastic layer; take log_qz_x instead")
         with self._as_in_forward():
             mu, logvar = self.mu.detach().unsqueeze(1), self.logvar.detach().unsqueeze(1)
             standardized = (self.z - mu) * torch.exp(-0.5 * logvar)
             return standard_normal_log_prob(standardized) - 0.5 * logvar.sum(-1)
 
     @cached_property
-    def kl_per_unit(self) -> Float[Tensor, "M B Z"]:
-        """KL(q(z_u|x) || p(z_u)) of each latent dimension, in closed form."""
+    def kl_per_unit(self) -> Float[Tensor, "M B U"]:
+        """KL of each dimension: in closed form in the last layer, from the samples below it."""
         with self._as_in_forward():
-            return kl_per_unit(self.mu, self.logvar)
+            if not self.deeper:
+                return kl_per_unit(self.mu, self.logvar)
+            below = kl_below_the_last(self.logvar, self.eps, self.deeper)
+            last = kl_per_unit(self.deeper[-1].mu, self.deeper[-1].logvar).mean(1)
+            return torch.cat([*below, last], dim=-1)
+
+    @cached_property
+    def means(self) -> Float[Tensor, "M B U"]:
+        """E[z_u|x] of each dimension of all layers; that of a deeper one over the K samples."""
+        return torch.cat([self.mu, *(layer.mu.mean(1) for layer in self.deeper)], dim=-1)
 
     @cached_property
     def kl(self) -> Float[Tensor, "M B"]:
-        """KL(q(z|x) || p(z)) in closed form."""
+        """KL(q(z|x) || p(z)), in closed form without deeper layers."""
         with self._as_in_forward():
             return self.kl_per_unit.sum(-1)
 
@@ -182,18 +244,25 @@ class VAE(nn.Module):
         self.architecture, self.members = a, members
         self.likelihood = LIKELIHOODS[a.likelihood]
         bn, bn_heads = a.batch_norm != "none", a.batch_norm == "all"
-        params = self.likelihood.param_features(a.n_features)
-        mirrored = a.hidden[::-1]
-        self.encoder = hidden_layers(members, (a.n_features, *a.hidden), a.activation, bn)
-        self.heads = MemberLinear(members, a.hidden[-1], 2 * a.n_z, heads=2, bias=not bn_heads)
+        shape = Shape(a.n_features, a.n_classes, a.n_z, self.likelihood.n_heads, a.hidden)
+        networks = NETWORKS[a.network](shape, members, a.activation, bn)
+        self.encoder = networks.encoder
+        self.heads = MemberLinear(members, networks.width, 2 * a.n_z, heads=2, bias=not bn_heads)
         self.heads_norm = MemberBatchNorm(members, 2 * a.n_z) if bn_heads else nn.Identity()
-        self.decoder = hidden_layers(members, (a.n_z, *mirrored), a.activation, bn)
-        self.output = MemberLinear(members, mirrored[-1], params, heads=self.likelihood.n_heads)
+        self.decoder, self.output = networks.decoder, networks.output
+        functions = a.activation, a.batch_norm, a.encoder_heads
+        self.deeper = nn.ModuleList(
+            StochasticLayer(members, n_below, layer, *functions)
+            for n_below, layer in zip(a.widths, a.deeper, strict=False)
+        )
+        if a.infers_labels:
+            widths = (a.n_features, *a.hidden)
+            self.classifier = LabelPosterior(members, widths, a.n_classes, a.activation)
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         """Draw every weight anew (Glorot normal), member m's from ``generators[m]``."""
         for module in self.modules():
-            if isinstance(module, MemberLinear):
+            if isinstance(module, MemberLinear | MemberConv2d):
                 module.initialize(generators)
 
     def multiply_in(self, dtype: torch.dtype | None) -> None:
@@ -214,23 +283,80 @@ class VAE(nn.Module):
         bias.copy_(torch.logit(mean.to(bias), eps=0.001).expand_as(bias))
 
     def encode(
-        self, x: Float[Tensor, "M B D"]
+        self, x: Float[Tensor, "M B E"]
     ) -> tuple[Float[Tensor, "M B Z"], Float[Tensor, "M B Z"]]:
-        """Return mu and log sigma^2 of q(z | x)."""
-        mu, logvar = self.heads_norm(self.heads(self.encoder(x))).chunk(2, dim=-1)
-        if self.architecture.encoder_heads == "bounded":
-            mu, logvar = torch.sigmoid(mu), torch.tanh(logvar)
-        return mu, logvar
+        """Return mu and log sigma^2 of q(z | x), of x with its label if the model is told them."""
+        heads = self.heads_norm(self.heads(self.encoder(x)))
+        return mean_and_logvar(heads, self.architecture.encoder_heads == "bounded")
 
-    def decode(self, z: Float[Tensor, "M *samples Z"]) -> Float[Tensor, "M *samples P"]:
-        """Return the likelihood's parameters at ``z``."""
+    def decode(
+        self,
+        z: Float[Tensor, "M *samples Z"],
+        condition: Float[Tensor, "M *#samples C"] | None = None,
+    ) -> Float[Tensor, "M *samples P"]:
+        """Return the likelihood's parameters at ``z``; a model that is told labels needs those.
+
+        Raises
+        ------
+        ValueError
+            If it is not given any.
+        """
+        if self.architecture.n_classes:
+            if condition is None:
+                raise ValueError(
+                    "condition is None, but the model decodes a code together with a class; give "
+                    f"a one-hot label of {self.architecture.n_classes} classes with every code"
+                )
+            z = torch.cat([z, condition.expand(*z.shape[:-1], -1)], -1)
         # Rows throughout, so that no layer needs a view in and one out.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
         return params.view(*z.shape[:-1], -1)
 
-    def forward(self, x: Float[Tensor, "M B D"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
-        """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
-        mu, logvar = self.encode(x)
-        z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
-        log_px_z = self.likelihood.log_prob(x.unsqueeze(1), self.decode(z))
-        return LatentTerms(log_px_z, mu, logvar, eps, z)
+    def split(
+        self, x: Float[Tensor, "M *rows E"]
+    ) -> tuple[Float[Tensor, "M *rows D"], Float[Tensor, "M *rows C"] | None]:
+        """Return the features of rows and the labels beside them, None for a model without."""
+        if not self.architecture.n_classes:
+            return x, None
+        d = self.architecture.n_features
+        return x[..., :d], x[..., d:]
+
+    def forward(
+        self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B U"]
+    ) -> LatentTerms | LabelTerms:
+        """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``.
+
+        The noise of deeper layers follows that of the first, in one tensor of width U.
+        """
+        if not self.architecture.infers_labels:
+            return self.terms(x, eps)
+        pixels, known = self.split(x)
+        assert known is not None
+        return marginal_terms(self.terms, self.classifier, pixels, known, eps)
+
+    def terms(self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B U"]) -> LatentTerms:
+        """Return the terms of every bound on log p(x), or on log p(x|y) with labels in ``x``."""
+        return self.encoded_terms(x, *self.encode(x), eps, self.likelihood.log_prob)
+
+    def encoded_terms(
+        self,
+        x: Float[Tensor, "M B E"],
+        mu: Float[Tensor, "M B Z"],
+        logvar: Float[Tensor, "M B Z"],
+        eps: Float[Tensor, "M K B U"],
+        log_prob: Callable[[Tensor, Tensor], Tensor],
+    ) -> LatentTerms:
+        """Return the terms of an encoded ``x``, log p(x|z) by ``log_prob`` of x and parameters."""
+        own, *further = eps.split(self.architecture.widths, dim=-1)
+        z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), own)
+        pixels, condition = self.split(x)
+        params = self.decode(z, None if condition is None else condition.unsqueeze(1))
+        log_px_z = log_prob(pixels.unsqueeze(1), params)
+        return LatentTerms(log_px_z, mu, logvar, own, z, climb(self.deeper, z, further))
+
+
+#: By name: what makes encoder and decoder.
+NETWORKS: dict[str, Callable[[Shape, int, str, bool], Networks]] = {
+    "mlp": mlp_networks,
+    "conv": conv_networks,
+}

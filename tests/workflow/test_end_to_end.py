@@ -45,6 +45,8 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
             "summary-plane",
             "aevb",
         ),
+        *("plusplus", "plus-divergences", "plus-grey", "plus-halves", "plus-search"),
+        *("labels", "labels-models", "labels-samples", "networks"),
         *("claims", "ledger", "claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section

@@ -24,7 +24,8 @@ def vary(**levels: Any) -> dict[str, Any]:
             vary(likelihood=["cauchy"]),
             (
                 "likelihood: got 'cauchy'",
-                "'bernoulli', 'gaussian', 'continuous-bernoulli' or 'normal'",
+                "'bernoulli', 'gaussian', 'continuous-bernoulli', 'normal', "
+                "'squared-error' or 'beta'",
             ),
         ),
         (vary(n_z=[]), ("experiments.sizes.vary.n_z: got []", "at least one entry")),

@@ -15,7 +15,9 @@ sys.path.insert(0, SOURCE.as_posix())
 
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
+from vaestudy.config_errors import DataError
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
+from vaestudy.parameters import PLANE
 
 
 def stop(message):
@@ -26,7 +28,11 @@ def stop(message):
 
 try:
     STUDY = parse_config(config, source=", ".join(map(str, workflow.configfiles)))
-except ConfigError as error:
+    if STUDY.own_data and workflow.is_main_process:
+        from vaestudy.own_dataset import check_own_data
+
+        check_own_data(STUDY.own_data, [run.config for run in expand_grid(STUDY)])
+except (ConfigError, DataError) as error:
     stop(error)
 
 # How a job runs, not what it computes, travels in environment variables: a change of these
@@ -68,8 +74,15 @@ for run_id, run in RUNS.items():
     for experiment in run.experiments:
         EXPERIMENTS[experiment].append(run_id)
 
+# Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
+N_TRAIN = {"mnist-5k": 4_000, "fashion-2k": 2_000, **dict.fromkeys(PLANE, 10_000)}
+N_TEST = {"mnist-5k": 1_000, "fashion-2k": 500, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
-CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+CHAPTERS = [
+    path.stem
+    for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))
+    if STUDY.has_chapter(path.stem)
+]
 
 PACKAGE = SOURCE / "vaestudy"
 if PACKAGE.is_relative_to(Path.cwd()):
@@ -108,13 +121,38 @@ def gradient_draws_of(group_id):
     return STUDY.evaluation.gradient_draws if asked else 0
 
 
+def own_file_of(dataset):
+    """The file that a data set of the user's is read from, if it is one."""
+    own = STUDY.own_data.get(dataset)
+    path = Path(own.path).expanduser() if own else None
+    return [path.as_posix()] if path is not None and path.is_file() else []
+
+
+def own_data_of(dataset):
+    """What is said of a data set of the user's, as an argument."""
+    own = STUDY.own_data.get(dataset)
+    return f"--own {shlex.quote(own.model_dump_json())}" if own else ""
+
+
+def principal_components_of(group_id):
+    """Whether the group's models are held against principal components: an experiment asks."""
+    asking = {
+        name for name, one in STUDY.experiments.items() if one.principal_components
+    }
+    asked = any(
+        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
+    )
+    return "--principal-components" if asked else ""
+
+
 def dataset_of(group_id):
     return f"{RESULTS}/data/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
 
 def classifier_of(group_id):
     """The classifier that judges the group's samples, if any are judged."""
-    if not any(wanted["quality"] for wanted in EXAMINATIONS[group_id].values()):
+    judged = EXAMINATIONS[group_id].values()
+    if not any(wanted["quality"] or wanted["conditional"] for wanted in judged):
         return []
     return f"{RESULTS}/classifiers/{GROUPS[group_id].runs[0].dataset}.safetensors"
 
@@ -173,15 +211,24 @@ def known(name, names, kind, shown=20):
 def train_minutes(wildcards, attempt):
     """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
     runs = GROUPS[wildcards.group].runs
-    images = 4_000 if runs[0].dataset == "mnist-5k" else 60_000
-    return minutes(sum(run.epochs * images * run.k for run in runs), attempt)
+    images = N_TRAIN.get(runs[0].dataset, 60_000)
+    passes = sum(run.epochs * images * run.k * costs(run) for run in runs)
+    return minutes(passes, attempt)
+
+
+def costs(run):
+    """How much longer than the perceptron's a pass takes: under every label; by convolutions."""
+    return (10 if run.labels == "m2" else 1) * (4 if run.network == "conv" else 1)
 
 
 def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
-    images = 1_000 if runs[0].dataset == "mnist-5k" else 10_000
+    images = N_TEST.get(runs[0].dataset, 10_000)
     passes = images * STUDY.evaluation.n_samples
+    # Models that know some labels are measured with and without them.
+    passes *= 2 if runs[0].labels in ("blanked", "m2") else 1
+    passes *= 4 if runs[0].network == "conv" else 1
     # A gradient costs about three passes of its batch.
     passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
     return minutes(len(runs) * passes, attempt)
@@ -197,6 +244,9 @@ def examine_minutes(wildcards, attempt):
             passes += steps * ais["n_images"] * (3 * ais["n_chains"] + 4)
         if gaps := wanted["gaps"]:
             passes += gaps["n_images"] * (2 * gaps["n_samples"] + 100_000)
+        if missing := wanted["missing"]:
+            # Two passes of every sample by each of three methods; searches from four starts.
+            passes += missing["n_images"] * (6 * missing["n_samples"] + 50_000)
         if quality := wanted["quality"]:
             passes += 200 * quality["n_samples"]
     return minutes(passes, attempt)

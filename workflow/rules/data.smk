@@ -7,7 +7,16 @@ localrules:
 
 rule dataset:
     input:
-        sources("data.py", "dataset.py", "idx.py"),
+        own=lambda wildcards: own_file_of(wildcards.dataset),
+        code=sources(
+            "data.py",
+            "dataset.py",
+            "idx.py",
+            "subset.py",
+            "toys.py",
+            "own_dataset.py",
+            "fit/files.py",
+        ),
     output:
         f"{RESULTS}/data/{{dataset}}.safetensors",
     log:
@@ -16,5 +25,7 @@ rule dataset:
         "../../envs/vaestudy.yaml"
     params:
         root=STUDY.data_dir,
+        own=lambda wildcards: own_data_of(wildcards.dataset),
     shell:
-        "python -m vaestudy data {wildcards.dataset} --root {params.root:q} --output {output} > {log} 2>&1"
+        "python -m vaestudy data {wildcards.dataset} --root {params.root:q} --output {output} "
+        "{params.own} > {log} 2>&1"

@@ -5,7 +5,18 @@ rule evaluate:
     input:
         trained=f"{RESULTS}/groups/{{group}}/trained.json",
         data=lambda wildcards: dataset_of(wildcards.group),
-        code=sources("evaluate.py", "measure.py", "gradients.py", "plane.py"),
+        code=sources(
+            "evaluate.py",
+            "measure.py",
+            "gradients.py",
+            "information.py",
+            "components.py",
+            "label_measures.py",
+            "layer_activity.py",
+            "plane.py",
+            "latent_plane.py",
+            "classifier.py",
+        ),
     output:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
     log:
@@ -22,9 +33,10 @@ rule evaluate:
         n_samples=STUDY.evaluation.n_samples,
         threshold=STUDY.evaluation.activity_threshold,
         gradient_draws=lambda wildcards: gradient_draws_of(wildcards.group),
+        components=lambda wildcards: principal_components_of(wildcards.group),
     shell:
         "python -m vaestudy evaluate-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
         "--output {output} --log {log} --threads {threads} "
         "--n-samples {params.n_samples} --threshold {params.threshold} "
-        "--gradient-draws {params.gradient_draws}"
+        "--gradient-draws {params.gradient_draws} {params.components}"

@@ -5,7 +5,9 @@
 rule classifier:
     input:
         data=f"{RESULTS}/data/{{dataset}}.safetensors",
-        code=sources("classifier.py", "adam.py", "binarization.py", "rng.py"),
+        code=sources(
+            "classifier.py", "adam.py", "optimizer.py", "binarization.py", "rng.py"
+        ),
     output:
         f"{RESULTS}/classifiers/{{dataset}}.safetensors",
     log:
@@ -37,6 +39,8 @@ rule examine:
             "posteriors.py",
             "gaps.py",
             "information.py",
+            "label_measures.py",
+            "inference.py",
         ),
     output:
         f"{RESULTS}/groups/{{group}}/examination.parquet",

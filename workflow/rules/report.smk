@@ -8,7 +8,7 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "plane.py"]
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "latent_plane.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")

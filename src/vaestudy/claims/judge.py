@@ -102,7 +102,8 @@ def judge(claim: Claim, study: Study) -> Ruling:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):
         return Ruling(claim, "not run", ("no seed is common to the runs compared",))
-    _check_measured_alike(claim, study, sampler.runs)
+    if not sampler.metric.across_data:
+        _check_measured_alike(claim, study, sampler.runs)
     judged = examine(contrasts, claim.region)
     verdict, decisive = decide(judged, claim.region)
     notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)

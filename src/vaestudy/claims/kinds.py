@@ -40,10 +40,18 @@ class AtLeast(Strict):
     """Every level of a parameter that the study has trained, from one value up."""
 
     at_least: StrictInt | StrictFloat = Field(description="The lowest level.")
+    at_most: StrictInt | StrictFloat | None = Field(
+        None, description="The highest level; none if left out."
+    )
+
+    def holds(self, level: float) -> bool:
+        """Whether a level is among them."""
+        return self.at_least <= level and (self.at_most is None or level <= self.at_most)
 
 
-#: Parameter: its level, a list of levels, `standard`, or {at_least: level}; hidden widths are
-#: joined by hyphens, as 200-200. What it leaves out is as in the study's base model.
+#: Parameter: its level, a list of levels, {at_least: level}, or a word for levels that differ
+#: between studies (see `selection`); hidden widths are joined by hyphens, as 200-200. What it
+#: leaves out is as in the study's base model.
 Selector = dict[str, Scalar | list[Scalar] | AtLeast]
 
 

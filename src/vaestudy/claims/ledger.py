@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
 from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, ClaimError, Selector
 from vaestudy.claims.metrics import METRICS
-from vaestudy.claims.selection import STANDARD, WITH_STANDARD
+from vaestudy.claims.selection import STANDARD, WITH_STANDARD, WORDS
 from vaestudy.config import ModelParameters
 from vaestudy.config_errors import explain
 from vaestudy.parameters import Strict
@@ -139,26 +138,24 @@ def _level_problem(name: str, value: Any) -> str:
     field = ModelParameters.model_fields.get(name)
     if field is None:
         return f"unknown parameter{_known(name, ModelParameters.model_fields)}"
-    if name == "hidden":
-        return _widths_problem(value)
     if value == STANDARD and name in WITH_STANDARD:
+        return ""
+    if isinstance(value, str) and value in WORDS:
         return ""
     levels = [value.at_least] if isinstance(value, AtLeast) else value
     annotation: Any = Annotated[(field.annotation, *field.metadata, Field())]
     for level in levels if isinstance(levels, list) else [levels]:
         try:
-            TypeAdapter(annotation).validate_python(level)
+            TypeAdapter(annotation).validate_python(_as_declared(name, level))
         except ValidationError as error:
             return f"got {level!r}; {error.errors()[0]['msg']}"
     return ""
 
 
-def _widths_problem(value: Any) -> str:
-    """Find what is wrong with hidden widths, which a selector joins as the runs table does."""
-    for level in value if isinstance(value, list) else [value]:
-        if not (isinstance(level, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", level)):
-            return f"got {level!r}; expected widths joined by hyphens, such as '200-200'"
-    return ""
+def _as_declared(name: str, level: Any) -> Any:
+    """Return a level as a configuration has it; tables have hidden widths as ``200-100``."""
+    widths = name == "hidden" and isinstance(level, str)
+    return [int(w) if w.isdigit() else w for w in level.split("-")] if widths else level
 
 
 def _known(name: str, names: Any) -> str:

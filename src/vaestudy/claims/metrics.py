@@ -7,7 +7,7 @@ and a log density do not compare, nor do :math:`\mathcal L_1` and :math:`\mathca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures.activity_data import fates
 from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
+from vaestudy.parameters import ModelParameters
 from vaestudy.study import Study
 
 #: Parameters in which all runs of one comparison agree, whatever the metric: the test pixels.
@@ -37,6 +38,8 @@ class Metric:
         Parameters in which compared runs must agree, besides ``SAME_PIXELS``.
     digits
         Decimals that a reader is shown.
+    across_data
+        Whether models of different data compare on it.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Metric:
     values: Callable[[Study, pd.DataFrame], pd.Series]
     same: tuple[str, ...] = ()
     digits: int = 2
+    across_data: bool = False
 
 
 def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
@@ -68,6 +72,14 @@ def _on_binary_pixels(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]
     return values
 
 
+def _given_label(study: Study, runs: pd.DataFrame) -> pd.Series:
+    # A model that is told no labels says of an image what it says without one.
+    untold = runs["labels"] == "none"
+    parts = (("nll_given_label", runs[~untold]), ("nll", runs[untold]))
+    joined: pd.Series = pd.concat([_final(name)(study, part) for name, part in parts if len(part)])
+    return joined
+
+
 def _tightening(study: Study, runs: pd.DataFrame) -> pd.Series:
     return _final("bound")(study, runs).sub(_final("elbo")(study, runs))
 
@@ -76,11 +88,61 @@ def _epochs_to(study: Study, runs: pd.DataFrame) -> pd.Series:
     return epochs_to_within(study, runs).set_index("run_id")["epochs_to"].astype(float)
 
 
+def _ratio(of: Sequence[str], to: Sequence[str]) -> Callable[[Study, pd.DataFrame], pd.Series]:
+    """Return a ratio of sums of final measurements."""
+
+    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
+        return _total(study, runs, of) / _total(study, runs, to)
+
+    return values
+
+
+def _total(study: Study, runs: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
+    return pd.concat([_final(name)(study, runs) for name in metrics], axis=1).sum(axis=1)
+
+
+_VARIANCE = ("gradient_variance_encoder", "gradient_variance_decoder")
+
+
 def _fate(column: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
     def values(study: Study, runs: pd.DataFrame) -> pd.Series:
         return fates(study, runs).set_index("run_id")[column].astype(float)
 
     return values
+
+
+#: Of points in the plane: name, title, unit, decimals.
+PLANE_METRICS = (
+    ("squared_error_of_draws", "squared error of drawn codes", "squared sides", 4),
+    ("share_near_edge", "share near an edge", "share", 3),
+    ("share_near_zero", "share near zero", "share", 3),
+    ("class_purity", "quadrant purity", "share", 3),
+    ("rotated_or_mirrored", "rotated or mirrored", "share", 2),
+    ("trustworthiness", "trustworthiness", "trustworthiness", 3),
+    ("diamondness", "diamondness", "diamondness", 3),
+    ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
+    ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
+)
+
+
+def _lost_accuracy(study: Study, runs: pd.DataFrame) -> pd.Series:
+    return _final("test_accuracy")(study, runs).sub(_final("reconstruction_accuracy")(study, runs))
+
+
+def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
+    parts = (f"nll_of_bottom_{method}" for method in ("variational", "prior"))
+    informed, ignorant = (_final(name)(study, runs) for name in parts)
+    return informed.sub(ignorant)
+
+
+def _units_gained(study: Study, runs: pd.DataFrame) -> pd.Series:
+    """Active units, less those of the same model with the fewest dimensions that there is."""
+    table = study.table("runs")
+    same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
+    siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
+    fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
+    units = _final("active_units")(study, table)
+    return units.reindex(runs["run_id"]).sub(fewest.map(units))
 
 
 _OBJECTIVE = ("likelihood", "objective", "k")
@@ -99,11 +161,42 @@ METRICS: dict[str, Metric] = {
     "nll_restricted": Metric(
         "test NLL restricted to {0, 1}", "nats", _on_binary_pixels("nll_restricted")
     ),
+    "nll_given_label": Metric("test NLL given the label", "nats", _given_label, ("likelihood",)),
+    "conditional_accuracy_of_means": Metric(
+        "means that show the class asked for", "", _final("conditional_accuracy_of_means"), (), 3
+    ),
     "elbo": Metric("test ELBO", "nats", _final("elbo"), ("likelihood",)),
     "bound": Metric("test bound", "nats", _final("bound"), _OBJECTIVE),
     "tightening": Metric("bound − ELBO of the same model", "nats", _tightening, ("likelihood",)),
     "kl": Metric("KL from the prior", "nats", _final("kl"), ("likelihood",)),
     "squared_error": Metric("squared error", "squared pixels", _final("squared_error")),
+    "error_to_pca": Metric(
+        "squared error over that of as many principal components",
+        "",
+        _ratio(("squared_error",), ("pca_squared_error",)),
+    ),
+    "sampled_kl_variance": Metric(
+        "variance of the gradient with the KL sampled, over that with the KL in closed form",
+        "",
+        _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
+    ),
+    "nll_clipped": Metric("density NLL of clipped pixels", "nats", _final("nll_clipped")),
+    "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
+    "sample_confidence_of_means": Metric(
+        "classifier's confidence in samples", "", _final("sample_confidence_of_means"), digits=3
+    ),
+    "reconstruction_accuracy": Metric(
+        "accuracy on reconstructions", "", _final("reconstruction_accuracy"), digits=3
+    ),
+    "lost_accuracy": Metric(
+        "accuracy lost in reconstruction", "", _lost_accuracy, digits=3, across_data=True
+    ),
+    "gain_of_the_top": Metric(
+        "NLL of the bottom half, informed − by the prior", "nats", _gain_of_the_top, ("likelihood",)
+    ),
+    "units_gained": Metric(
+        "active units gained", "units", _units_gained, _HEADS, 1, across_data=True
+    ),
     "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
     "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),
     "returned_to_stay": Metric(
@@ -115,4 +208,8 @@ METRICS: dict[str, Metric] = {
     "kl_below_start": Metric("KL of the untrained model − lowest", "nats", kl_below_start),
     **{name: Metric(title, "", _final(name), digits=3) for name, title in _OF_PLANES.items()},
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
+    **{
+        name: Metric(title, unit, _final(name), ("n_z", "likelihood"), digits)
+        for name, title, unit, digits in PLANE_METRICS
+    },
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -16,6 +17,15 @@ from vaestudy.study import EmptySelectionError, Study
 #: A level that differs between studies: the K, or the warm-up, that its chapters compare.
 STANDARD = "standard"
 WITH_STANDARD = ("k", "warmup")
+#: Words for levels of any parameter, among those of the runs that are else selected: whatever they
+#: are, the highest, all but the base model's.
+WORDS: dict[str, Callable[[list[Any], Any], list[Any]]] = {
+    "any": lambda levels, base: levels,
+    "highest": lambda levels, base: levels[-1:],
+    "other": lambda levels, base: [level for level in levels if level != base],
+}
+#: What a label tells of a model that its family's name does not, even at one level.
+NAMED = ("n_z", "optimizer", "dataset")
 
 
 @dataclass
@@ -45,7 +55,7 @@ class Sampler:
         ClaimError
             If they do not compare with those drawn before.
         """
-        several = [n for n, value in selector.items() if n == "n_z" or not _is_single(value)]
+        several = [n for n, v in selector.items() if n in NAMED or not _is_single(v)]
         samples = []
         for parameters in expand(self.study, selector):
             runs = self.study.runs(**parameters)
@@ -58,7 +68,8 @@ class Sampler:
 
     def _remember(self, runs: pd.DataFrame) -> None:
         both = pd.concat([self.runs, runs]).drop_duplicates("run_id")
-        for name in (*SAME_PIXELS, *self.metric.same):
+        pixels = () if self.metric.across_data else SAME_PIXELS
+        for name in (*pixels, *self.metric.same):
             levels = sorted(map(str, both[name].unique()))
             if len(levels) > 1:
                 raise ClaimError(
@@ -72,13 +83,13 @@ class Sampler:
 def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
     """Return the combinations of parameters that a selector means in a study."""
     known = {name: _resolve(study, name, value) for name, value in selector.items()}
-    open_ = [name for name, value in known.items() if isinstance(value, AtLeast)]
+    open_ = [name for name, value in known.items() if isinstance(value, AtLeast) or _is_word(value)]
     fixed = {name: value for name, value in known.items() if name not in open_}
     for name in open_:
         others = {other: ... for other in open_ if other != name}
-        lowest = known[name].at_least
-        levels = study.levels(name, **{**fixed, **others})
-        fixed[name] = [level for level in levels if level >= lowest]
+        levels = study.levels(name, **{**others, **fixed})
+        # An open name is narrowed for the next: what they leave together is there.
+        fixed[name] = _choose(known[name], levels, study.base[name])
     lists = [value if isinstance(value, list) else [value] for value in fixed.values()]
     found = [dict(zip(fixed, levels, strict=True)) for levels in product(*lists)]
     if not found:
@@ -93,6 +104,16 @@ def _resolve(study: Study, name: str, value: Any) -> Any:
     if not level:
         raise EmptySelectionError(f"no run of {study.config.study!r} has a {name} of its own")
     return level
+
+
+def _choose(wanted: Any, levels: list[Any], base: Any) -> list[Any]:
+    if isinstance(wanted, AtLeast):
+        return [level for level in levels if wanted.holds(level)]
+    return WORDS[wanted](levels, base)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value in WORDS
 
 
 def _is_single(value: Any) -> bool:

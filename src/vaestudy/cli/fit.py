@@ -19,7 +19,9 @@ def fit(
     latent: Annotated[int, typer.Option(min=1, help="Latent dimensions.")] = 2,
     likelihood: Annotated[
         str,
-        typer.Option(help="auto (by the data), bernoulli, continuous-bernoulli, normal, gaussian."),
+        typer.Option(
+            help="auto (by the data), bernoulli, continuous-bernoulli, beta, normal, gaussian."
+        ),
     ] = "auto",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data, at most.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Determines every random number.")] = 0,

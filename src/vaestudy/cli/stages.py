@@ -32,17 +32,25 @@ from vaestudy.config import group_runs, parse_config
 
 @plain_errors
 def data(
-    name: Annotated[str, typer.Argument(help="mnist-5k, mnist or fashion-mnist.")],
+    name: Annotated[str, typer.Argument(help="What `dataset` may be, e.g. mnist.")],
     output: Annotated[Path, typer.Option(help="File to write.")],
     root: DataDirectory = None,
+    own: Annotated[
+        str | None, typer.Option(help="What stands for it under `own_data`, as JSON.")
+    ] = None,
 ) -> None:
     """Get and verify a data set.
 
     It is downloaded if need be, and written as one file.
     """
     from vaestudy.data import data_root, load_dataset, save_prepared
+    from vaestudy.own_data import OwnData
+    from vaestudy.own_dataset import load_own
 
-    dataset = load_dataset(name, data_root(root))
+    if own is None:
+        dataset = load_dataset(name, data_root(root))
+    else:
+        dataset = load_own(OwnData.model_validate_json(own))
     save_prepared(dataset, output)
     typer.echo(f"{name}: {len(dataset.train):,} train, {len(dataset.test):,} test -> {output}")
 
@@ -95,6 +103,9 @@ def evaluate_group(
     gradient_draws: Annotated[
         int, typer.Option(min=0, help="Gradients in their signal-to-noise ratio; 0: not measured.")
     ] = 0,
+    principal_components: Annotated[
+        bool, typer.Option("--principal-components", help="Measure as many of these as well.")
+    ] = False,
     device: Device = "auto",
     threads: Threads = 1,
     compile_: Compile = "auto",
@@ -117,6 +128,7 @@ def evaluate_group(
         n_samples=n_samples,
         threshold=threshold,
         gradient_draws=gradient_draws,
+        components=principal_components,
         compile_policy=compile_,
     )
     write_parquet(output, table)

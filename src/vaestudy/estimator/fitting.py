@@ -34,7 +34,7 @@ _BOUND, _KL = SCALARS.index("bound"), SCALARS.index("kl")
 class FitConfig(RunConfig):
     """A run whose data are the user's own array."""
 
-    dataset: Literal["array"] = "array"  # type: ignore[assignment]
+    dataset: Literal["array"] = "array"
     binarization: Literal["none"] = "none"
 
 

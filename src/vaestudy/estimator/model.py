@@ -49,7 +49,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         epochs it rises to that. ``elbo``, ``iwae``, ``elbo-sampled``, ``stl``, ``dreg``, ….
     epochs, batch_size, learning_rate
         At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
-        100 rows), with Adam.
+        100 rows).
+    optimizer
+        ``adam``, ``adamax`` or ``adagrad``.
     early_stopping, validation_fraction, patience
         Hold out a fraction of the rows, stop after ``patience`` epochs without a better bound on
         them, and keep the best epoch's weights.
@@ -102,6 +104,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         epochs: int = 200,
         batch_size: int | str = AUTO,
         learning_rate: float = 1e-3,
+        optimizer: str = "adam",
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         patience: int = 20,
@@ -114,6 +117,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         self.activation, self.batch_norm = activation, batch_norm
         self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+        self.optimizer = optimizer
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.patience, self.n_importance = patience, n_importance
         self.device, self.random_state, self.verbose = device, random_state, verbose

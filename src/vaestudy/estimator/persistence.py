@@ -6,21 +6,23 @@ Kept are the parameters, the weights in use, the scaling and the history. Adam's
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 import vaestudy
 from vaestudy.checkpoint import CheckpointError
-from vaestudy.files import atomic_path
 from vaestudy.history import History
+from vaestudy.tensorfile import (
+    DamagedFileError,
+    ForeignFileError,
+    read_tensors,
+    write_tensors,
+)
 
 _KEY: Final = "vaestudy.VAE"
 _FORMAT: Final = 1
@@ -56,8 +58,7 @@ def write(path: Path, saved: Saved) -> None:
     header = {"format": _FORMAT, "version": vaestudy.__version__, **saved.facts}
     tensors = {k: v.detach().cpu().contiguous() for k, v in saved.arrays.items()}
     tensors |= {f"history.{k}": v for k, v in _history_arrays(saved.history).items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {_KEY: json.dumps(header, sort_keys=True)})
+    write_tensors(path, _KEY, header, tensors)
 
 
 def read(path: Path) -> Saved:
@@ -69,15 +70,12 @@ def read(path: Path) -> Saved:
         If the file is missing, damaged, of a later format or not a saved estimator.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {})[_KEY])
-            names = file.keys()  # safe_open is no mapping and cannot be iterated
-            arrays = {name: file.get_tensor(name) for name in names}
+        arrays, facts = read_tensors(path, _KEY)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; expected a file of VAE.save") from None
-    except (KeyError, ValueError):
+    except ForeignFileError:
         raise CheckpointError(f"{path} was not written by VAE.save") from None
-    except (OSError, SafetensorError) as error:
+    except DamagedFileError as error:
         raise CheckpointError(f"{path} is damaged ({error}); save the model again") from None
     if facts["format"] != _FORMAT:
         raise CheckpointError(

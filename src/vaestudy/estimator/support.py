@@ -80,6 +80,7 @@ DOMAINS: Final = MappingProxyType(
         "continuous-bernoulli": Domain(bounded=True),
         "gaussian": Domain(unit_mean=True),
         "normal": Domain(standardise=True),
+        "beta": Domain(bounded=True),
     }
 )
 

@@ -26,7 +26,7 @@ _WITH_UNITS = ("objective", "bound", "elbo", "reconstruction")
 #: Parameters of the estimator that are the run's as they are.
 _OF_RUN = (
     *("n_z", "hidden", "activation", "batch_norm", "objective", "k", "beta", "warmup"),
-    *("epochs", "learning_rate"),
+    *("epochs", "learning_rate", "optimizer"),
 )
 _SEEDS = 2**31 - 1
 
@@ -118,7 +118,7 @@ class Training:
         return frame.assign(split=split, value=value)[["epoch", "split", "metric", "value"]]
 
     def _restore(self, run: fitting.FitConfig, saved: Saved) -> None:
-        """Take up a saved state, with new moments of Adam."""
+        """Take up a saved state, with new moments of the optimiser."""
         self._state = initial_state((run,), self.n_features_in_, select_device(self.device))
         self._state.model.load_state_dict(saved.weights)
         self._state.history, self._state.epoch = saved.history, self.n_iter_

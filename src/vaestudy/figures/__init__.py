@@ -16,7 +16,11 @@ from vaestudy.figures import (
     claims,
     implementing,
     kingma_welling,
+    labels,
     measuring,
+    packaged,
+    plane,
+    plusplus,
     visualization,
 )
 from vaestudy.figures.drawing import Drawing
@@ -34,7 +38,11 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **visualization.FIGURES,
     **measuring.FIGURES,
     **beyond.FIGURES,
+    **plane.FIGURES,
+    **packaged.FIGURES,
     **kingma_welling.FIGURES,
+    **plusplus.FIGURES,
+    **labels.FIGURES,
     **claims.FIGURES,
 }
 

@@ -104,7 +104,7 @@ def _some(study: Study, found: list[Family | None]) -> list[Family]:
 
 
 def plain_heads(study: Study) -> pd.DataFrame:
-    """Return every finished run whose means are neither squashed nor normalized.
+    """Return every finished run on the base's data whose means are neither squashed nor normalized.
 
     Both literal variants of the encoder's heads bound or fix the variance of a mean, whatever the
     latent dimension holds, so that their activity is not comparable.
@@ -112,10 +112,12 @@ def plain_heads(study: Study) -> pd.DataFrame:
     runs = study.table("runs")
     keep = (
         (runs["status"] == "finished")
+        & (runs["dataset"] == study.base["dataset"])
         & (runs["encoder_heads"] == "linear")
         & (runs["batch_norm"] != "all")
     )
-    return runs[keep].reset_index(drop=True)
+    kept: pd.DataFrame = runs[keep].reset_index(drop=True)
+    return kept
 
 
 def at_the_end(study: Study, runs: pd.DataFrame) -> pd.DataFrame:

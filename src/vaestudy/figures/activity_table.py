@@ -28,8 +28,9 @@ PLATEAU_RANGE = (1e-3, 1e3)
 _LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
 # What the table gives a column or the model's name; any other departure from base is spelt out.
-_LABELLED = ("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads")
-_NAMED = {"dataset", "likelihood", "n_z", "batch_norm", "warmup", *_LABELLED}
+_LABELLED = {"objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads"}
+_LABELLED |= {"network", "labels", "label_share", "deeper"}
+_NAMED = {"dataset", "likelihood", "n_z", "batch_norm", "warmup"} | _LABELLED
 _SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
 
 
@@ -131,8 +132,12 @@ def plus_minus(interval: Interval, digits: int) -> str:
 
 
 def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every combination's active units, NLL and KL: for reading, and as numbers."""
+    """Return every combination's active units, NLL and KL: for reading, and as numbers.
+
+    Of the base model's data: elsewhere an NLL is of something else.
+    """
     runs = study.table("runs")
+    runs = runs[runs["dataset"] == study.base["dataset"]]
     values = study.table("evaluation").merge(runs, on="run_id")
     values = values[values["metric"].isin(_METRICS)]
     heads = [group.iloc[0] for _, group in runs.groupby("combination_id", sort=False)]
@@ -146,7 +151,7 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         for metric, (title, digits) in _METRICS.items():
             of_seeds = own.loc[own["metric"] == metric, "value"].astype(float)
             if of_seeds.empty:
-                cells[title] = "diverged"
+                cells[title] = "diverged" if own.empty else "–"
                 continue
             interval = mean_interval(of_seeds)
             cells[title] = plus_minus(interval, digits)

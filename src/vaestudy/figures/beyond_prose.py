@@ -18,7 +18,7 @@ from vaestudy.figures.beyond_data import (
     schedules,
 )
 from vaestudy.figures.families import label_of
-from vaestudy.objectives import OBJECTIVES
+from vaestudy.objectives import NO_BOUNDS, OBJECTIVES
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, number
 from vaestudy.study import EmptySelectionError, Study
@@ -163,7 +163,8 @@ def read_absent(study: Study) -> str:
     """Name what the chapter describes and this study has not run; empty if it has run all."""
     members = find_members(study)
     there = {str(m.first["objective"]) for m in members}
-    absent = [f"*{label_of({'objective': name})}*" for name in OBJECTIVES if name not in there]
+    described = [name for name in OBJECTIVES if name not in NO_BOUNDS]
+    absent = [f"*{label_of({'objective': name})}*" for name in described if name not in there]
     if not any(m.first["warmup_cycles"] > 1 for m in members):
         absent.append("cyclical annealing")
     try:

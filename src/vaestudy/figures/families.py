@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from vaestudy.deeper import NONE
+
 Row = Mapping[Any, Any] | pd.Series
 """A row of the runs table, or any mapping with some of its columns."""
 
@@ -28,13 +30,18 @@ _OBJECTIVES = {
     "miwae": "MIWAE",
     "piwae": "PIWAE",
     "ciwae": "CIWAE",
+    "jensen-shannon": "VAE, Jensen–Shannon",
+    "geometric-js": "VAE, geometric JS",
 }
-_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl")  # Bounds that do not weigh samples.
+#: Objectives that do not weigh samples.
+_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl", "jensen-shannon", "geometric-js")
 _LIKELIHOODS = {
     "bernoulli": "",
     "gaussian": ", Gaussian",
     "continuous-bernoulli": ", continuous Bernoulli",
     "normal": ", normal",
+    "squared-error": ", squared error",
+    "beta": ", Beta",
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {
@@ -43,6 +50,14 @@ _SYMBOLS = {
     "elbo_share": ("c", 0),
     "free_bits": ("λ", 0),
     "beta": ("β", 1),
+    "weight_decay": ("L2", 0),
+    "js_skew": ("α", 0),
+}
+_TOLD = {
+    "none": "",
+    "condition": ", labels",
+    "blanked": ", {share} of labels, blanks",
+    "m2": ", {share} of labels, M2",
 }
 _BATCH_NORM = {"none": "", "hidden": " + BN", "all": " + BN (heads too)"}
 
@@ -67,6 +82,8 @@ _OBJECTIVE_COLORS = {
     "miwae": "#DD7F95",
     "piwae": "#9A5FC9",
     "ciwae": "#4A2C17",
+    "jensen-shannon": "#AA4499",
+    "geometric-js": "#117733",
 }
 _CYCLICAL = "#8C510A"
 _OBJECTIVE_MARKERS = {
@@ -78,6 +95,8 @@ _OBJECTIVE_MARKERS = {
     "miwae": "<",
     "piwae": ">",
     "ciwae": "h",
+    "jensen-shannon": "*",
+    "geometric-js": "H",
 }
 # Gaussian beside Bernoulli is the one comparison of likelihoods: greys belong to no other family.
 _GAUSSIAN = {False: "#333333", True: "#8A9199"}
@@ -104,7 +123,15 @@ def label_of(row: Row) -> str:
     name += _BATCH_NORM[row.get("batch_norm", "none")]
     name += _warmup(row)
     name += ", bounded heads" if row.get("encoder_heads", "linear") == "bounded" else ""
-    return name + _LIKELIHOODS[_likelihood(row)]
+    name += ", convolutional" if row.get("network", "mlp") == "conv" else ""
+    name += told_of(row)
+    return name + _layers(row) + _LIKELIHOODS[_likelihood(row)]
+
+
+def told_of(row: Row) -> str:
+    """Return what a model is told of classes, as the end of its name."""
+    labels, share = str(row.get("labels", "none")), float(row.get("label_share", 1))
+    return _TOLD[labels].format(share=f"{100 * share:g}\N{NO-BREAK SPACE}%")
 
 
 def color_of(row: Row) -> str:
@@ -155,6 +182,13 @@ def _warmup(row: Row) -> str:
     if not row.get("warmup", 0):
         return ""
     return " + cyclical WU" if row.get("warmup_cycles", 1) > 1 else " + WU"
+
+
+def _layers(row: Row) -> str:
+    deeper = row.get("deeper", NONE)
+    if deeper in (NONE, ()):
+        return ""
+    return f", {1 + len(deeper.split('+') if isinstance(deeper, str) else deeper)} layers"
 
 
 def _likelihood(row: Row) -> str:

@@ -20,7 +20,7 @@ from vaestudy.figures.codes import Codes, codes_of, labels, objectives
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
-from vaestudy.plane import neighbour_accuracy
+from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.study import Study
 
 #: A scatter plot of more points than these is a blot: the first ones are drawn.

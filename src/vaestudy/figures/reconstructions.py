@@ -10,7 +10,7 @@ import pandas as pd
 from vaestudy.figures.codes import decode, digits, exemplars, families, labels
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import labelled_rows
-from vaestudy.plane import encode_means
+from vaestudy.latent_plane import encode_means
 from vaestudy.stats import number
 from vaestudy.study import Study
 

@@ -14,7 +14,7 @@ from vaestudy.figures.summary_data import (
     source_log,
     summary_runs,
 )
-from vaestudy.plane import METRICS
+from vaestudy.latent_plane import METRICS
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import EmptySelectionError, Study

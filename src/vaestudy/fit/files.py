@@ -104,7 +104,7 @@ def _read_csv(path: Path, choices: Choices) -> Table:
         frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
     except (ValueError, OSError) as error:  # What pandas raises for bad text is a ValueError.
         raise FileError(f"{path} cannot be read as CSV: {error}") from None
-    return _from_frame(path, frame, choices)
+    return read_frame(path, frame, choices)
 
 
 def _read_parquet(path: Path, choices: Choices) -> Table:
@@ -112,7 +112,7 @@ def _read_parquet(path: Path, choices: Choices) -> Table:
         frame = pd.read_parquet(path)
     except (ValueError, OSError) as error:
         raise FileError(f"{path} cannot be read as Parquet: {error}") from None
-    return _from_frame(path, frame, choices)
+    return read_frame(path, frame, choices)
 
 
 def _read_npy(path: Path, choices: Choices) -> Table:
@@ -144,7 +144,15 @@ _READERS: Final[dict[str, Callable[[Path, Choices], Table]]] = {
 }
 
 
-def _from_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
+def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
+    """Return a frame's numbers; ``path`` is its name in messages.
+
+    Raises
+    ------
+    FileError
+        If it cannot be fitted.
+    """
+    frame = frame.copy(deep=False)
     frame.columns = frame.columns.map(str)
     asked = [*choices.drop, *([] if choices.color is None else [choices.color])]
     for name in asked:

@@ -1,0 +1,209 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["parameters"]
+config = "configs/quick.yaml"
+
+# %% tags=["setup"]
+from vaestudy.figures import FIGURES
+from vaestudy.figures.packaged_data import find_fitted, find_variants
+from vaestudy.figures.packaged_prose import (
+    read_averaging,
+    read_errors,
+    read_optimizers,
+    read_samples,
+    read_variances,
+)
+from vaestudy.figures.packaged_table import combinations_table, datasets_table, variants_table
+from vaestudy.report import present
+from vaestudy.study import EmptySelectionError, Study
+
+present.style()
+study = Study.load(config)
+own = study.config.of_own_data
+
+
+def tried(make, *arguments):
+    """Return what ``make`` makes, or None where the study has not run what it needs."""
+    try:
+        return make(*arguments)
+    except EmptySelectionError:
+        return None
+
+
+fitted = tried(find_fitted, study) or []
+n_z = int(fitted[0].runs["n_z"].iloc[0]) if fitted else 0
+
+# %% [markdown]
+# # Any data {#sec:own-data}
+#
+# A variational autoencoder asks little of its data: rows of numbers, and a distribution that suits them. It then has three
+# uses, which @poworoznek2019 make the parts of a small package: the encoder *reduces dimension*, the decoder
+# *generates* rows that nobody has seen, and both together give each row its *nearest representation* among those that
+# the model can make. In the notation of this report these are the mean of $q_\phi(z \mid x)$, a draw from
+# $p_\theta(x \mid z)$ at a $z$ from the prior, and $\mathbb E_{p_\theta}[x \mid z]$ at that mean.
+
+# %%
+if own:
+    present.prose("""
+This is a study of data of its user's own: the same grid, training, measurements and tables as for the published data
+sets. Chapters that look at digits or decide the claims of papers about them are left out.
+""")
+else:
+    variants = tried(find_variants, study)
+    if variants is None:
+        present.prose("The packaged model is not run in this study; `config.yaml` has it.")
+    else:
+        first = variants[0].first
+        present.prose(f"""
+## The packaged model {{#sec:packaged}}
+
+That package has one hidden layer of {first["hidden"]} rectified linear units on either side, {first["n_z"]} latent dimensions,
+batches of {first["batch_size"]} and AdaMax, and a user may change each. Here it is trained for {first["epochs"]} epochs, once as it
+is meant to be and once for each of its choices changed (@fig:packaged, @tbl:packaged).
+""")
+        present.figure(
+            FIGURES["packaged"](study),
+            label="fig:packaged",
+            caption="Test NLL of the packaged model, and of it with one choice changed: seeds, mean and 95 % interval. The grey "
+            "line is the mean of the first row; an interval may leave the panel.",
+            alt="Horizontal intervals, one row a variant, with a dot for each seed.",
+        )
+        table, data = variants_table(study)
+        present.table(
+            table,
+            label="tbl:packaged",
+            runs=[run_id for variant in variants for run_id in variant.runs["run_id"]],
+            data=data,
+            caption="The same in numbers: test NLL and what changes with it (paired difference to the first row), the squared "
+            "error of the nearest representation, and training time; mean ± half of the 95 % interval over $n$ seeds.",
+        )
+        present.prose(f"""
+*One sample or many.* The gradient needs samples of $z$, and the package's authors hold that one a datum is
+enough. To compare at equal computation, passes through the decoder are made equal: with ten times the samples, a
+tenth of the epochs. {read_samples(study)}
+
+*The optimiser.* AdaMax [@kingma2015adam] divides the mean of recent gradients by their decaying maximum where Adam
+takes a mean square, and Adagrad [@duchi2011] by the root of the sum of all squares so far. Each runs at the learning rate
+that is its default in the library that the package was built on, but for a factor that all share in a short
+study. {read_optimizers(study)}
+
+*A mean in place of a sum.* The package's loss averages the KL over latent dimensions, where the bound sums it: a KL
+weight of $\\beta = 1 / n_z$, and with it no bound any more. {read_averaging(study)}
+""")
+
+# %%
+drawn = None if own else tried(FIGURES["estimator-variance"], study)
+if drawn is not None:
+    present.prose("""
+## Two estimators of one gradient {#sec:estimator-variance}
+
+The ELBO can be estimated with its KL term in closed form (their Eq. 2), or with that sampled like the rest (their Eq. 1),
+
+$$ \\log p_\\theta(x \\mid z) - D_{\\mathrm{KL}}\\bigl(q_\\phi(z \\mid x) \\,\\|\\, p(z)\\bigr)
+   \\qquad\\text{or}\\qquad
+   \\log p_\\theta(x \\mid z) + \\log p(z) - \\log q_\\phi(z \\mid x) . $$ {#eq:two-estimators}
+
+Both have the same expectation. That the first must have the less variance, for having less that is random, sounds
+plain and is not: where $q_\\phi$ comes near the posterior the two random parts of the second cancel. They are therefore measured, at the same
+parameters, on the same images and with the same noise.
+""")
+    present.figure(
+        drawn,
+        label="fig:estimator-variance",
+        caption="Variance of the gradient, summed over the parameters of the encoder, or of both: the estimator with a sampled KL over that "
+        "with its closed form (@eq:two-estimators), at the trained models' parameters. To the decoder both are one. Above 1 (dashed) the closed form is the quieter.",
+        alt="Horizontal intervals of variance ratios, two rows a model, about a dashed line at one.",
+    )
+    present.prose(f"{read_variances(study)} (@fig:estimator-variance.)")
+
+# %%
+if fitted:
+    several = len(fitted) > 1
+    what = "the base model" if own else "the packaged model"
+    present.prose(f"""
+## {"Fitted to several data sets" if several else "What the model makes of them"} {{#sec:any-data}}
+
+{"The same model, with a likelihood that suits the values, is fitted to" if several else "The base model is fitted to"}
+{"; ".join(f"*{one.title}* ({len(one.data.train):,} rows to train on, {len(one.data.test):,} to test, {one.rows.shape[1]} columns)" for one in fitted)}.
+Columns of a table are standardised by the training rows, and a category becomes one column of 0 and 1 for each of its values.
+Everything below is of test rows.
+""")
+    present.figure(
+        FIGURES["embeddings"](study),
+        label="fig:embeddings",
+        caption=f"Reducing dimension: the mean of $q_\\phi(z \\mid x)$ of test rows under {what} (one seed)"
+        + (", in the two dimensions of most spread" if n_z > 2 else "")
+        + "; coloured by class where the data have classes, which no model was told.",
+        alt="Scatter plots of codes, one panel a data set, coloured by class.",
+    )
+    table, data = datasets_table(study, fitted)
+    present.table(
+        table,
+        label="tbl:any-data",
+        runs=[run_id for one in fitted for run_id in one.runs["run_id"]],
+        data=data,
+        caption="Squared error of test rows' nearest representation, summed over columns (in squared standard deviations for "
+        "standardised ones), beside that of as many principal components and of the training mean; mean ± half of the 95 % "
+        "interval over $n$ seeds. –: not measured.",
+    )
+drawn = tried(FIGURES["any-data"], study)
+if drawn is not None:
+    present.figure(
+        drawn,
+        label="fig:any-data",
+        caption=f"Error of the nearest representation over that of {n_z} principal components, on test rows: seeds, mean and 95 % "
+        "interval. Below 1 (dashed) the model keeps more.",
+        alt="Horizontal intervals of error ratios, one row a data set, about a dashed line at one.",
+    )
+    present.prose(f"""
+Principal components are the best that a linear code can do on the training rows, and they minimise the very error that is
+compared, which the model does not: it maximises a likelihood. {read_errors(study)} (@fig:any-data, @tbl:any-data.)
+""")
+
+# %%
+drawn = tried(FIGURES["nearest-representations"], study)
+if drawn is not None:
+    present.figure(
+        drawn,
+        label="fig:nearest-representations",
+        caption="Test pictures, their nearest representations, and pictures generated from draws of the prior (decoder means); one seed.",
+        alt="Rows of small pictures: originals, reconstructions beneath them, and generated ones.",
+    )
+drawn = tried(FIGURES["tables"], study)
+if drawn is not None:
+    present.figure(
+        drawn,
+        label="fig:tables",
+        caption="Tables, one seed. Left: the share of each column's variance, over test rows, that the nearest representation explains, "
+        f"beside that of {n_z} principal components. Right: correlations of all pairs of columns in the training rows, and in as many "
+        "rows drawn from the model as make them certain to a few hundredths; on the dashed line both agree.",
+        alt="For each table, a dot plot of explained variance by column, and a scatter plot of correlations near a diagonal.",
+    )
+
+# %%
+if own:
+    table, data = combinations_table(study)
+    present.table(
+        table,
+        label="tbl:own-combinations",
+        data=data,
+        runs=study.table("runs")["run_id"].tolist(),
+        caption="Every combination of this study's grid: test NLL (nats a row; of standardised columns, in their units), "
+        "squared error of the nearest representation, and latent dimensions in use; mean ± half of the 95 % interval over $n$ seeds.",
+    )
+
+# %% [markdown]
+# ## With data of your own {#sec:your-data}
+#
+# `vaestudy fit data.csv --latent 2` fits one model to a table, an array or a folder of images and writes its embedding, a file that
+# `vaestudy.VAE.load` reads, and a page of pictures; a `.npy` file larger than memory is streamed. The class
+# `vaestudy.VAE` does the same in Python, with the interface of scikit-learn: `transform`, `sample`, `inverse_transform`.
+# For a grid, write `dataset: {path: data.csv}` into a configuration, with `binarization: none` and `likelihood: normal` for columns that are no
+# pixels: all else, from seeds to this report, stays as it is. What cannot be modelled (text in many different values, missing or infinite
+# numbers, a single row) is refused with a sentence that says what to do, before anything is trained.

@@ -1,0 +1,111 @@
+"""Sentences on the packaged model and on any data, worded by their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from vaestudy.figures.any_data import error_ratio
+from vaestudy.figures.packaged import by_seed, measured_models, variance_ratios
+from vaestudy.figures.packaged_data import Variant, find_fitted, find_variants
+from vaestudy.report.phrases import change
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
+from vaestudy.study import Study
+
+_NAMES = {"adam": "Adam", "adagrad": "Adagrad"}
+
+
+def read_samples(study: Study) -> str:
+    """Say what more samples change at equal computation."""
+    told = [
+        f"With {variant.first['k']} samples and {_epochs(variant)}, training "
+        f"{change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}."
+        for variant in _others(study, lambda run, packaged: run["k"] != packaged["k"])
+    ]
+    return " ".join(told) or "This study has trained it with one sample only."
+
+
+def read_optimizers(study: Study) -> str:
+    """Say what each other optimiser changes."""
+    told = [
+        f"In place of AdaMax, {_NAMES[variant.first['optimizer']]} "
+        f"{change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}."
+        for variant in _others(
+            study, lambda run, packaged: run["optimizer"] != packaged["optimizer"]
+        )
+    ]
+    return " ".join(told) or "This study has trained it with AdaMax only."
+
+
+def read_averaging(study: Study) -> str:
+    """Say what a KL that is averaged over latent dimensions changes."""
+    packaged = find_variants(study)[0]
+    told = []
+    for variant in _others(study, lambda run, packaged: run["beta"] == 1 / packaged["n_z"]):
+        kl = paired_difference(by_seed(study, variant, "kl"), by_seed(study, packaged, "kl"))
+        told.append(
+            f"It {change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}, and "
+            f"{change(kl, 'raises the KL by', 'lowers the KL by')}."
+        )
+    return " ".join(told) or "This study has trained it with the sum only."
+
+
+def read_variances(study: Study) -> str:
+    """Say which estimator has the less variance, in each model's encoder."""
+    told = []
+    for model in measured_models(study):
+        ratio = mean_interval(variance_ratios(study, model))
+        told.append(f"In the encoder of the {model.label}, {_ratio(ratio, _VARIANCE)}.")
+    return " ".join(told)
+
+
+def read_errors(study: Study) -> str:
+    """Say on which data sets the model keeps more than as many principal components."""
+    told = []
+    for one in find_fitted(study):
+        ratio = error_ratio(study, one)
+        if len(ratio):
+            told.append(f"On *{one.title}* {_ratio(mean_interval(ratio), _ERROR)}.")
+    return " ".join(told)
+
+
+#: What stands before a ratio, and after it if it lies above 1, below 1, or about it.
+_VARIANCE = (
+    "sampling the KL multiplies the variance of the gradient by",
+    ": the closed form is the quieter",
+    ": the closed form is the noisier",
+)
+_ERROR = (
+    "the error relative to theirs is",
+    ": the model keeps less",
+    ": the model keeps more",
+)
+
+
+def _ratio(interval: Interval, words: tuple[str, str, str]) -> str:
+    """Say on which side of 1 a ratio lies, no stronger than its interval."""
+    begin, above, below = words
+    if interval.low > 1:
+        side = above
+    elif interval.high < 1:
+        side = below
+    else:
+        seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}"
+        side = f", which {seeds} cannot tell from equal"
+    return f"{begin} {interval.text(2)}{side}"
+
+
+def _others(study: Study, differs: Callable[[pd.Series, pd.Series], bool]) -> list[Variant]:
+    packaged, *others = find_variants(study)
+    return [variant for variant in others if differs(variant.first, packaged.first)]
+
+
+def _gap(study: Study, variant: Variant) -> Interval:
+    packaged = find_variants(study)[0]
+    return paired_difference(by_seed(study, variant, "nll"), by_seed(study, packaged, "nll"))
+
+
+def _epochs(variant: Variant) -> str:
+    n = int(variant.first["epochs"])
+    return f"{number(n, 0)} epoch{'s' if n > 1 else ''}"

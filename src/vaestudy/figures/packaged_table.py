@@ -1,0 +1,114 @@
+"""Tables: variants of the packaged model, the data it is fitted to, a user's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from vaestudy.config import ModelParameters
+from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.families import label_of
+from vaestudy.figures.packaged import by_seed
+from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
+from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.study import Study
+
+_NOT_MEASURED = "–"
+_ERRORS = {
+    "Model": "squared_error",
+    "Principal components": "pca_squared_error",
+    "Mean": "mean_squared_error",
+}
+_OWN = {
+    "Test NLL": ("nll", 2),
+    "Squared error": ("squared_error", 2),
+    "Active units": ("active_units", 1),
+}
+#: What :func:`vaestudy.figures.families.label_of` tells of a model, or a column does.
+_TOLD = {"objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "batch_norm"}
+_TOLD |= {"warmup", "encoder_heads", "likelihood", "n_z"}
+
+
+def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the variants of the packaged model: for reading, and as numbers."""
+    variants = find_variants(study)
+    packaged = by_seed(study, variants[0], "nll")
+    shown, told = [], []
+    for variant in variants:
+        nll = by_seed(study, variant, "nll")
+        mean, gap = mean_interval(nll), paired_difference(nll, packaged)
+        error = mean_interval(by_seed(study, variant, "squared_error"))
+        seconds = mean_interval(_seconds(study, variant))
+        shown.append(
+            {
+                "Model": variant.label.replace("$", ""),
+                "n": str(mean.n),
+                "Test NLL": plus_minus(mean, 2),
+                "Difference": _signed(gap) if variant is not variants[0] else _NOT_MEASURED,
+                "Squared error": plus_minus(error, 2),
+                "Time (s)": plus_minus(seconds, 1),
+            }
+        )
+        told.append((variant.label, *_numbers(mean), *_numbers(gap), error.mean, seconds.mean))
+    names = ["model", "nll", "low", "high", "n", "difference", "difference_low"]
+    names += ["difference_high", "difference_n", "squared_error", "seconds"]
+    return pd.DataFrame(shown), pd.DataFrame(told, columns=names)
+
+
+def datasets_table(study: Study, fitted: Sequence[Fitted]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the errors of nearest representations of each data set: for reading, as numbers."""
+    shown, told = [], []
+    for one in fitted:
+        variant = Variant(one.title, one.runs)
+        cells = {"Data": one.title, "n": str(len(one.runs))}
+        for title, metric in _ERRORS.items():
+            values = by_seed(study, variant, metric)
+            cells[title] = _mean(values, 2)
+            told += [(one.title, metric, seed, value) for seed, value in values.items()]
+        shown.append(cells)
+    return pd.DataFrame(shown), pd.DataFrame(told, columns=["data", "metric", "seed", "value"])
+
+
+def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return every combination of a grid of the user's own data: for reading, and as numbers."""
+    runs = study.table("runs")
+    runs = runs[runs["status"] == "finished"]
+    shown, told = [], []
+    for name, part in runs.groupby("combination_id", sort=False):
+        variant = Variant(str(name), part)
+        first = variant.first
+        departures = [
+            f"{field.replace('_', ' ')} = {first[field]}"
+            for field in ModelParameters.model_fields
+            if field not in _TOLD and first[field] != study.base[field]
+        ]
+        cells = {"Model": ", ".join([label_of(first), *departures]), "$n_z$": str(first["n_z"])}
+        cells["n"] = str(len(part))
+        for title, (metric, digits) in _OWN.items():
+            values = by_seed(study, variant, metric)
+            cells[title] = _mean(values, digits)
+            told += [(name, metric, seed, value) for seed, value in values.items()]
+        shown.append(cells)
+    columns = ["combination_id", "metric", "seed", "value"]
+    return pd.DataFrame(shown), pd.DataFrame(told, columns=columns)
+
+
+def _seconds(study: Study, variant: Variant) -> pd.Series:
+    """Return each replicate's training time; one of a job of several has its share."""
+    timing = study.table("timing").merge(variant.runs[["run_id", "seed"]], on="run_id")
+    seconds: pd.Series = (timing["train_seconds"] / timing["members"]).set_axis(timing["seed"])
+    return seconds
+
+
+def _mean(values: pd.Series, digits: int) -> str:
+    return plus_minus(mean_interval(values), digits) if len(values) else _NOT_MEASURED
+
+
+def _signed(gap: Interval) -> str:
+    text = plus_minus(gap, 2)
+    return f"+{text}" if gap.mean > 0 else text
+
+
+def _numbers(interval: Interval) -> tuple[float, float, float, int]:
+    return interval.mean, interval.low, interval.high, interval.n

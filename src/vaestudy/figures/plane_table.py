@@ -1,0 +1,98 @@
+"""Tables of the chapter on points of the plane: statistics with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.plane_data import (
+    OF_SAMPLES,
+    ON_THE_LINE,
+    PURITY,
+    SHAPES,
+    SQUARE,
+    SQUARED_ERROR,
+    TO_PRIOR,
+    TRUST,
+    Statistic,
+    cells,
+    levels,
+    mean_of,
+    plane_runs,
+)
+
+from vaestudy.figures.plane_data import DIAMOND, EDGE, ZERO  # isort: skip
+from vaestudy.study import EmptySelectionError, Study
+
+#: What of the plane's statistics a page has room for; the heat maps have all.
+_PLANE = (SQUARED_ERROR, EDGE, ZERO, TO_PRIOR, DIAMOND, PURITY)
+_LINE = ON_THE_LINE
+_SHAPES = (SQUARED_ERROR, TO_PRIOR, OF_SAMPLES, TRUST, PURITY)
+
+
+def square_table(study: Study, n_z: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the statistics of every β and λ: for reading, as numbers, and their runs."""
+    named = ((_names(cell), cell) for cell in cells(study, n_z))
+    shown, numbers = _tables(study, named, _PLANE if n_z == 2 else _LINE)
+    return shown, numbers, plane_runs(study, n_z=n_z)["run_id"].tolist()
+
+
+def shapes_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the statistics of every shape and β without weight decay.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there is no shape beside the square.
+    """
+    found = [name for name in SHAPES if _has(study, name)]
+    if not found:
+        raise EmptySelectionError(f"{study.config.study!r} has no shape beside the square")
+    named, runs = [], []
+    betas = levels(plane_runs(study, dataset=found[0], n_z=2), "beta")
+    for name in (SQUARE, *found):
+        for beta in betas:
+            cell = {"dataset": name, "n_z": 2, "beta": beta, "weight_decay": 0.0}
+            named.append(({"Shape": name, "$\\beta$": f"{beta:g}"}, cell))
+            runs += plane_runs(study, **cell)["run_id"].tolist()
+    shown, numbers = _tables(study, named, _SHAPES)
+    return shown.rename(columns={_title(PURITY): "Class purity"}), numbers, runs
+
+
+def _tables(
+    study: Study,
+    named: Iterable[tuple[dict[str, str], dict[str, Any]]],
+    statistics: Sequence[Statistic],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    shown, numbers = [], []
+    for names, cell in named:
+        found = {s: mean_of(study, s.metric, **cell) for s in statistics}
+        n = str(max(interval.n for interval in found.values()))
+        shown.append({**names, "n": n, **{_title(s): _cell(i, s) for s, i in found.items()}})
+        numbers += [
+            {**cell, "metric": s.metric, "mean": i.mean, "low": i.low, "high": i.high, "n": i.n}
+            for s, i in found.items()
+        ]
+    return pd.DataFrame(shown), pd.DataFrame(numbers)
+
+
+def _cell(interval: Any, statistic: Statistic) -> str:
+    return plus_minus(interval, statistic.digits)
+
+
+def _title(statistic: Statistic) -> str:
+    return statistic.title[0].upper() + statistic.title[1:]
+
+
+def _names(cell: dict[str, Any]) -> dict[str, str]:
+    return {"$\\beta$": f"{cell['beta']:g}", "$\\lambda$": f"{cell['weight_decay']:g}"}
+
+
+def _has(study: Study, dataset: str) -> bool:
+    try:
+        return len(plane_runs(study, dataset=dataset, n_z=2)) > 0
+    except EmptySelectionError:
+        return False

@@ -1,0 +1,139 @@
+"""Sentences of the chapter on VAE++, whose wording the intervals decide."""
+
+from __future__ import annotations
+
+from scipy import stats
+
+from vaestudy.figures.plusplus_data import by_seed, gap, levels, mean_of, other_dataset
+from vaestudy.figures.plusplus_pictures import objectives_of
+from vaestudy.report.phrases import change
+from vaestudy.stats import mean_interval
+from vaestudy.study import EmptySelectionError, Study
+
+
+def read_third_dimension(study: Study) -> str:
+    """Say what a third dimension changes in NLL and in the samples' looks."""
+    three, two = {"n_z": 3}, {"n_z": 2}
+    text = (
+        "A third dimension "
+        f"{change(gap(study, 'nll', three, two), 'raises the test NLL by', 'lowers it by')}."
+    )
+    if mean_of(study, "sample_confidence_of_means", **two) is None:
+        return text
+    looks = gap(study, "sample_confidence_of_means", three, two)
+    found = change(looks, "raises by", "lowers by", "in probability", 3)
+    return f"{text} A classifier's confidence in decoder means of prior samples it {found}."
+
+
+def read_variance(study: Study) -> str:
+    """Say whether the posterior variance rises with the number of dimensions, by rank."""
+    dimensions = [n for n in levels(study, "n_z") if n <= 10]
+    if len(dimensions) < 3:
+        return "Fewer than three numbers of dimensions are no trend."
+    table = {n: by_seed(study, "posterior_variance", n_z=n) for n in dimensions}
+    seeds = sorted(set.intersection(*(set(values.index) for values in table.values())))
+    found = [
+        float(stats.spearmanr(dimensions, [table[n][seed] for n in dimensions]).statistic)
+        for seed in seeds
+    ]
+    ends = [mean_interval(table[n]) for n in (dimensions[0], dimensions[-1])]
+    return (
+        f"Its mean over images and dimensions is {ends[0].text(3)} at $n_z = {dimensions[0]}$ and "
+        f"{ends[1].text(3)} at {dimensions[-1]}; its rank correlation with $n_z$ is "
+        f"{mean_interval(found).text(2)}."
+    )
+
+
+def read_clothes(study: Study) -> str:
+    """Say which share of clothes are recognised before and after reconstruction."""
+    name = other_dataset(study)
+    pair = [
+        mean_of(study, metric, dataset=name)
+        for metric in ("test_accuracy", "reconstruction_accuracy")
+    ]
+    own = [mean_of(study, m) for m in ("test_accuracy", "reconstruction_accuracy")]
+    if any(found is None for found in (*pair, *own)):
+        return "This study has no classifier of clothes."
+    before, after, digits, rebuilt = (
+        f"{100 * found.mean:.1f} %" for found in (*pair, *own) if found
+    )
+    return (
+        f"A classifier of clothes names the right kind in {before} of test images as the model "
+        f"sees them and in {after} of their reconstructions; one of digits in {digits} and "
+        f"{rebuilt}."
+    )
+
+
+def read_divergences(study: Study) -> str:
+    """Say how models of other divergences differ from the VAE in NLL and in KL."""
+    told = []
+    for other in objectives_of(study)[1:]:
+        name = _NAMES[str(other["objective"])]
+        nll = gap(study, "nll", other, {})
+        kl = gap(study, "kl", other, {})
+        told.append(
+            f"The {name} in place of the KL "
+            f"{change(nll, 'raises the test NLL by', 'lowers the test NLL by')}, and "
+            f"{change(kl, 'raises the KL by', 'lowers the KL by')}."
+        )
+    return " ".join(told)
+
+
+_NAMES = {
+    "jensen-shannon": "sampled Jensen–Shannon divergence",
+    "geometric-js": "geometric one",
+}
+
+
+def read_weighted(study: Study) -> str:
+    """Say what more samples of the IWAE change in NLL and squared error."""
+    few, *_, many = levels(study, "k", objective="iwae")
+    ends = [{"objective": "iwae", "k": k} for k in (many, few)]
+    nll = gap(study, "nll", *ends)
+    error = gap(study, "squared_error", *ends)
+    return (
+        f"Against $k = {few}$, $k = {many}$ "
+        f"{change(nll, 'raises the test NLL by', 'lowers the test NLL by')} and "
+        f"{change(error, 'raises the squared error by', 'lowers the squared error by', 'pixels')}."
+    )
+
+
+def read_grey(study: Study) -> str:
+    """Say how the Beta's reconstructions compare with the Bernoulli's."""
+    grey = {"binarization": "none"}
+    beta, bernoulli = ({**grey, "likelihood": name} for name in ("beta", "bernoulli"))
+    error = gap(study, "squared_error", beta, bernoulli)
+    return (
+        "Against the Bernoulli, the Beta "
+        f"{change(error, 'raises the squared error by', 'lowers it by', 'pixels')}."
+    )
+
+
+def read_halves(study: Study) -> str:
+    """Say what looking at the top half is worth to the bottom half."""
+    informed, exact, ignorant = (
+        by_seed(study, f"nll_of_bottom_{m}") for m in ("variational", "importance", "prior")
+    )
+    if not len(informed):
+        raise EmptySelectionError("the study has not inferred halves")
+    worth, lost = mean_interval(ignorant - informed), mean_interval(informed - exact)
+    return (
+        f"In two dimensions a look at the top half is worth {worth.text(1)} nats to the bottom "
+        f"half. Against the importance-weighted posterior the variational one "
+        f"{change(lost, 'loses', 'gains')}."
+    )
+
+
+def read_search(study: Study) -> str:
+    """Name the latent dimension of the lowest mean NLL on each data set."""
+    told = []
+    for name, title in ((study.base["dataset"], "digits"), (other_dataset(study), "clothes")):
+        means = {
+            n_z: by_seed(study, "nll", dataset=name, n_z=n_z).mean()
+            for n_z in levels(study, "n_z", dataset=name)
+        }
+        best = min(means, key=lambda n_z: means[n_z])
+        units = mean_of(study, "active_units", dataset=name, n_z=max(means))
+        active = "" if units is None else f" ({units.text(1)} units active at $n_z = {max(means)}$)"
+        told.append(f"On {title} the lowest mean NLL of those tried is at $n_z = {best}${active}.")
+    return " ".join(told)

@@ -1,0 +1,98 @@
+"""Tables of the chapter on VAE++."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.families import label_of
+from vaestudy.figures.plusplus_data import PRINTED, mean_of, plus_runs
+from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
+from vaestudy.stats import number
+from vaestudy.study import Study
+
+NOT_MEASURED = "–"
+#: Epochs of the source's printed losses.
+_EPOCHS = 5
+
+Column = tuple[str, str, int]
+
+
+def losses_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return losses by epoch beside the printed ones: for reading, as numbers, and the runs."""
+    shown: dict[str, list[str]] = {"Epoch": [str(e) for e in range(1, _EPOCHS + 1)]}
+    rows, ids = [], []
+    for (factor, level), printed in PRINTED.items():
+        weighted = factor == "k"
+        parameters: dict[str, Any] = {factor: level, **({"objective": "iwae"} if weighted else {})}
+        runs = plus_runs(study, **parameters)
+        ids += runs["run_id"].tolist()
+        curves = study.curves(runs, ["bound" if weighted else "elbo"])
+        means = -curves.groupby(["split", "epoch"])["value"].mean()
+        name = f"$k = {level}$" if weighted else f"$n_z = {level}$"
+        shown[f"{name}, printed"] = [number(v) for v in printed]
+        for split in ("train", "test"):
+            own = [means.get((split, epoch)) for epoch in range(1, _EPOCHS + 1)]
+            cells = [NOT_MEASURED if v is None else number(float(v)) for v in own]
+            shown[f"{name}, {split}"] = cells
+            rows += [(factor, level, split, e, v) for e, v in enumerate(own, 1)]
+        rows += [(factor, level, "printed", e, v) for e, v in enumerate(printed, 1)]
+    data = pd.DataFrame(rows, columns=["factor", "level", "split", "epoch", "loss"])
+    return pd.DataFrame(shown), data, ids
+
+
+def divergences_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
+    """Return what each divergence gives, and the runs."""
+    columns: tuple[Column, ...] = (
+        ("nll", "Test NLL", 1),
+        ("elbo", "ELBO", 1),
+        ("reconstruction", "Reconstruction", 1),
+        ("kl", "KL", 2),
+        ("posterior_variance", "Posterior variance", 3),
+        ("squared_error", "Squared error", 1),
+    )
+    named = [(label_of(p), p) for p in objectives_of(study)]
+    return _compare(study, "Objective", named, columns)
+
+
+def grey_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
+    """Return what each likelihood makes of grey pixels in the chapter's model, and the runs."""
+    columns: tuple[Column, ...] = (
+        ("squared_error", "Squared error", 2),
+        ("nll_clipped", "NLL as a density, clipped pixels", 1),
+        ("active_units", "Active units", 1),
+    )
+    return _compare(study, "Decoder", list(likelihoods_of(study).items()), columns)
+
+
+def halves_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
+    """Return the NLL of bottom halves given top halves, by method and latent dimension."""
+    columns: tuple[Column, ...] = (
+        ("nll_of_bottom_variational", "Variational", 2),
+        ("nll_of_bottom_importance", "Importance-weighted", 2),
+        ("importance_effective_samples", "Its effective samples", 1),
+        ("nll_of_bottom_prior", "Prior", 2),
+    )
+    measured = study.final(plus_runs(study, n_z=...), "nll_of_bottom_prior")
+    named = [(str(n_z), {"n_z": n_z}) for n_z in sorted(measured["n_z"].unique())]
+    return _compare(study, "$n_z$", named, columns)
+
+
+def _compare(
+    study: Study,
+    head: str,
+    named: list[tuple[str, dict[str, Any]]],
+    columns: tuple[Column, ...],
+) -> tuple[pd.DataFrame, list[str]]:
+    rows, ids = [], []
+    for name, parameters in named:
+        runs = plus_runs(study, **parameters)
+        ids += runs["run_id"].tolist()
+        cells = {head: name, "n": str(len(runs))}
+        for metric, title, digits in columns:
+            found = mean_of(study, metric, **parameters)
+            cells[title] = NOT_MEASURED if found is None else plus_minus(found, digits)
+        rows.append(cells)
+    return pd.DataFrame(rows), ids

@@ -1,0 +1,181 @@
+r"""Models that are told classes, measured: log p(x|y), log p(x), labels inferred, digits on demand.
+
+With a uniform prior of C classes,
+
+.. math:: \log p(x) = \log \tfrac1C \sum_y p(x|y),
+
+which is estimated by importance sampling of z and y together: the S samples of a datum are dealt
+out to its labels in strata, :math:`n_y \ge 1` of them in proportion to q(y|x), and weigh
+
+.. math:: w = \frac{p(x|z, y)\,p(z)\,p(y)}{q(z|x, y)\,n_y / S} .
+
+The mean of w is unbiased for p(x), as that of :mod:`vaestudy.evaluate` is, at the same cost.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from vaestudy.classifier import Classifier, label_agreement
+from vaestudy.config import RunConfig
+from vaestudy.evaluate import LogWeights, check_evaluating
+from vaestudy.labels import N_CLASSES, labelled, unlabelled
+from vaestudy.rng import normal
+from vaestudy.semisupervised import under_every_label
+from vaestudy.vae import VAE, standard_normal_log_prob
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An importance-sampled estimate: its metric, of which rows, and how.
+
+    ``measure`` is a name in ``evaluate.MEASURES``; ``log_weights`` stands in for it if given.
+    """
+
+    metric: str
+    rows: Float[Tensor, "T E"]
+    measure: str = "nll"
+    log_weights: LogWeights | None = None
+
+
+def label_estimates(
+    model: VAE, run: RunConfig, pixels: Float[Tensor, "T D"], labels: Int64[Tensor, "T"]
+) -> list[Estimate]:
+    """Return what is estimated of a model that is told classes.
+
+    ``nll_given_label`` is −log p(x|y). ``nll`` is −log p(x): of a model that infers labels, summed
+    over them; of one that has seen blanks, with a blank; one that has seen neither has none.
+    """
+    found = [Estimate("nll_given_label", labelled(pixels, labels))]
+    if run.labels == "blanked":
+        found.append(Estimate("nll", unlabelled(pixels)))
+    if run.labels == "m2":
+        found.append(Estimate("nll", unlabelled(pixels), log_weights=marginal_log_weights(model)))
+    return found
+
+
+def strata(q: Float[Tensor, "M B C"], n: int) -> Int64[Tensor, "M B C"]:
+    """Return how many of n samples each label gets: at least one, else in proportion to q.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer samples than labels.
+    """
+    n_classes = q.shape[-1]
+    if n < n_classes:
+        raise ValueError(f"there are {n} samples for {n_classes} labels; expected one a label")
+    counts = torch.floor((n - n_classes) * q).long() + 1
+    rest = n - counts.sum(-1, keepdim=True)
+    return counts.scatter_add(-1, q.argmax(-1, keepdim=True), rest)
+
+
+def marginal_log_weights(model: VAE) -> LogWeights:
+    """Return a function that computes log w of images without labels, in samples of code and label.
+
+    Parameters
+    ----------
+    model
+        In evaluation mode, one that infers labels.
+    """
+    n_classes = model.architecture.n_classes
+
+    def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
+        # mu and logvar are of x without a label, which this model has never seen.
+        pixels, n = model.split(x)[0], eps.shape[1]
+        counts = strata(model.classifier(pixels).exp(), n)
+        places = torch.arange(n, device=x.device).expand(*counts.shape[:2], n)
+        label = torch.searchsorted(counts.cumsum(-1), places.contiguous(), right=True)
+        of_each = model.encode(under_every_label(pixels, n_classes))
+        mu, logvar = (_chosen(part.unflatten(1, counts.shape[1:]), label) for part in of_each)
+        condition = torch.nn.functional.one_hot(label.transpose(1, 2), n_classes).to(eps)
+        z = mu + (0.5 * logvar).exp() * eps
+        log_px_z = model.likelihood.log_prob(pixels.unsqueeze(1), model.decode(z, condition))
+        log_qz_xy = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1)
+        log_share = torch.log(torch.take_along_dim(counts, label, -1) / n).transpose(1, 2)
+        log_prior = standard_normal_log_prob(z) - math.log(n_classes)
+        return log_px_z + log_prior - log_qz_xy - log_share
+
+    return log_weights
+
+
+def _chosen(
+    each: Float[Tensor, "M B C Z"], label: Int64[Tensor, "M B S"]
+) -> Float[Tensor, "M S B Z"]:
+    """Return for every sample the values of its label."""
+    return torch.take_along_dim(each, label.unsqueeze(-1), 2).transpose(1, 2)
+
+
+@torch.no_grad()
+def inferred_accuracy(
+    model: VAE, pixels: Float[Tensor, "T D"], labels: Int64[Tensor, "T"]
+) -> float:
+    """Return the share of images whose label q(y|x) of a model with one member names rightly."""
+    named = [model.classifier(part.unsqueeze(0))[0].argmax(-1) for part in pixels.split(_CHUNK)]
+    return (torch.cat(named) == labels).double().mean().item()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Samples: decoder means, pixels drawn with them, and the classes that were asked for."""
+
+    means: Float[Tensor, "N D"]
+    drawn: Float[Tensor, "N D"]
+    labels: Int64[Tensor, "N"]
+
+
+@torch.no_grad()
+def sample_classes(model: VAE, n: int, generator: torch.Generator) -> Asked:
+    """Draw z from the prior and x from the decoder given a class; the classes take turns.
+
+    Raises
+    ------
+    ValueError
+        If the model is in training mode or is not told classes.
+    """
+    check_evaluating(model)
+    if not model.architecture.n_classes:
+        raise ValueError("the model is not told classes; expected one with labels")
+    device = next(model.parameters()).device
+    labels = torch.arange(n, device=device) % N_CLASSES
+    z = normal([generator], (n, model.architecture.n_z), device)[0]
+    means, drawn = [], []
+    for codes, classes in zip(z.split(_CHUNK), labels.split(_CHUNK), strict=True):
+        params = decode_classes(model, codes, classes)
+        means.append(model.likelihood.mean(params))
+        drawn.append(model.likelihood.sample(params, generator))
+    return Asked(torch.cat(means), torch.cat(drawn), labels)
+
+
+@torch.no_grad()
+def decode_classes(
+    model: VAE, z: Float[Tensor, "N Z"], labels: Int64[Tensor, "N"]
+) -> Float[Tensor, "N P"]:
+    """Return the likelihood's parameters at codes of given classes, with a model of one member."""
+    parameter = next(model.parameters())
+    condition = torch.nn.functional.one_hot(labels, N_CLASSES).to(parameter)
+    return model.decode(z.to(parameter)[None], condition[None])[0]
+
+
+def conditional_accuracy(
+    classifier: Classifier, model: VAE, n: int, generator: torch.Generator
+) -> dict[str, float]:
+    """Return how often the classifier names the class that was asked for.
+
+    Returns
+    -------
+    dict
+        ``conditional_accuracy`` of drawn pixels, and with ``_of_means`` of decoder means.
+    """
+    asked = sample_classes(model, n, generator)
+    return {
+        "conditional_accuracy": label_agreement(classifier, asked.drawn, asked.labels),
+        "conditional_accuracy_of_means": label_agreement(classifier, asked.means, asked.labels),
+    }

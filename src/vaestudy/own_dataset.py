@@ -1,0 +1,211 @@
+"""Tables as data sets: the user's own, and two of scikit-learn's.
+
+Binary columns and pixels become 8-bit intensities, which are binarized as digits are. All else
+stays as floats that models are shown as they are: values in [0, 1] unchanged, others standardised,
+column by column, by mean and standard deviation of the training rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from vaestudy.config_errors import ConfigError
+from vaestudy.dataset import DataError, Dataset
+from vaestudy.fit.files import MOST_CATEGORIES, Choices, FileError, Table, read, read_frame
+from vaestudy.own_data import OwnData
+from vaestudy.parameters import ModelParameters
+
+Array = NDArray[np.float64]
+
+#: A study holds its data in memory, in every job.
+MOST_VALUES: Final = 2**29
+#: Of scikit-learn's tables, as of published sets elsewhere.
+TEST_SHARE: Final = 0.2
+
+
+def load_own(own: OwnData) -> Dataset:
+    """Read the user's data as a data set.
+
+    Raises
+    ------
+    DataError
+        If they are too few, too many, or no numbers; the message says which and what to do.
+    """
+    path = Path(own.path).expanduser()
+    if path.is_file() and path.stat().st_size > 8 * MOST_VALUES:
+        raise DataError(
+            f"{path} has {path.stat().st_size / 1e9:.1f} GB; a study holds its data in memory, up "
+            f"to {8 * MOST_VALUES / 1e9:.0f} GB: take a part of the rows, or stream it through one "
+            "model with `vaestudy fit`"
+        )
+    try:
+        table = read(path, Choices(own.label, own.drop, own.drop_missing))
+    except FileError as error:
+        raise DataError(str(error)) from None
+    source = f"Own data, {path.name} (SHA-256 {own.sha256[:16]}…)."
+    return build(own.name, table, own.test_share, source, own.image_shape)
+
+
+def load_sklearn(name: str) -> Dataset:
+    """Return one of the tables that come with scikit-learn: ``breast-cancer`` or ``diabetes``."""
+    from sklearn import datasets
+
+    if name == "breast-cancer":
+        loaded = datasets.load_breast_cancer(as_frame=True)
+        kind = loaded.target.map(dict(enumerate(loaded.target_names)))
+        table = read_frame(Path(name), loaded.data.assign(diagnosis=kind), Choices("diagnosis"))
+        source = "569 tumours, 30 measurements (Street & others 1993), as packaged by scikit-learn."
+    else:
+        frame = datasets.load_diabetes(as_frame=True, scaled=False).frame
+        # The source codes the sex as 1 and 2: a category, not a quantity.
+        frame = frame.assign(sex=frame["sex"].map({1.0: "one", 2.0: "two"}))
+        table = read_frame(Path(name), frame, Choices())
+        source = (
+            "442 patients: years, a category, measurements and a score (Efron & others 2004), as "
+            "packaged by scikit-learn."
+        )
+    return build(name, table, TEST_SHARE, source)
+
+
+def build(
+    name: str,
+    table: Table,
+    test_share: float,
+    source: str,
+    image_shape: tuple[int, int] | None = None,
+) -> Dataset:
+    """Split a table's rows, and bring its values to the form that models are shown.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows, or the shape is not that of the columns.
+    """
+    values = np.asarray(table.data, np.float64)
+    shape = _shape(name, table, image_shape)
+    if not np.isfinite(values).all():
+        raise DataError(f"{name}: the data hold NaN or infinity; expected finite numbers")
+    test, train = _split(name, len(values), test_share)
+    labels, names = _labels(name, table)
+    pixels = _as_bytes(values, images=shape[0] > 1)
+    scaled: NDArray[Any] = _as_floats(values, train) if pixels is None else pixels
+    arrays = {
+        "train": torch.from_numpy(scaled[train]),
+        "test": torch.from_numpy(scaled[test]),
+        "train_labels": torch.from_numpy(labels[train]),
+        "test_labels": torch.from_numpy(labels[test]),
+    }
+    described = f"{source} {_treatment(scaled)}"
+    columns = () if shape[0] > 1 else tuple(table.names)
+    return Dataset.build(name, arrays, shape, described, names, columns)
+
+
+def check_fits(run: ModelParameters, dataset: Dataset) -> None:
+    """Refuse a model of data that it is none of.
+
+    Raises
+    ------
+    ConfigError
+        If binarization or likelihood cannot be of these values.
+    """
+    if dataset.train.dtype == torch.uint8:
+        return
+    if run.binarization != "none":
+        raise ConfigError(
+            f"binarization is {run.binarization!r} but the data set {dataset.name} holds values "
+            "between 0 and 1 or beyond, no pixels: set binarization: none"
+        )
+    low, high = float(dataset.train.min()), float(dataset.train.max())
+    if run.likelihood != "normal" and (low < 0 or high > 1):
+        raise ConfigError(
+            f"likelihood is {run.likelihood!r} but the data set {dataset.name} holds values "
+            "outside [0, 1] (they are standardised): set likelihood: normal"
+        )
+
+
+def check_own_data(own_data: dict[str, OwnData], runs: Iterable[ModelParameters]) -> None:
+    """Read all data of the user's, and hold every run against its own.
+
+    Raises
+    ------
+    DataError, ConfigError
+        As :func:`load_own` and :func:`check_fits`.
+    """
+    loaded = {name: load_own(own) for name, own in own_data.items()}
+    for run in runs:
+        if run.dataset in loaded:
+            check_fits(run, loaded[run.dataset])
+
+
+def _shape(name: str, table: Table, asked: tuple[int, int] | None) -> tuple[int, int]:
+    n_features = table.data.shape[1]
+    found = asked or table.image_shape or (1, n_features)
+    if len(found) != 2 or math.prod(found) != n_features:
+        raise DataError(
+            f"{name}: images of shape {tuple(found)} but {n_features} values a row; expected grey "
+            "images, height x width of which is the number of columns"
+        )
+    return found[0], found[1]
+
+
+def _split(name: str, n: int, test_share: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return test and training rows, in an order that no generator's version can change."""
+    if n < 2:
+        raise DataError(f"{name} has {n} row; expected at least 2: to train on, and to test on")
+    keys = [hashlib.sha256(str(row).encode()).digest() for row in range(n)]
+    order = np.array(sorted(range(n), key=keys.__getitem__), dtype=np.intp)
+    n_test = min(max(round(test_share * n), 1), n - 1)
+    return order[:n_test], order[n_test:]
+
+
+def _labels(name: str, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    if table.color is None:
+        return np.zeros(len(table.rows), np.int64), ()
+    codes, values = pd.factorize(table.color.astype(str), sort=True)
+    if len(values) > MOST_CATEGORIES:
+        raise DataError(
+            f"{name}: label {table.color.name!r} has {len(values)} different values; expected at "
+            f"most {MOST_CATEGORIES} classes: leave label out, or put the column under drop"
+        )
+    return codes.astype(np.int64), tuple(map(str, values))
+
+
+def _as_bytes(values: Array, images: bool) -> NDArray[np.uint8] | None:
+    """Return intensities 0..255 if that is what the values are, exactly; else None."""
+    if ((values == 0) | (values == 1)).all():
+        return (255 * values).astype(np.uint8)
+    if not images or values.min() < 0 or values.max() > 255:
+        return None
+    pixels = values if values.max() > 1 else 255 * values
+    rounded = np.rint(pixels)
+    return rounded.astype(np.uint8) if np.allclose(pixels, rounded, atol=1e-6) else None
+
+
+def _as_floats(values: Array, train: NDArray[np.intp]) -> NDArray[np.float32]:
+    if values.min() >= 0 and values.max() <= 1:
+        return values.astype(np.float32)
+    columns = values[train].T
+    # Exact sums: the same data have the same checksum on every processor.
+    mean = np.array([math.fsum(column) / len(column) for column in columns])
+    square = [math.fsum(column) / len(column) for column in (columns - mean[:, None]) ** 2]
+    constant = columns.max(1) == columns.min(1)
+    mean = np.where(constant, columns[:, 0], mean)
+    scale = np.where(constant, 1.0, np.sqrt(square))
+    scaled: Any = (values - mean) / np.where(scale > 0, scale, 1.0)
+    return scaled.astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _treatment(scaled: NDArray[Any]) -> str:
+    if scaled.dtype == np.uint8:
+        return "8-bit intensities."
+    inside = scaled.min() >= 0 and scaled.max() <= 1
+    return "Values as they are." if inside else "Standardised by the training rows."

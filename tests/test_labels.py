@@ -1,0 +1,131 @@
+"""Labels beside pixels, and models that are told them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from builders import (
+    CPU,
+    LinearGaussian,
+    architecture,
+    generators,
+    randn,
+    run_config,
+    tiny_dataset,
+)
+from labelled import BLANKED, LABELS, M2, B, C, D, K, M, Z, rows, told
+from vaestudy.binarization import draw_bernoulli
+from vaestudy.evaluate import estimate_log_px
+from vaestudy.jobs import load_splits
+from vaestudy.labels import (
+    known_labels,
+    labelled,
+    one_hot,
+    training_rows,
+    unlabelled,
+    with_labels,
+)
+from vaestudy.layers import MemberLinear
+from vaestudy.vae import VAE
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 1.0])
+def test_of_every_class_the_same_share_is_known(share: float) -> None:
+    labels = torch.arange(400) % 7
+    known = known_labels(labels, share)
+    for label in range(7):
+        of_class = labels == label
+        assert known[of_class].sum() == max(1, round(share * of_class.sum().item()))
+    assert not (known & ~known_labels(labels, min(1.0, 2 * share))).any()
+
+
+def test_of_the_rarest_class_one_label_is_known() -> None:
+    labels = torch.tensor([0] * 50 + [1])
+    assert known_labels(labels, 0.01)[-1]
+
+
+@pytest.mark.parametrize("binarization", ["dynamic", "static", "threshold", "none"])
+def test_labels_are_presented_as_0_and_1(binarization: str) -> None:
+    dataset = tiny_dataset()
+    run = run_config(binarization=binarization, **BLANKED)
+    plain = load_splits(dataset, binarization, CPU)
+    data = with_labels(plain, dataset, run)
+    known = known_labels(dataset.train_labels, 0.5)
+    shown = data.train
+    if binarization == "dynamic":
+        shown = draw_bernoulli(data.train, torch.Generator().manual_seed(0))
+    scale = 255 if binarization == "none" else 1
+    want = one_hot(dataset.train_labels) * known[:, None]
+    assert torch.equal(shown[:, 16:].float() / scale, want.float())
+    assert torch.equal(data.train[:, :16], plain.train)
+    assert torch.equal(data.test, labelled(plain.test, dataset.test_labels))
+
+
+def test_what_infers_labels_is_tested_without_them() -> None:
+    dataset = tiny_dataset()
+    plain = load_splits(dataset, "dynamic", CPU)
+    assert torch.equal(with_labels(plain, dataset, run_config(**M2)).test, unlabelled(plain.test))
+    assert with_labels(plain, dataset, run_config()) is plain
+
+
+def test_labels_that_are_no_classes_are_refused() -> None:
+    with pytest.raises(ValueError, match="labels go from 0 to 10, expected 0 to 9"):
+        training_rows(
+            torch.zeros(2, 4, dtype=torch.uint8),
+            torch.tensor([0, 10]),
+            torch.ones(2).bool(),
+            "none",
+        )
+
+
+def test_a_condition_is_a_bias_of_the_first_layers() -> None:
+    """W [x, e_y] + b = W_x x + (W_y + b): under one label the model is a plain VAE."""
+    model, x, eps = told(), rows(), randn(M, K, B, Z, seed=1)
+    terms = model(x, eps)
+    for row, label in enumerate(LABELS):
+        plain = VAE(architecture(), M).double()
+        state = dict(model.state_dict())
+        for name, cut in (("encoder.0", D), ("decoder.0", Z)):
+            weight = state[f"{name}.weight"]
+            state[f"{name}.weight"] = weight[:, :cut]
+            state[f"{name}.bias"] = state[f"{name}.bias"] + weight[:, [cut + label]]
+        plain.load_state_dict(state)
+        want = plain(x[:, [row], :D], eps[:, :, [row]])
+        torch.testing.assert_close(terms.log_px_z[:, :, [row]], want.log_px_z)
+        torch.testing.assert_close(terms.kl[:, [row]], want.kl)
+
+
+def test_log_px_given_the_label_is_exact_in_a_linear_gaussian_model() -> None:
+    """A label that moves the mean by a vector moves log p(x|y) to that of x less the vector."""
+    toy = LinearGaussian()
+    x, labels = toy.sample(6), torch.arange(6)
+    shifts = randn(C, 6, seed=7)
+    model = conditional_twin(toy, shifts)
+    given = labelled(x + shifts[labels], labels)
+    found = estimate_log_px(model, given, 50, generators(0)).log_px[0]
+    # The posterior is the proposal: every weight is p(x|y) itself.
+    torch.testing.assert_close(found, toy.log_px(x), rtol=1e-6, atol=1e-6)
+
+
+def conditional_twin(toy: LinearGaussian, shifts: Tensor) -> VAE:
+    """The linear-Gaussian model whose observations are moved by their label's shift."""
+    model = toy.model
+    n_x, n_z = shifts.shape[1], toy.n_z
+    object.__setattr__(model.architecture, "n_classes", C)
+    heads = MemberLinear(1, n_x + C, 2 * n_z, heads=2).double()
+    output = MemberLinear(1, n_z + C, n_x).double()
+    with torch.no_grad():
+        to_code = model.heads.weight
+        heads.weight.copy_(torch.cat([to_code, -shifts[None] @ to_code], 1))
+        heads.bias.copy_(model.heads.bias)
+        output.weight.copy_(torch.cat([model.output.weight, shifts[None]], 1))
+        output.bias.copy_(model.output.bias)
+    model.heads, model.output = heads, output
+    return model
+
+
+def test_a_code_without_its_class_is_refused() -> None:
+    with pytest.raises(ValueError, match="give a one-hot label of 10 classes"):
+        told().decode(torch.zeros(M, 4, Z).double())

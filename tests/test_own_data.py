@@ -1,0 +1,241 @@
+"""Data of the user's own in a study: their name, what models are shown, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from builders import CPU, run_config
+from vaestudy import jobs
+from vaestudy.cli import app
+from vaestudy.config import expand_grid, parse_config
+from vaestudy.config_errors import ConfigError
+from vaestudy.data import load_dataset, load_prepared
+from vaestudy.dataset import DataError, Dataset, save_prepared
+from vaestudy.jobs import load_splits, train_group, train_pixels
+from vaestudy.measure import measure_group
+from vaestudy.own_data import OwnData
+from vaestudy.own_dataset import MOST_VALUES, check_fits, check_own_data, load_own
+
+RNG = np.random.default_rng(0)
+TABLE = {"binarization": "none", "likelihood": "normal"}
+
+
+def frame(n: int = 40) -> pd.DataFrame:
+    x = RNG.normal(size=n)
+    return pd.DataFrame(
+        {"size": 100 * x + 7, "width": x, "fixed": 3.5, "kind": np.where(x > 0, "big", "small")}
+    )
+
+
+def study(dataset: Any, **base: Any) -> dict[str, Any]:
+    return {
+        "study": "mine",
+        "base": {"dataset": dataset, **TABLE, "hidden": [4], "n_z": 2, "epochs": 2, **base},
+        "seeds": [0],
+        "experiments": {"sizes": {"title": "Sizes", "vary": {"n_z": [1, 2]}}},
+    }
+
+
+def own(path: Path, **choices: Any) -> OwnData:
+    (found,) = parse_config(study({"path": str(path), **choices})).own_data.values()
+    return found
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "My table.csv"
+    frame().to_csv(path, index=False)
+    return path
+
+
+def test_the_name_follows_content_and_choices_and_not_the_place(csv: Path, tmp_path: Path) -> None:
+    first = own(csv)
+    assert first.name.startswith("own-my-table-")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    assert own(csv.rename(moved / csv.name)).name == first.name
+    assert own(moved / csv.name, test_share=0.3).name != first.name
+    frame(41).to_csv(moved / csv.name, index=False)
+    assert own(moved / csv.name).name != first.name
+
+
+def test_runs_bear_the_name_and_a_read_configuration_reads_the_same(csv: Path) -> None:
+    config = parse_config(study({"path": str(csv)}))
+    runs = expand_grid(config)
+    assert {run.config.dataset for run in runs} == set(config.own_data)
+    assert config.of_own_data
+    csv.unlink()  # What is resolved once needs the file no more.
+    assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_own_data_are_a_level_as_any_other(csv: Path) -> None:
+    values = study("mnist")
+    values["experiments"]["sizes"]["vary"] = {
+        "dataset": [{"path": str(csv)}, "diabetes"],
+        "n_z": [{"n_z": 3, "dataset": {"path": str(csv)}}],
+    }
+    with pytest.raises(ConfigError, match="set by two factors"):
+        parse_config(values)
+    del values["experiments"]["sizes"]["vary"]["n_z"]
+    runs = expand_grid(parse_config(values))
+    assert [run.config.dataset[:12] for run in runs] == ["own-my-table", "diabetes"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ({"path": "nowhere.csv"}, "nowhere.csv does not exist"),
+        ({"path": "x.csv", "lable": "kind"}, "did you mean label?"),
+        ({"path": "x.csv", "test_share": 1}, "test_share: got 1"),
+        ("mnits", "expected one of mnist-5k, mnist"),
+    ],
+)
+def test_bad_declarations_are_named(dataset: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(study(dataset))
+
+
+def test_labelled_digits_alone_are_judged(csv: Path) -> None:
+    values = {**study({"path": str(csv)}), "evaluation": {"quality": {"n_samples": 10}}}
+    with pytest.raises(ConfigError, match="leave quality out"):
+        parse_config(values)
+
+
+def test_a_table_is_split_and_standardised_by_its_training_rows(csv: Path) -> None:
+    data = load_own(own(csv, label="kind"))
+    assert (len(data.train), len(data.test)) == (32, 8)
+    assert data.feature_names == ("size", "width", "fixed")
+    assert data.label_names == ("big", "small")
+    torch.testing.assert_close(data.train[:, :2].mean(0), torch.zeros(2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(data.train[:, :2].std(0, correction=0), torch.ones(2))
+    assert (torch.cat([data.train, data.test])[:, 2] == 0).all()
+    whole = torch.cat([data.train, data.test])
+    # The two columns are one, but for their unit.
+    torch.testing.assert_close(whole[:, 0], whole[:, 1], atol=1e-5, rtol=0)
+    assert not data.of_images
+
+
+def test_a_category_becomes_columns(csv: Path) -> None:
+    assert load_own(own(csv)).feature_names[-2:] == ("kind=big", "kind=small")
+
+
+@pytest.mark.parametrize(
+    ("array", "dtype", "images"),
+    [
+        (RNG.integers(0, 2, (30, 4)).astype(float), torch.uint8, False),
+        (RNG.integers(0, 256, (30, 4, 5), dtype=np.uint8), torch.uint8, True),
+        (RNG.random((30, 4)), torch.float32, False),
+        (RNG.normal(size=(30, 4)), torch.float32, False),
+    ],
+)
+def test_values_decide_how_they_are_kept(
+    tmp_path: Path, array: np.ndarray, dtype: torch.dtype, images: bool
+) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, array)
+    data = load_own(own(path))
+    assert (data.train.dtype, data.of_images) == (dtype, images)
+    rows = torch.cat([data.test, data.train]).numpy().astype(float)
+    flat = array.reshape(len(array), -1).astype(float)
+    if dtype == torch.uint8:
+        flat *= 1 if images else 255
+    if flat.min() >= 0:  # Not standardised: the same rows in another order.
+        np.testing.assert_allclose(sorted(map(tuple, rows)), sorted(map(tuple, flat)), atol=1e-6)
+
+
+def test_pixels_in_a_table_get_their_shape_back(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    pixels = RNG.integers(0, 256, (20, 6))
+    pd.DataFrame(pixels).to_csv(path, index=False)
+    data = load_own(own(path, image_shape=[2, 3]))
+    assert (data.image_shape, data.train.dtype) == ((2, 3), torch.uint8)
+    with pytest.raises(DataError, match=r"shape \(2, 2\) but 6 values"):
+        load_own(own(path, image_shape=[2, 2]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.iloc[:1], "has 1 row; expected at least 2"),
+        (lambda f: f.iloc[:0], "0 row"),
+        (lambda f: f.assign(width=np.nan), "rows miss values"),
+        (lambda f: f.assign(width=np.inf), "'width' holds infinity"),
+        (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), "40 different values"),
+    ],
+)
+def test_bad_tables_are_named(csv: Path, change: Any, message: str) -> None:
+    change(frame()).to_csv(csv, index=False)
+    with pytest.raises(DataError, match=message):
+        load_own(own(csv))
+
+
+def test_other_bad_files_are_named(tmp_path: Path, csv: Path) -> None:
+    empty, colours, huge = (tmp_path / f"{n}.npy" for n in ("empty", "colours", "huge"))
+    empty.write_bytes(b"")
+    np.save(colours, RNG.integers(0, 256, (9, 4, 4, 3), dtype=np.uint8))
+    with huge.open("wb") as file:  # Sparse: no byte of it is written.
+        file.truncate(8 * MOST_VALUES + 1)
+    for path, message in ((empty, "is empty"), (colours, "expected grey")):
+        with pytest.raises(DataError, match=message):
+            load_own(own(path))
+    with pytest.raises(DataError, match="`vaestudy fit`"):
+        load_own(OwnData(path=str(huge)))
+    with pytest.raises(DataError, match="no column 'sort'"):
+        load_own(own(csv, label="sort"))
+    with pytest.raises(DataError, match="40 different values"):
+        load_own(own(csv, label="size"))
+
+
+def test_models_are_held_against_their_data(csv: Path) -> None:
+    for changes, message in (
+        ({"binarization": "dynamic", "likelihood": "bernoulli"}, "set binarization: none"),
+        ({"likelihood": "bernoulli"}, "set likelihood: normal"),
+    ):
+        config = parse_config(study({"path": str(csv)}, **changes))
+        with pytest.raises(ConfigError, match=message):
+            check_own_data(config.own_data, [run.config for run in expand_grid(config)])
+    config = parse_config(study({"path": str(csv)}))
+    check_own_data(config.own_data, [run.config for run in expand_grid(config)])
+    check_fits(run_config(), load_dataset("mnist-5k", Path()))
+
+
+def test_floats_are_shown_as_they_are() -> None:
+    data = load_dataset("diabetes", Path())
+    assert load_splits(data, "none", CPU).train is data.train
+    assert jobs.test_pixels(data, "none") is data.test
+    assert torch.equal(train_pixels(data, "none", 7), data.train[:7])
+
+
+@pytest.mark.parametrize("name", ["breast-cancer", "diabetes"])
+def test_packaged_tables_are_the_published_ones(name: str, tmp_path: Path) -> None:
+    data = load_dataset(name, Path())
+    assert len(data.train) + len(data.test) == {"breast-cancer": 569, "diabetes": 442}[name]
+    save_prepared(data, tmp_path / "data.safetensors")
+    again = load_prepared(tmp_path / "data.safetensors")
+    assert (again.sha256, again.feature_names) == (data.sha256, data.feature_names)
+
+
+def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path) -> None:
+    config = parse_config(study({"path": str(csv)}))
+    (name,) = config.own_data
+    out = tmp_path / "data.safetensors"
+    said = config.own_data[name].model_dump_json()
+    result = CliRunner().invoke(app, ["data", name, "--output", str(out), "--own", said])
+    assert result.exit_code == 0, result.output
+    data: Dataset = load_prepared(out)
+    runs = [run.config for run in expand_grid(config)]
+    records = train_group(runs[:1], data, tmp_path, device=CPU, checkpoint_every=1)
+    assert records[0]["status"] == "finished"
+    table = measure_group(
+        runs[:1], data, tmp_path, device=CPU, n_samples=5, threshold=0.01, components=True
+    )
+    values = table.set_index("metric")["value"]
+    assert np.isfinite(values[["nll", "squared_error"]]).all()
+    assert values["pca_squared_error"] < values["mean_squared_error"]
