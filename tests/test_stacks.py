@@ -15,10 +15,11 @@ from vaestudy.config import RunConfig, group_runs
 from vaestudy.dataset import Dataset
 from vaestudy.jobs import RunFiles, load_splits, read_record
 from vaestudy.layers import MemberLinear
+from vaestudy.penalty import weight_penalty
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rng import normal
 from vaestudy.toys import make_toy
-from vaestudy.train import Splits, TrainState, initial_state, train, train_step, weight_penalty
+from vaestudy.train import Splits, TrainState, initial_state, train, train_step
 
 GRID = [(beta, decay) for beta in (0.001, 0.1) for decay in (0.0, 0.5)]
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
+from vaestudy.parameters import DATASETS
 from vaestudy.subset import columns, packaged_path, read_fashion, stratified
 from vaestudy.toys import SHAPES, make_toy
 
@@ -180,7 +181,6 @@ LOADERS: Final[Mapping[str, Callable[[Path, bool], Dataset]]] = MappingProxyType
         "diabetes": lambda root, download: _load_table("diabetes"),
     }
 )
-DATASETS: Final = tuple(LOADERS)
 
 _SHA256: Final[Mapping[str, str]] = MappingProxyType(
     {

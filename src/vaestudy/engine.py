@@ -29,6 +29,7 @@ ENGINE_FILES = (
     "objectives/schedule.py",
     "optimizer.py",
     "optimizers.py",
+    "penalty.py",
     "pure.py",
     "rates.py",
     "rng.py",

@@ -67,7 +67,7 @@ def load_sklearn(name: str) -> Dataset:
     else:
         frame = datasets.load_diabetes(as_frame=True, scaled=False).frame
         # The source codes the sex as 1 and 2: a category, not a quantity.
-        frame = frame.assign(sex=frame["sex"].map({1.0: "one", 2.0: "two"}))
+        frame = frame.assign(sex=frame["sex"].map({1.0: "1", 2.0: "2"}))
         table = read_frame(Path(name), frame, Choices())
         source = (
             "442 patients: years, a category, measurements and a score (Efron & others 2004), as "

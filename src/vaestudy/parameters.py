@@ -53,9 +53,9 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
 }
 #: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
 _NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
-#: Data sets of points in the plane (:mod:`vaestudy.toys`), and likelihoods with a density there.
+#: Data sets of points in the plane (:mod:`vaestudy.toys`), and likelihoods of values beyond [0, 1].
 PLANE = ("square", "ring", "moons", "mixture")
-_ON_THE_PLANE = ("squared-error", "normal")
+ANY_VALUE = ("squared-error", "normal")
 #: What besides the seed members of one training job may differ in: it reaches a step as a tensor.
 _OF_A_MEMBER = ("warmup",)
 _OF_A_STACKED_MEMBER = ("warmup", "warmup_cycles", "warmup_rise", "beta", "weight_decay")
@@ -345,10 +345,10 @@ class ModelParameters(Strict):
                 f"dataset is {self.dataset!r} with binarization {self.binarization!r}: points in "
                 "the plane are no pixels; set binarization to none"
             )
-        if self.likelihood not in _ON_THE_PLANE:
+        if self.likelihood not in ANY_VALUE:
             raise ValueError(
                 f"dataset is {self.dataset!r} with likelihood {self.likelihood!r}, which has no "
-                f"density in all of the plane; expected one of {', '.join(_ON_THE_PLANE)}"
+                f"density in all of the plane; expected one of {', '.join(ANY_VALUE)}"
             )
         return self
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from vaestudy.history import batch_metrics
 from vaestudy.objectives import make_objective
-from vaestudy.train import TrainState, weight_penalty
+from vaestudy.penalty import weight_penalty
+from vaestudy.train import TrainState
 
 
 def state_tensors(state: TrainState) -> list[Tensor]:

@@ -69,7 +69,7 @@ def _uniform(seed: int, n: int) -> Array:
 def _normal(uniform: Array) -> Array:
     """Return standard normal pairs [N, 2] of uniform ones, by Box and Muller."""
     radius, angle = np.sqrt(-2 * np.log(uniform[:, 0])), 2 * np.pi * uniform[:, 1]
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
 
 
 def _square(uniform: Array) -> tuple[Array, NDArray[np.int64]]:

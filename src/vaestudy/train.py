@@ -13,7 +13,7 @@ alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -29,6 +29,7 @@ from vaestudy.labels import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer
+from vaestudy.penalty import weight_penalty
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.steplog import StepLog
@@ -163,26 +164,6 @@ def initial_state(
     optimizer = make_optimizer(run, model.named_parameters())
     decay = torch.tensor([r.weight_decay for r in runs], device=device)
     return TrainState(model, optimizer, runs, weight_decay=decay if decay.any() else None)
-
-
-def weight_penalty(
-    parameters: Mapping[str, Tensor], weight_decay: Float[Tensor, "M"]
-) -> Float[Tensor, ""]:
-    r"""Return :math:`\sum_m \lambda_m \frac1W \sum_w w_m^2` over a model's weights.
-
-    The mean is over the W weights of a member, biases and batch normalization's scales left out.
-
-    Parameters
-    ----------
-    parameters
-        By name, member first, as ``named_parameters`` gives them.
-    weight_decay
-        :math:`\lambda_m`.
-    """
-    weights = [value for name, value in parameters.items() if name.endswith("weight")]
-    n = sum(weight[0].numel() for weight in weights)
-    squares = torch.stack([weight.square().flatten(1).sum(1) for weight in weights]).sum(0)
-    return (squares * weight_decay).sum() / n
 
 
 #: Takes one step of training; :func:`train_step`, or its compiled equal.

@@ -47,6 +47,8 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
         ),
         *("plusplus", "plus-divergences", "plus-grey", "plus-halves", "plus-search"),
         *("labels", "labels-models", "labels-samples", "networks"),
+        *("toys", "toys-plane", "toys-line", "toys-annealing", "toys-shapes"),
+        *("own-data", "packaged", "estimator-variance", "any-data", "your-data"),
         *("claims", "ledger", "claims-waiting", "appendix", "runs"),
     ):
         assert f'id="sec:{section}"' in html, section

@@ -81,6 +81,7 @@ DOMAINS: Final = MappingProxyType(
         "gaussian": Domain(unit_mean=True),
         "normal": Domain(standardise=True),
         "beta": Domain(bounded=True),
+        "squared-error": Domain(standardise=True),
     }
 )
 

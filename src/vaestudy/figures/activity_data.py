@@ -110,7 +110,7 @@ def plain_heads(study: Study) -> pd.DataFrame:
     latent dimension holds, so that their activity is not comparable.
     """
     runs = study.table("runs")
-    keep = (
+    keep: pd.Series = (
         (runs["status"] == "finished")
         & (runs["dataset"] == study.base["dataset"])
         & (runs["encoder_heads"] == "linear")

@@ -21,6 +21,8 @@ from vaestudy.study import EmptySelectionError, Study
 
 #: Points of a scatter plot, pictures of a row, features and rows drawn.
 MOST_POINTS, PICTURES, MOST_FEATURES, DRAWN = 2000, 12, 40, 2000
+#: Data sets in a row; more make two rows.
+MOST_COLUMNS = 3
 
 
 def errors(study: Study) -> Drawing:
@@ -54,10 +56,10 @@ def error_ratio(study: Study, one: Fitted) -> pd.Series:
 def embeddings(study: Study) -> Drawing:
     """Draw where the encoder places the test rows of each data set, coloured by class."""
     fitted = find_fitted(study)
-    columns = min(2, len(fitted))
+    columns = len(fitted) if len(fitted) <= MOST_COLUMNS else 2
     lines = math.ceil(len(fitted) / columns)
-    side = TEXT_WIDTH / 2
-    figure = Figure(figsize=(TEXT_WIDTH if columns > 1 else 0.75 * TEXT_WIDTH, 1.2 * side * lines))
+    width = TEXT_WIDTH if columns > 1 else 0.75 * TEXT_WIDTH
+    figure = Figure(figsize=(width, lines * (width / columns + 0.75)))
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes in grid[len(fitted) :]:
         axes.set_axis_off()
@@ -125,7 +127,7 @@ def tables(study: Study) -> Drawing:
     fitted = [one for one in find_fitted(study) if not one.data.of_images]
     if not fitted:
         raise EmptySelectionError(f"{study.config.study!r} has fitted no table")
-    sizes = [min(len(_names(one)), MOST_FEATURES) for one in fitted]
+    sizes = [min(len(one.feature_names), MOST_FEATURES) for one in fitted]
     figure = Figure(figsize=(TEXT_WIDTH, 1.3 + 0.155 * sum(max(n, 12) for n in sizes)))
     heights = [max(n, 12) + 4 for n in sizes]
     grid = figure.subplots(
@@ -139,10 +141,6 @@ def tables(study: Study) -> Drawing:
     return Drawing(figure, pd.concat(data, ignore_index=True), tuple(o.run_id for o in fitted))
 
 
-def _names(one: Fitted) -> tuple[str, ...]:
-    return one.data.feature_names or tuple(f"x{i}" for i in range(one.rows.shape[1]))
-
-
 def _features(axes: Axes, one: Fitted) -> pd.DataFrame:
     rows = one.rows.numpy()
     ours, linear = explained(rows, one.nearest), explained(rows, one.projected)
@@ -153,12 +151,12 @@ def _features(axes: Axes, one: Fitted) -> pd.DataFrame:
     axes.plot(
         linear[order], places, "s", color=PALETTE[1], ms=3.6, label="as many principal components"
     )
-    axes.set_yticks(places, [_names(one)[i] for i in order], fontsize=7)
+    axes.set_yticks(places, [one.feature_names[i] for i in order], fontsize=7)
     low = min(0.0, *np.nanmin([ours[order], linear[order]], axis=1))
     axes.set(ylim=(len(order) - 0.4, -0.6), xlim=(low - 0.03, 1.03), title=one.title)
     axes.set_xlabel("variance explained, test rows")
     axes.tick_params(axis="y", length=0)
-    names = [_names(one)[i] for i in order]
+    names = [one.feature_names[i] for i in order]
     return pd.DataFrame(
         {"dataset": one.title, "feature": names, "model": ours[order], "components": linear[order]}
     )
@@ -168,7 +166,7 @@ def _correlations(axes: Axes, one: Fitted) -> pd.DataFrame:
     real, drawn = _pairs(one.data.train.double().numpy()), _pairs(one.drawn(DRAWN, means=False))
     axes.axline((0, 0), slope=1, color=MUTED, lw=0.8, ls=(0, (3, 2)))
     axes.scatter(real, drawn, s=7, color=INK, alpha=0.6, lw=0, rasterized=len(real) > 1500)
-    axes.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), aspect="equal")
+    axes.set(xlim=(-1.04, 1.04), ylim=(-1.04, 1.04), aspect="equal", anchor="N")
     axes.set(xlabel="correlation in the data", ylabel="in rows drawn from the model")
     return pd.DataFrame({"dataset": one.title, "correlation": real, "drawn": drawn})
 

@@ -124,6 +124,11 @@ class Fitted:
         """The run whose model is looked at."""
         return str(self.runs["run_id"].iloc[0])
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns, or their numbers."""
+        return self.data.feature_names or tuple(f"x{i}" for i in range(self.rows.shape[1]))
+
     @cached_property
     def rows(self) -> torch.Tensor:
         """The test rows, as models are shown them."""

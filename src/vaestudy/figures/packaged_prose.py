@@ -8,7 +8,7 @@ import pandas as pd
 
 from vaestudy.figures.any_data import error_ratio
 from vaestudy.figures.packaged import by_seed, measured_models, variance_ratios
-from vaestudy.figures.packaged_data import Variant, find_fitted, find_variants
+from vaestudy.figures.packaged_data import Variant, explained, find_fitted, find_variants
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
@@ -67,6 +67,20 @@ def read_errors(study: Study) -> str:
         ratio = error_ratio(study, one)
         if len(ratio):
             told.append(f"On *{one.title}* {_ratio(mean_interval(ratio), _ERROR)}.")
+    return " ".join(told)
+
+
+def read_features(study: Study) -> str:
+    """Say which column of each table the code keeps best, and which least."""
+    told = []
+    for one in find_fitted(study):
+        if one.data.of_images:
+            continue
+        kept = pd.Series(explained(one.rows.numpy(), one.nearest), one.feature_names).dropna()
+        told.append(
+            f"Of *{one.title}* the code keeps most of *{kept.idxmax()}* ({kept.max():.0%}) and "
+            f"least of *{kept.idxmin()}* ({number(100 * kept.min(), 0)}%)."
+        )
     return " ".join(told)
 
 

@@ -11,14 +11,14 @@ from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.families import label_of
 from vaestudy.figures.packaged import by_seed
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
 
 _NOT_MEASURED = "–"
 _ERRORS = {
     "Model": "squared_error",
     "Principal components": "pca_squared_error",
-    "Mean": "mean_squared_error",
+    "Training mean": "mean_squared_error",
 }
 _OWN = {
     "Test NLL": ("nll", 2),
@@ -39,18 +39,18 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         nll = by_seed(study, variant, "nll")
         mean, gap = mean_interval(nll), paired_difference(nll, packaged)
         error = mean_interval(by_seed(study, variant, "squared_error"))
-        seconds = mean_interval(_seconds(study, variant))
+        seconds = float(_seconds(study, variant).mean())
         shown.append(
             {
-                "Model": variant.label.replace("$", ""),
+                "Model": variant.label,
                 "n": str(mean.n),
                 "Test NLL": plus_minus(mean, 2),
                 "Difference": _signed(gap) if variant is not variants[0] else _NOT_MEASURED,
                 "Squared error": plus_minus(error, 2),
-                "Time (s)": plus_minus(seconds, 1),
+                "Time (s)": number(seconds, 1),
             }
         )
-        told.append((variant.label, *_numbers(mean), *_numbers(gap), error.mean, seconds.mean))
+        told.append((variant.label, *_numbers(mean), *_numbers(gap), error.mean, seconds))
     names = ["model", "nll", "low", "high", "n", "difference", "difference_low"]
     names += ["difference_high", "difference_n", "squared_error", "seconds"]
     return pd.DataFrame(shown), pd.DataFrame(told, columns=names)
@@ -102,7 +102,11 @@ def _seconds(study: Study, variant: Variant) -> pd.Series:
 
 
 def _mean(values: pd.Series, digits: int) -> str:
-    return plus_minus(mean_interval(values), digits) if len(values) else _NOT_MEASURED
+    if not len(values):
+        return _NOT_MEASURED
+    # Principal components are the same for every seed.
+    alike = (values == values.iloc[0]).all()
+    return number(values.iloc[0], digits) if alike else plus_minus(mean_interval(values), digits)
 
 
 def _signed(gap: Interval) -> str:

@@ -17,11 +17,11 @@ from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.plane_data import (
     COLORS,
-    SHAPES,
     SQUARE,
     colors_of,
     first_run,
     levels,
+    other_shapes,
     passage,
     plane_runs,
     points_table,
@@ -30,10 +30,10 @@ from vaestudy.figures.plane_data import (
 from vaestudy.figures.plane_maps import draw_annealing, draw_line_maps, draw_plane_maps
 from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
 from vaestudy.plane import Passage, decoder_curve
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study
 
 #: Points a panel: enough to see a shape, few enough to see points.
-N_POINTS = 1200
+N_POINTS = 800
 _QUADRANTS = ("lower left", "lower right", "upper left", "upper right")
 #: Limits of every panel of codes, and of every panel of the square.
 _CODES, _SQUARE = (-3.4, 3.4), (-0.1, 1.1)
@@ -88,9 +88,9 @@ def _paired_panels(n_rows: int, n_pairs: int) -> tuple[Figure, list[list[tuple[A
         pairs = []
         for pair in range(n_pairs):
             left = _LEFT + pair * (2 * (side + _PAD) + _GAP)
-            place = [left / TEXT_WIDTH, bottom / height, side / TEXT_WIDTH, side / height]
-            beside = [place[0] + (side + _PAD) / TEXT_WIDTH, *place[1:]]
-            pairs.append((figure.add_axes(tuple(place)), figure.add_axes(tuple(beside))))
+            size = (bottom / height, side / TEXT_WIDTH, side / height)
+            first, second = left / TEXT_WIDTH, (left + side + _PAD) / TEXT_WIDTH
+            pairs.append((figure.add_axes((first, *size)), figure.add_axes((second, *size))))
         grid.append(pairs)
     return figure, grid
 
@@ -143,14 +143,15 @@ def draw_snake(study: Study) -> Drawing:
     """Draw the decoder's curve through the square for every KL weight, without weight decay."""
     runs = plane_runs(study, n_z=1, weight_decay=0.0)
     betas = levels(runs, "beta")
-    figure = Figure(figsize=(TEXT_WIDTH, TEXT_WIDTH / len(betas) + 0.9), layout="constrained")
+    figure = Figure(figsize=(TEXT_WIDTH, TEXT_WIDTH / len(betas) + 0.72), layout="constrained")
     panels = figure.subplots(1, len(betas), squeeze=False)[0]
     shown, data = [], []
     for axes, beta in zip(panels, betas, strict=True):
         run = first_run(study, n_z=1, beta=beta, weight_decay=0.0)
         found = passage(study, run)
         z, curve = decoder_curve(study.model(str(run["run_id"])), found.codes)
-        axes.scatter(*found.points[:N_POINTS].T, c="#d5dbe0", s=1.2, lw=0, rasterized=True)
+        x, y = found.points[:N_POINTS].T
+        axes.scatter(x, y, c="#d5dbe0", s=1.2, lw=0, rasterized=True)
         lines = LineCollection(
             list(np.stack([curve[:-1], curve[1:]], 1)), cmap="viridis", lw=1.8, capstyle="round"
         )
@@ -176,9 +177,7 @@ def _frame(axes: Axes, limits: tuple[float, float]) -> None:
 
 def draw_shapes(study: Study) -> Drawing:
     """Draw other shapes: input; code, output and samples at the two lowest KL weights."""
-    there = [name for name in (SQUARE, *SHAPES) if _has(study, name)]
-    if len(there) < 2:
-        raise EmptySelectionError(f"{study.config.study!r} has no shape beside the square")
+    there = [SQUARE, *other_shapes(study)]
     betas = levels(plane_runs(study, dataset=there[1]), "beta")[:2]
     wide = (TEXT_WIDTH - 0.25) / (1 + 3 * len(betas))
     figure = Figure(figsize=(TEXT_WIDTH, wide * len(there) + 0.62), layout="constrained")
@@ -194,7 +193,7 @@ def draw_shapes(study: Study) -> Drawing:
         _scatter(row[0], found.points, found.classes, _limits(found.points))
         row[0].set_ylabel(name)
     for axes, title in zip(grid[0], ("input", *_STATIONS * len(betas)), strict=True):
-        axes.set_title(title, loc="center", fontsize=8, color=MUTED)
+        axes.set_title(title, loc="center", fontsize=8)
     for beta, axes in zip(betas, grid[0][2::3], strict=True):
         axes.set_title(f"$\\beta = {beta:g}$\n{_STATIONS[1]}", loc="center", fontsize=8)
     return Drawing(figure, pd.concat(data, ignore_index=True), run_ids(shown))
@@ -208,15 +207,9 @@ def _passage_panels(panels: Sequence[Axes], found: Passage) -> None:
     limits = _limits(found.points)
     _codes(panels[0], found)
     _scatter(panels[1], found.decoded, found.classes, limits)
-    panels[2].scatter(*found.drawn[:N_POINTS].T, c=INK, s=1, lw=0, alpha=0.6, rasterized=True)
+    x, y = found.drawn[:N_POINTS].T
+    panels[2].scatter(x, y, c=INK, s=1, lw=0, alpha=0.6, rasterized=True)
     _frame(panels[2], limits)
-
-
-def _has(study: Study, dataset: str) -> bool:
-    try:
-        return len(plane_runs(study, dataset=dataset, n_z=2)) > 0
-    except EmptySelectionError:
-        return False
 
 
 def _limits(points: NDArray[Any]) -> tuple[float, float]:

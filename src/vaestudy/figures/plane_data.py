@@ -96,6 +96,21 @@ def passage(study: Study, run: pd.Series) -> Passage:
     )
 
 
+def other_shapes(study: Study) -> list[str]:
+    """Return the shapes beside the square that have been trained with two latent dimensions.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are none.
+    """
+    runs = plane_runs(study, dataset=..., n_z=2)
+    found = [name for name in SHAPES if (runs["dataset"] == name).any()]
+    if not found:
+        raise EmptySelectionError(f"{study.config.study!r} has no shape beside the square")
+    return found
+
+
 def by_seed(study: Study, metric: str, parameters: Mapping[str, Any]) -> pd.Series:
     """Return the final values of a statistic, one a seed."""
     values = study.final(plane_runs(study, **parameters), metric)
@@ -116,18 +131,19 @@ def cells(study: Study, n_z: int) -> list[dict[str, Any]]:
     """Return every combination of KL weight and weight decay on the square, as parameters."""
     runs = plane_runs(study, n_z=n_z)
     found = runs[["beta", "weight_decay"]].drop_duplicates().sort_values(["beta", "weight_decay"])
-    return [{"n_z": n_z, **row} for row in found.to_dict("records")]
+    pairs = zip(found["beta"], found["weight_decay"], strict=True)
+    return [{"n_z": n_z, "beta": beta, "weight_decay": decay} for beta, decay in pairs]
 
 
 def points_table(run: pd.Series, passage: Passage, n: int) -> pd.DataFrame:
     """Return the first n points with their codes and reconstructions, for the reader."""
     parts = {"x": passage.points, "z": passage.codes, "decoded": passage.decoded}
     columns = {
-        f"{name}_{i + 1}": values[:n, i].round(4)
+        f"{name}_{i + 1}": values[:n, i].round(3)
         for name, values in parts.items()
         for i in range(values.shape[1])
     }
-    keys = {k: run[k] for k in ("run_id", "dataset", "n_z", "beta", "weight_decay", "warmup")}
+    keys = {k: run[k] for k in ("dataset", "n_z", "beta", "weight_decay", "seed")}
     return pd.DataFrame({**columns, "class": passage.classes[:n]}).assign(**keys)
 
 

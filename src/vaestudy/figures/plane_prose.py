@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vaestudy.figures.plane_data import by_seed, compare, levels, mean_of, plane_runs
-from vaestudy.report.phrases import change
-from vaestudy.stats import Interval, number
+from vaestudy.figures.plane_data import by_seed, compare, levels, mean_of, other_shapes, plane_runs
+from vaestudy.stats import EQUALS, Interval, number
 from vaestudy.study import EmptySelectionError, Study
 
 Cell = dict[str, Any]
@@ -49,50 +49,58 @@ def read_error(study: Study) -> str:
 def read_decay(study: Study) -> str:
     """Say what weight decay does to the cloud's shape and to values near zero, at the lowest β."""
     low, _ = small_weights(study, 2)
-    plain = _cell(2, low)
-    sentences = []
-    for decay in decays(study, 2):
-        other = _cell(2, low, decay)
-        diamond = compare(study, "diamondness", other, plain)
-        zero = compare(study, "share_near_zero", other, plain)
-        first = change(diamond, "raises diamondness by", "lowers diamondness by", "", 3)
-        second = change(
-            zero, "raises the share near zero by", "lowers the share near zero by", "", 3
-        )
-        sentences.append(f"$\\lambda = {decay:g}$ {_tidy(first)} and {_tidy(second)}")
-    return f"Against no weight decay at $\\beta = {low:g}$, {'; '.join(sentences)}."
+    cells = {f"$\\lambda = {decay:g}$": _cell(2, low, decay) for decay in decays(study, 2)}
+    return (
+        f"Against no weight decay, at $\\beta = {low:g}$, diamondness"
+        + _changes(study, "diamondness", cells, _cell(2, low))
+        + " The share near zero"
+        + _changes(study, "share_near_zero", cells, _cell(2, low))
+    )
 
 
 def read_edges(study: Study) -> str:
     """Say what ten times the KL weight does to the edges."""
     low, high = small_weights(study, 2)
-    gap = compare(study, "share_near_edge", _cell(2, high), _cell(2, low))
-    told = change(gap, "raises it by", "lowers it by", "", 3)
+    cells = {f"$\\beta = {high:g}$": _cell(2, high)}
     share = _mean(study, "share_near_edge", _cell(2, low), 3)
     return (
         f"Of the square's own points a share of 0.19 lies within 0.05 of an edge; of the "
-        f"reconstructions at $\\beta = {low:g}$, {share}. Ten times the weight {_tidy(told)}."
+        f"reconstructions at $\\beta = {low:g}$, {share}. The share"
+        + _changes(study, "share_near_edge", cells, _cell(2, low))
     )
 
 
 def read_bands(study: Study) -> str:
     """Say whether both regularizers together lose location, and whether the cloud is the prior."""
     low, high = small_weights(study, 2)
-    told = []
-    for decay in decays(study, 2):
-        gap = compare(study, "class_purity", _cell(2, high, decay), _cell(2, high))
-        text = change(gap, "raises quadrant purity by", "lowers quadrant purity by", "", 3)
-        told.append(f"$\\lambda = {decay:g}$ {_tidy(text)}")
+    cells = {f"$\\lambda = {decay:g}$": _cell(2, high, decay) for decay in decays(study, 2)}
     purity = _mean(study, "class_purity", _cell(2, high), 3)
-    prior = compare(
-        study, "energy_distance_to_prior", _cell(2, high, decays(study, 2)[-1]), _cell(2, low)
-    )
-    nearer = change(prior, "is farther from the prior by", "is nearer to the prior by", "", 4)
+    strong = {f"$\\beta = {high:g}$ and {name}": cell for name, cell in cells.items()}
     return (
-        f"At $\\beta = {high:g}$ without weight decay a share of {purity} of a code's neighbours "
-        f"is of its own quadrant; {'; '.join(told)}. Against $\\beta = {low:g}$ without weight decay, "
-        f"the cloud of both at their stronger values {_tidy(nearer)} in energy distance."
+        f"At $\\beta = {high:g}$ without weight decay quadrant purity is {purity}. It"
+        + _changes(study, "class_purity", cells, _cell(2, high))
+        + f" The energy distance to the prior, against $\\beta = {low:g}$ without weight decay,"
+        + _changes(study, "energy_distance_to_prior", strong, _cell(2, low), 4)
     )
+
+
+def _changes(
+    study: Study, metric: str, cells: Mapping[str, Cell], plain: Cell, digits: int = 3
+) -> str:
+    """Say by how much each named cell differs from a plain one, and where that is no chance."""
+    gaps = {name: compare(study, metric, cell, plain) for name, cell in cells.items()}
+    sizes = [f"{gap.text(digits, signed=True, n=False)} at {name}" for name, gap in gaps.items()]
+    n = min(gap.n for gap in gaps.values())
+    sure = [name for name, gap in gaps.items() if gap.sign != "undecided"]
+    where = f"excludes zero at {_list(sure)} alone" if sure else "excludes zero nowhere"
+    if len(sure) == len(gaps):
+        where = "excludes zero" if len(gaps) == 1 else "excludes zero everywhere"
+    return f" changes by {_list(sizes)} (n{EQUALS}{n}; the interval {where})."
+
+
+def _list(names: Sequence[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def read_symmetry(study: Study) -> str:
@@ -105,22 +113,22 @@ def read_symmetry(study: Study) -> str:
     trust = _mean(study, "trustworthiness", _cell(2, low), 3)
     return (
         f"At $\\beta = {low:g}$ the symmetry of the square that comes nearest to the map from "
-        f"points to codes is another than the identity in {turned} of {total} models; by chance it would "
-        f"be in seven of eight. The trustworthiness without weight decay is {trust}."
+        f"points to codes is another than the identity in {turned} of {total} models; by "
+        f"chance it would be in seven of eight. The trustworthiness without weight decay is "
+        f"{trust}."
     )
 
 
 def read_snake(study: Study) -> str:
     """Say how long the decoder's curve is, and what is left of the quadrants."""
     low, high = small_weights(study, 1)
-    length = compare(study, "decoder_curve_length", _cell(1, low), _cell(1, high))
-    purity = compare(study, "class_purity", _cell(1, high), _cell(1, low))
-    ends = _mean(study, "decoder_curve_length", _cell(1, low), 2)
-    longer = change(length, "is longer by", "is shorter by", "", 2)
-    purer = change(purity, "raises quadrant purity by", "lowers quadrant purity by", "", 3)
+    plain, more = _cell(1, low), {f"$\\beta = {high:g}$": _cell(1, high)}
+    length = _mean(study, "decoder_curve_length", plain, 2)
     return (
-        f"At $\\beta = {low:g}$ the curve in use is {ends} sides of the square long, which "
-        f"{_tidy(longer)} than at $\\beta = {high:g}$. Ten times the weight {_tidy(purer)}."
+        f"At $\\beta = {low:g}$ the curve in use is {length} sides of the square long. Its length"
+        + _changes(study, "decoder_curve_length", more, plain, 2)
+        + " Quadrant purity"
+        + _changes(study, "class_purity", more, plain)
     )
 
 
@@ -130,9 +138,10 @@ def read_annealing(study: Study) -> str:
     annealed = annealed[annealed["warmup"] > 0]
     low, _ = small_weights(study, 2)
     told = []
-    for (beta, warmup), _runs in annealed.groupby(["beta", "warmup"]):
-        risen = {**_cell(2, float(beta)), "warmup": int(warmup)}
-        same = compare(study, "squared_error_of_draws", risen, _cell(2, float(beta)))
+    ends = annealed[["beta", "warmup"]].drop_duplicates().sort_values("beta")
+    for beta, warmup in ends.itertuples(index=False):
+        risen = {**_cell(2, beta), "warmup": warmup}
+        same = compare(study, "squared_error_of_draws", risen, _cell(2, beta))
         small = compare(study, "squared_error_of_draws", risen, _cell(2, low))
         told.append(
             f"With a weight that rises from 0 to {beta:g}, the squared error is "
@@ -150,8 +159,7 @@ def _versus(gap: Interval, fixed: str) -> str:
 
 def read_shapes(study: Study) -> str:
     """Say of each shape how far samples are from the data at the lowest KL weight."""
-    there = levels(plane_runs(study, dataset=..., n_z=2), "dataset")
-    shapes = [name for name in there if name != "square"]
+    shapes = other_shapes(study)
     beta = min(levels(plane_runs(study, dataset=shapes[0], n_z=2), "beta"))
     parts = []
     for name in shapes:
@@ -165,8 +173,3 @@ def read_shapes(study: Study) -> str:
         f"At $\\beta = {beta:g}$ the energy distances of samples from the data, and of codes from "
         f"the prior, are {'; '.join(parts)} (means over seeds; intervals in @tbl:shapes)."
     )
-
-
-def _tidy(text: str) -> str:
-    """Return a sentence about a pure number without the space that a unit would follow."""
-    return text.replace("  ", " ")

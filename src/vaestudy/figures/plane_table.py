@@ -9,23 +9,25 @@ import pandas as pd
 
 from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.plane_data import (
+    DIAMOND,
+    EDGE,
     OF_SAMPLES,
     ON_THE_LINE,
     PURITY,
-    SHAPES,
     SQUARE,
     SQUARED_ERROR,
     TO_PRIOR,
     TRUST,
+    ZERO,
     Statistic,
     cells,
     levels,
     mean_of,
+    other_shapes,
     plane_runs,
 )
-
-from vaestudy.figures.plane_data import DIAMOND, EDGE, ZERO  # isort: skip
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.stats import Interval
+from vaestudy.study import Study
 
 #: What of the plane's statistics a page has room for; the heat maps have all.
 _PLANE = (SQUARED_ERROR, EDGE, ZERO, TO_PRIOR, DIAMOND, PURITY)
@@ -48,9 +50,7 @@ def shapes_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     EmptySelectionError
         If there is no shape beside the square.
     """
-    found = [name for name in SHAPES if _has(study, name)]
-    if not found:
-        raise EmptySelectionError(f"{study.config.study!r} has no shape beside the square")
+    found = other_shapes(study)
     named, runs = [], []
     betas = levels(plane_runs(study, dataset=found[0], n_z=2), "beta")
     for name in (SQUARE, *found):
@@ -79,8 +79,11 @@ def _tables(
     return pd.DataFrame(shown), pd.DataFrame(numbers)
 
 
-def _cell(interval: Any, statistic: Statistic) -> str:
-    return plus_minus(interval, statistic.digits)
+def _cell(interval: Interval, statistic: Statistic) -> str:
+    # An unbiased distance may be a rounding error below zero.
+    mean = round(interval.mean, statistic.digits) + 0.0
+    half = interval.high - interval.mean
+    return plus_minus(Interval(mean, mean - half, mean + half, interval.n), statistic.digits)
 
 
 def _title(statistic: Statistic) -> str:
@@ -89,10 +92,3 @@ def _title(statistic: Statistic) -> str:
 
 def _names(cell: dict[str, Any]) -> dict[str, str]:
     return {"$\\beta$": f"{cell['beta']:g}", "$\\lambda$": f"{cell['weight_decay']:g}"}
-
-
-def _has(study: Study, dataset: str) -> bool:
-    try:
-        return len(plane_runs(study, dataset=dataset, n_z=2)) > 0
-    except EmptySelectionError:
-        return False

@@ -86,7 +86,7 @@ def scope(study: Study) -> str:
     return (
         f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
         f"{len(study.config.seeds)} seeds each, {study.config.base.epochs} epochs of "
-        f"{sizes['n_train']:,} images"
+        f"{sizes['n_train']:,} {'rows' if study.config.of_own_data else 'images'}"
     )
 
 
