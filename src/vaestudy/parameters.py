@@ -67,7 +67,10 @@ _LATER = {
 
 
 #: Data sets that a configuration may name.
-DATASETS: Final = ("mnist-5k", "mnist", "fashion-mnist", "breast-cancer", "diabetes")
+PICTURES: Final = ("mnist-5k", "mnist", "fashion-mnist")
+#: Of standardised numbers.
+TABLES: Final = ("breast-cancer", "diabetes")
+DATASETS: Final = (*PICTURES, *TABLES)
 #: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
 OWN_PREFIX: Final = "own-"
 
@@ -238,6 +241,17 @@ class ModelParameters(Strict):
             raise ValueError(
                 f"output_bias is 'data' but likelihood is {self.likelihood!r}: only a Bernoulli "
                 "decoder's bias is a logit of pixel means; set output_bias to zero"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tables_are_no_pixels(self) -> Self:
+        fits = self.binarization == "none" and self.likelihood == "normal"
+        if self.dataset in TABLES and not fits:
+            raise ValueError(
+                f"dataset is {self.dataset!r}, a table of standardised numbers, with binarization "
+                f"{self.binarization!r} and likelihood {self.likelihood!r}; set binarization: none "
+                "and likelihood: normal"
             )
         return self
 
