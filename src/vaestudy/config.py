@@ -16,10 +16,10 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.dataset_names import PICTURES
 from vaestudy.examination import Examination
 from vaestudy.own_data import OwnData, name_own_data
 from vaestudy.parameters import (
-    PICTURES,
     ModelParameters,
     NonNegativeInt,
     PositiveFloat,

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
+from vaestudy.dataset_names import DATASETS
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
-from vaestudy.parameters import DATASETS
 
 __all__ = [
     "DATASETS",

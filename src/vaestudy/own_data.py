@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError
 
 from vaestudy.config_errors import ConfigError, explain
-from vaestudy.parameters import OWN_PREFIX, PositiveInt, Strict
+from vaestudy.dataset_names import OWN_PREFIX
+from vaestudy.parameters import PositiveInt, Strict
 
 _CHUNK: Final = 2**20
 

@@ -6,16 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from vaestudy.dataset_names import DatasetName, check_table
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
@@ -66,38 +61,6 @@ _LATER = {
 }
 
 
-#: Data sets that a configuration may name.
-PICTURES: Final = ("mnist-5k", "mnist", "fashion-mnist")
-#: Of standardised numbers.
-TABLES: Final = ("breast-cancer", "diabetes")
-DATASETS: Final = (*PICTURES, *TABLES)
-#: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
-OWN_PREFIX: Final = "own-"
-
-
-def _known_dataset(name: str) -> str:
-    if name in DATASETS or name.startswith(OWN_PREFIX):
-        return name
-    raise ValueError(
-        f"got {name!r}; expected one of {', '.join(DATASETS)}, or {{path: your-file.csv}}"
-    )
-
-
-DatasetName = Annotated[
-    str,
-    AfterValidator(_known_dataset),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(DATASETS)},
-                {"type": "string", "pattern": f"^{OWN_PREFIX}"},
-                {"type": "object", "required": ["path"]},
-            ]
-        }
-    ),
-]
-
-
 class Strict(BaseModel):
     """Unknown keys are errors, and nothing changes after the check."""
 
@@ -112,9 +75,7 @@ class ModelParameters(Strict):
     """
 
     dataset: DatasetName = Field(
-        "mnist",
-        description="mnist-5k, breast-cancer and diabetes ship with packages; mnist and "
-        "fashion-mnist are downloaded; {path: …} is a file of your own.",
+        "mnist", description="A name, of which mnist and fashion-mnist are downloaded; or a path."
     )
     binarization: Literal["dynamic", "static", "threshold", "none"] = Field(
         "dynamic",
@@ -191,8 +152,7 @@ class ModelParameters(Strict):
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
     optimizer: Literal["adam", "adamax", "adagrad"] = Field(
-        "adam",
-        description="adamax takes adam_beta1, adam_beta2 and adam_eps as well; adagrad adam_eps.",
+        "adam", description="adamax takes the parameters of adam as well; adagrad adam_eps."
     )
     learning_rate: PositiveFloat = Field(1e-3, description="The optimiser's step size.")
     lr_schedule: Literal["constant", "burda"] = Field(
@@ -246,13 +206,7 @@ class ModelParameters(Strict):
 
     @model_validator(mode="after")
     def _tables_are_no_pixels(self) -> Self:
-        fits = self.binarization == "none" and self.likelihood == "normal"
-        if self.dataset in TABLES and not fits:
-            raise ValueError(
-                f"dataset is {self.dataset!r}, a table of standardised numbers, with binarization "
-                f"{self.binarization!r} and likelihood {self.likelihood!r}; set binarization: none "
-                "and likelihood: normal"
-            )
+        check_table(self.dataset, self.binarization, self.likelihood)
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES = ["study.py", "stats.py", "convergence.py", "components.py"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
 ]
