@@ -52,8 +52,8 @@ n_z = int(fitted[0].runs["n_z"].iloc[0]) if fitted else 0
 # %%
 if own:
     present.prose("""
-This is a study of data of its user's own: the same grid, training, measurements and tables as for the published data
-sets. Chapters that look at digits or decide the claims of papers about them are left out.
+This is a study of other data than the pictures that the rest of the project is about: the same grid, training, measurements
+and tables. Chapters that look at digits or decide the claims of papers about them are left out.
 """)
 else:
     variants = tried(find_variants, study)

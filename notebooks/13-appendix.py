@@ -12,8 +12,8 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 import pandas as pd
 
+from vaestudy.dataset_names import ANY_VALUE
 from vaestudy.figures.families import label_of, order_of
-from vaestudy.parameters import ANY_VALUE
 from vaestudy.report import present
 from vaestudy.report.phrases import scope, seconds_text
 from vaestudy.stats import number

@@ -102,6 +102,18 @@ def test_bad_declarations_are_named(dataset: Any, message: str) -> None:
         parse_config(study(dataset))
 
 
+def test_a_table_is_no_pixels() -> None:
+    with pytest.raises(ConfigError, match="set binarization: none and likelihood: normal"):
+        parse_config(study("diabetes", binarization="dynamic", likelihood="bernoulli"))
+
+
+def test_a_file_that_changes_under_a_study_is_told(csv: Path) -> None:
+    said = own(csv)
+    frame(5).to_csv(csv, index=False)
+    with pytest.raises(DataError, match="has changed since"):
+        load_own(said)
+
+
 def test_labelled_digits_alone_are_judged(csv: Path) -> None:
     values = {**study({"path": str(csv)}), "evaluation": {"quality": {"n_samples": 10}}}
     with pytest.raises(ConfigError, match="leave quality out"):

@@ -40,6 +40,7 @@ def test_an_id_depends_on_every_parameter(data: st.DataObject) -> None:
 
 #: Where a parameter may differ from its default.
 BASES: dict[str, dict[str, Any]] = {
+    "dataset": {"binarization": "none", "likelihood": "normal"},
     "free_bits": {"objective": "free-bits", "free_bits": 0.1},
     "free_bits_group": {"objective": "free-bits", "free_bits": 0.1},
     "k_groups": {"objective": "miwae", "k": 8, "k_groups": 2},

@@ -12,8 +12,8 @@ from scipy import stats
 from vaestudy import toys
 from vaestudy.data import DataError, load_dataset
 from vaestudy.dataset import Dataset, load_prepared, save_prepared
+from vaestudy.dataset_names import PLANE
 from vaestudy.jobs import load_splits
-from vaestudy.parameters import PLANE
 from vaestudy.toys import N_TEST, N_TRAIN, SHAPES, make_toy, quadrant
 
 CPU = torch.device("cpu")

@@ -17,11 +17,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.dataset_names import PICTURES
 from vaestudy.deeper import text_of
 from vaestudy.examination import Candidate, Examination
 from vaestudy.own_data import OwnData, name_own_data
 from vaestudy.parameters import (
-    OWN_PREFIX,
     ModelParameters,
     NonNegativeInt,
     PositiveFloat,
@@ -168,8 +168,8 @@ class StudyConfig(Strict):
     def _classes_are_judged_where_there_are_some(self) -> Self:
         if self.evaluation.quality is not None and self.of_own_data:
             raise ValueError(
-                "evaluation.quality is set but base.dataset is your own: samples are judged by a "
-                "classifier of labelled digits; leave quality out"
+                f"evaluation.quality is set but base.dataset is {self.base.dataset}: samples are "
+                "judged by a classifier of labelled pictures; leave quality out"
             )
         return self
 
@@ -187,13 +187,14 @@ class StudyConfig(Strict):
 
     @property
     def of_own_data(self) -> bool:
-        """Whether the base model's data are the user's own."""
-        return self.base.dataset.startswith(OWN_PREFIX)
+        """Whether the base model's data are a file of the user's, or another table."""
+        return self.base.dataset not in PICTURES
 
     def has_chapter(self, stem: str) -> bool:
         """Whether the report has a chapter, by its notebook's name.
 
-        A study of the user's own data has those that need neither digits nor the sources' models.
+        A study of other data than pictures of MNIST's kind has those that need neither digits nor
+        the sources' models.
         """
         return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
 

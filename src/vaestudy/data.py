@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
+from vaestudy.dataset_names import DATASETS
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
-from vaestudy.parameters import DATASETS
 from vaestudy.subset import columns, packaged_path, read_fashion, stratified
 from vaestudy.toys import SHAPES, make_toy
 

@@ -44,6 +44,7 @@ from vaestudy.compiled import choose_log_weights
 from vaestudy.components import linear_errors
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
+from vaestudy.dataset_names import PLANE
 from vaestudy.evaluate import (
     active_units,
     estimate_log_px,
@@ -64,7 +65,6 @@ from vaestudy.labels import tested_rows
 from vaestudy.latent_plane import plane_metrics
 from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import NO_BOUNDS, make_objective
-from vaestudy.parameters import PLANE
 from vaestudy.plane import describe, pass_through
 from vaestudy.rng import stream_seed
 from vaestudy.vae import VAE

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Final
 from pydantic import Field, ValidationError
 
 from vaestudy.config_errors import ConfigError, explain
-from vaestudy.parameters import OWN_PREFIX, PositiveInt, Strict
+from vaestudy.dataset_names import OWN_PREFIX
+from vaestudy.parameters import PositiveInt, Strict
 
 _CHUNK: Final = 2**20
 
@@ -100,10 +101,11 @@ def _read(level: dict[str, Any], source: str) -> OwnData:
             f"{source}: dataset.path: {own.path} does not exist (looked for in {Path.cwd()}); "
             "expected a .csv, .tsv, .parquet or .npy file, or a folder of images"
         )
-    return own.model_copy(update={"sha256": _checksum(path)})
+    return own.model_copy(update={"sha256": content_sha256(path)})
 
 
-def _checksum(path: Path) -> str:
+def content_sha256(path: Path) -> str:
+    """Return the checksum of a file, or of all files of a folder and their names."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in files:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
 from vaestudy.fit.files import MOST_CATEGORIES, Choices, FileError, Table, read, read_frame
-from vaestudy.own_data import OwnData
+from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters
 
 Array = NDArray[np.float64]
@@ -46,6 +46,10 @@ def load_own(own: OwnData) -> Dataset:
             f"{path} has {path.stat().st_size / 1e9:.1f} GB; a study holds its data in memory, up "
             f"to {8 * MOST_VALUES / 1e9:.0f} GB: take a part of the rows, or stream it through one "
             "model with `vaestudy fit`"
+        )
+    if own.sha256 and path.exists() and content_sha256(path) != own.sha256:
+        raise DataError(
+            f"{path} has changed since the study's configuration was read: run the study again"
         )
     try:
         table = read(path, Choices(own.label, own.drop, own.drop_missing))

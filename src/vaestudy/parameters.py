@@ -6,18 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vaestudy import label_parameters as more
+from vaestudy.dataset_names import PLANE, DatasetName, check_dataset
 from vaestudy.deeper import DeeperLayer, DeeperLayers, check_deeper
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
@@ -53,9 +47,6 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
 }
 #: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
 _NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
-#: Data sets of points in the plane (:mod:`vaestudy.toys`), and likelihoods of values beyond [0, 1].
-PLANE = ("square", "ring", "moons", "mixture")
-ANY_VALUE = ("squared-error", "normal")
 #: What besides the seed members of one training job may differ in: it reaches a step as a tensor.
 _OF_A_MEMBER = ("warmup",)
 _OF_A_STACKED_MEMBER = ("warmup", "warmup_cycles", "warmup_rise", "beta", "weight_decay")
@@ -81,43 +72,6 @@ _LATER = {
     "weight_decay": "wd",
     "js_skew": "a",
 }
-
-
-#: Data sets that a configuration may name.
-DATASETS: Final = (
-    "mnist-5k",
-    "fashion-2k",
-    "mnist",
-    "fashion-mnist",
-    "breast-cancer",
-    "diabetes",
-    *PLANE,
-)
-#: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
-OWN_PREFIX: Final = "own-"
-
-
-def _known_dataset(name: str) -> str:
-    if name in DATASETS or name.startswith(OWN_PREFIX):
-        return name
-    raise ValueError(
-        f"got {name!r}; expected one of {', '.join(DATASETS)}, or {{path: your-file.csv}}"
-    )
-
-
-DatasetName = Annotated[
-    str,
-    AfterValidator(_known_dataset),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": list(DATASETS)},
-                {"type": "string", "pattern": f"^{OWN_PREFIX}"},
-                {"type": "object", "required": ["path"]},
-            ]
-        }
-    ),
-]
 
 
 class Strict(BaseModel):
@@ -237,8 +191,7 @@ class ModelParameters(Strict):
     epochs: PositiveInt = Field(300, description="Passes over the training set.")
     batch_size: PositiveInt = Field(100, description="Examples a step; a last part batch is left.")
     optimizer: Literal["adam", "adamax", "adagrad"] = Field(
-        "adam",
-        description="adamax takes adam_beta1, adam_beta2 and adam_eps as well; adagrad adam_eps.",
+        "adam", description="adamax takes the parameters of adam as well; adagrad adam_eps."
     )
     learning_rate: PositiveFloat = Field(1e-3, description="The optimiser's step size.")
     lr_schedule: Literal["constant", "burda"] = Field(
@@ -292,13 +245,8 @@ class ModelParameters(Strict):
         return self
 
     @model_validator(mode="after")
-    def _likelihood_fits_the_pixels(self) -> Self:
-        if self.likelihood == "beta" and self.binarization != "none":
-            raise ValueError(
-                f"likelihood is 'beta' but binarization is {self.binarization!r}: a Beta density "
-                "is of values between 0 and 1, and would see each binary pixel clipped; set "
-                "binarization to none"
-            )
+    def _fits_the_data(self) -> Self:
+        check_dataset(self.dataset, self.binarization, self.likelihood)
         return self
 
     @model_validator(mode="after")
@@ -334,22 +282,6 @@ class ModelParameters(Strict):
                 "them; set batch_norm to none, or take another objective"
             )
         check_deeper(self.deeper, self.objective)
-        return self
-
-    @model_validator(mode="after")
-    def _fits_the_plane(self) -> Self:
-        if self.dataset not in PLANE:
-            return self
-        if self.binarization != "none":
-            raise ValueError(
-                f"dataset is {self.dataset!r} with binarization {self.binarization!r}: points in "
-                "the plane are no pixels; set binarization to none"
-            )
-        if self.likelihood not in ANY_VALUE:
-            raise ValueError(
-                f"dataset is {self.dataset!r} with likelihood {self.likelihood!r}, which has no "
-                f"density in all of the plane; expected one of {', '.join(ANY_VALUE)}"
-            )
         return self
 
     def _is_default(self, name: str) -> bool:

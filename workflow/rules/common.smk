@@ -17,7 +17,7 @@ from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
 from vaestudy.config_errors import DataError
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
-from vaestudy.parameters import PLANE
+from vaestudy.dataset_names import PLANE
 
 
 def stop(message):

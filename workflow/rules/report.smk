@@ -9,7 +9,7 @@ localrules:
 
 # What a chapter imports, beside the figures.
 CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
-CHAPTER_FILES += ["latent_plane.py", "inference.py"]
+CHAPTER_FILES += ["latent_plane.py", "inference.py", "components.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")

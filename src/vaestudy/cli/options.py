@@ -25,6 +25,7 @@ from vaestudy.config import (
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.devices import claim_gpu
 from vaestudy.examination import Examination
+from vaestudy.own_data import OwnData
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,12 @@ Compile = Annotated[
 Prepared = Annotated[Path, typer.Option("--data", help="A file made by `vaestudy data`.")]
 DataDirectory = Annotated[
     str | None, typer.Option("--root", help="Data directory; VAESTUDY_DATA takes precedence.")
+]
+OwnFile = Annotated[
+    str | None, typer.Option("--own", help="What stands for it under `own_data`, as JSON.")
+]
+Components = Annotated[
+    bool, typer.Option("--principal-components", help="Measure as many of these as well.")
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Cores to compute with.")]
 Runs = Annotated[str, typer.Option("--runs", help="The runs' parameters: a JSON list.")]
@@ -136,6 +143,14 @@ def parse_examinations(text: str) -> dict[str, Examination]:
         return {run_id: Examination.model_validate(value) for run_id, value in values.items()}
     except ValidationError as error:
         raise ConfigError(explain(error, Examination, "--examinations")) from None
+
+
+def parse_own(text: str) -> OwnData:
+    """Read the argument of ``--own``."""
+    try:
+        return OwnData.model_validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(explain(error, OwnData, "--own")) from None
 
 
 def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:

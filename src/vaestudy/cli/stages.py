@@ -12,16 +12,19 @@ import yaml
 from vaestudy.cli.options import (
     CheckpointEvery,
     Compile,
+    Components,
     ConfigFile,
     DataDirectory,
     Device,
     LogFile,
+    OwnFile,
     Prepared,
     Runs,
     RunsDir,
     Threads,
     open_study,
     parse_examinations,
+    parse_own,
     parse_runs,
     plain_errors,
     read_grid,
@@ -35,22 +38,16 @@ def data(
     name: Annotated[str, typer.Argument(help="What `dataset` may be, e.g. mnist.")],
     output: Annotated[Path, typer.Option(help="File to write.")],
     root: DataDirectory = None,
-    own: Annotated[
-        str | None, typer.Option(help="What stands for it under `own_data`, as JSON.")
-    ] = None,
+    own: OwnFile = None,
 ) -> None:
     """Get and verify a data set.
 
     It is downloaded if need be, and written as one file.
     """
     from vaestudy.data import data_root, load_dataset, save_prepared
-    from vaestudy.own_data import OwnData
     from vaestudy.own_dataset import load_own
 
-    if own is None:
-        dataset = load_dataset(name, data_root(root))
-    else:
-        dataset = load_own(OwnData.model_validate_json(own))
+    dataset = load_dataset(name, data_root(root)) if own is None else load_own(parse_own(own))
     save_prepared(dataset, output)
     typer.echo(f"{name}: {len(dataset.train):,} train, {len(dataset.test):,} test -> {output}")
 
@@ -103,9 +100,7 @@ def evaluate_group(
     gradient_draws: Annotated[
         int, typer.Option(min=0, help="Gradients in their signal-to-noise ratio; 0: not measured.")
     ] = 0,
-    principal_components: Annotated[
-        bool, typer.Option("--principal-components", help="Measure as many of these as well.")
-    ] = False,
+    principal_components: Components = False,
     device: Device = "auto",
     threads: Threads = 1,
     compile_: Compile = "auto",

@@ -47,11 +47,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     objective, k, beta, warmup
         What is maximised, with how many samples of z, the KL term's weight, and over how many
         epochs it rises to that. ``elbo``, ``iwae``, ``elbo-sampled``, ``stl``, ``dreg``, ….
-    epochs, batch_size, learning_rate
+    epochs, batch_size, learning_rate, optimizer
         At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
-        100 rows).
-    optimizer
-        ``adam``, ``adamax`` or ``adagrad``.
+        100 rows), with ``adam``, ``adamax`` or ``adagrad``.
     early_stopping, validation_fraction, patience
         Hold out a fraction of the rows, stop after ``patience`` epochs without a better bound on
         them, and keep the best epoch's weights.
@@ -117,9 +115,8 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         self.activation, self.batch_norm = activation, batch_norm
         self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
-        self.optimizer = optimizer
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.patience, self.n_importance = patience, n_importance
+        self.patience, self.n_importance, self.optimizer = patience, n_importance, optimizer
         self.device, self.random_state, self.verbose = device, random_state, verbose
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
