@@ -96,7 +96,8 @@ TOLD = "mean ± half of the 95 % interval over $n$ seeds"
 # others that come from its quadrant; by chance a quarter. *Trustworthiness*: how far neighbours among codes
 # are neighbours among points; 1 if all are. *Diamondness*: with $\zeta = z_1 + i z_2$ of the standardised cloud,
 # $\operatorname{Re} \mathbb E[\zeta^4] / \mathbb E[\lvert\zeta\rvert^4]$; zero for a cloud without preferred directions,
-# $\tfrac37$ for a square on its corner, $-\tfrac37$ for one on its side.
+# $\tfrac37$ for a square on its corner, $-\tfrac37$ for one on its side. *Squareness*: the modulus in place of the real part, the same
+# for a square however it stands.
 
 # %%
 if square is None:

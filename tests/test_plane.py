@@ -26,6 +26,7 @@ from vaestudy.plane import (
     nearest_symmetry,
     pass_through,
     purity,
+    squareness,
     trustworthiness,
 )
 from vaestudy.toys import make_toy
@@ -72,6 +73,11 @@ def test_diamonds_squares_and_round_clouds() -> None:
     assert diamondness(square * [3, 1] + 7) == pytest.approx(-3 / 7, abs=0.01)
     assert diamondness(turned) == pytest.approx(3 / 7, abs=0.01)
     assert diamondness(RNG.normal(size=(200_000, 2))) == pytest.approx(0, abs=0.02)
+    tilted = square @ np.array([[np.cos(0.4), np.sin(0.4)], [-np.sin(0.4), np.cos(0.4)]])
+    assert abs(diamondness(tilted)) < 0.1
+    for cloud in (square, turned, tilted):
+        assert squareness(cloud) == pytest.approx(3 / 7, abs=0.01)
+    assert squareness(RNG.normal(size=(200_000, 2))) < 0.02
 
 
 @pytest.mark.parametrize("index", range(8))

@@ -19,6 +19,7 @@ from vaestudy.penalty import weight_penalty
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rng import normal
 from vaestudy.toys import make_toy
+from vaestudy.tracing import trace_step
 from vaestudy.train import Splits, TrainState, initial_state, train, train_step
 
 GRID = [(beta, decay) for beta in (0.001, 0.1) for decay in (0.0, 0.5)]
@@ -95,7 +96,8 @@ def inputs_of(state: TrainState) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
     return x, eps, torch.linspace(0.5, 1, members, dtype=dtype)
 
 
-def test_the_pure_step_is_the_plain_one_with_weight_decay() -> None:
+@pytest.mark.parametrize("how", ["called", "traced"])
+def test_the_pure_step_is_the_plain_one_with_weight_decay(how: str) -> None:
     runs = (run_config(weight_decay=0.3), run_config(seed=1, weight_decay=0.3))
     first, second = (double_state(*runs) for _ in range(2))
     for state in (first, second):
@@ -103,7 +105,8 @@ def test_the_pure_step_is_the_plain_one_with_weight_decay() -> None:
     metrics = take_step(first)
     rate = second.optimizer.learning_rate
     corrections = torch.tensor(second.optimizer.corrections(1, rate), dtype=torch.float64)
-    step = pure_step(second)
+    # The pure step itself, and as the graph that a compiler takes.
+    step = pure_step(second) if how == "called" else trace_step(second, 20).module()
     got = step(*state_tensors(second), corrections, *inputs_of(second), *fixed_tensors(second))
     torch.testing.assert_close(got, metrics.to(got.dtype))
     for a, b in zip(state_tensors(first), state_tensors(second), strict=True):

@@ -19,7 +19,8 @@ Diamondness of a cloud in two dimensions, standardised and read as complex numbe
 .. math:: \operatorname{Re} E[\zeta^4] / E[|\zeta|^4]
 
 It is 0 for every cloud without preferred directions, 3/7 for a uniform square standing on a corner,
-−3/7 for one whose sides are along the axes.
+−3/7 for one whose sides are along the axes. Squareness, its modulus instead of its real part, is
+3/7 for a square in any orientation.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ def describe(passage: Passage, model: VAE, dataset: str) -> dict[str, float]:
         }
     if dataset == "square" and n_z == 2:
         found["diamondness"] = diamondness(p.codes)
+        found["squareness"] = squareness(p.codes)
         found["rotated_or_mirrored"] = float(nearest_symmetry(p.points, p.codes) != 0)
     if n_z == 1:
         found["decoder_curve_length"] = curve_length(decoder_curve(model, p.codes)[1])
@@ -155,9 +157,18 @@ def purity(codes: Array, classes: NDArray[np.int64]) -> float:
 
 def diamondness(codes: Array) -> float:
     """Return Re E[ζ⁴] / E[|ζ|⁴] of codes [N, 2], centred and scaled to unit variances."""
+    return _fourfold(codes).real
+
+
+def squareness(codes: Array) -> float:
+    """Return |E[ζ⁴]| / E[|ζ|⁴] of codes [N, 2]: :func:`diamondness` in any orientation."""
+    return abs(_fourfold(codes))
+
+
+def _fourfold(codes: Array) -> complex:
     standard = (codes - codes.mean(0)) / codes.std(0)
     zeta = standard[:, 0] + 1j * standard[:, 1]
-    return float((zeta**4).real.mean() / (np.abs(zeta) ** 4).mean())
+    return complex((zeta**4).mean() / (np.abs(zeta) ** 4).mean())
 
 
 #: The symmetries of the square as matrices, the identity first.

@@ -120,6 +120,7 @@ PLANE_METRICS = (
     ("rotated_or_mirrored", "rotated or mirrored", "share", 2),
     ("trustworthiness", "trustworthiness", "trustworthiness", 3),
     ("diamondness", "diamondness", "diamondness", 3),
+    ("squareness", "squareness", "squareness", 3),
     ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
     ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
 )

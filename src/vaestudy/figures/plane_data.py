@@ -41,8 +41,9 @@ OF_SAMPLES = Statistic("energy_distance_of_samples", "energy distance of samples
 TRUST = Statistic("trustworthiness", "trustworthiness", 3)
 PURITY = Statistic("class_purity", "quadrant purity", 3)
 DIAMOND = Statistic("diamondness", "diamondness", 3)
+SQUARE_LIKE = Statistic("squareness", "squareness", 3)
 LENGTH = Statistic("decoder_curve_length", "length of the curve", 2)
-ON_THE_PLANE = (SQUARED_ERROR, EDGE, ZERO, TO_PRIOR, DIAMOND, TRUST, PURITY, OF_SAMPLES)
+ON_THE_PLANE = (SQUARED_ERROR, EDGE, ZERO, TO_PRIOR, DIAMOND, SQUARE_LIKE, TRUST, PURITY)
 ON_THE_LINE = (SQUARED_ERROR, LENGTH, EDGE, TO_PRIOR, TRUST, PURITY)
 
 

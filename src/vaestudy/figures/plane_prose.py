@@ -53,6 +53,8 @@ def read_decay(study: Study) -> str:
     return (
         f"Against no weight decay, at $\\beta = {low:g}$, diamondness"
         + _changes(study, "diamondness", cells, _cell(2, low))
+        + " Squareness"
+        + _changes(study, "squareness", cells, _cell(2, low))
         + " The share near zero"
         + _changes(study, "share_near_zero", cells, _cell(2, low))
     )
