@@ -107,8 +107,9 @@ if drawn is not None:
         alt="Grids of digits, one a model, with ten rows from 0 to 9 and six columns of handwriting.",
     )
     present.prose("""
-In @fig:labels-samples a column keeps its code while the class changes: what the columns have in common is what the code has
-been left to say, the handwriting.
+In @fig:labels-samples a column keeps its code while the class changes. Where the digit changes with it, the code has been left
+to say the handwriting; where a column stays what it is, the code says the class itself, and the label is not listened to. Blanks
+invite that: what the encoder must tell the decoder of an image without a label, it may tell it of every image.
 """)
 
 # %%

@@ -150,6 +150,6 @@ def read_networks(study: Study, pair: Pair) -> str:
     sizes = [int(m.first["n_parameters"]) for m in (pair.mlp, pair.conv)]
     apart = 100 * (sizes[1] / sizes[0] - 1)
     return (
-        f"With {number(apart, 2, signed=True)} % of parameters, taking convolutions for dense "
-        f"layers {'; it '.join(changes)}."
+        f"In the number of parameters they differ by {number(apart, 2, signed=True)} %. Taking "
+        f"convolutions for dense layers {'; it '.join(changes)}."
     )
