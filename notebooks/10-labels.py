@@ -160,12 +160,20 @@ else:
     )
     channels, dense = widths(study, pairs[0])
     nonlinearity = pairs[0].mlp.first["activation"]
-    activation = "" if nonlinearity == base.activation else (
-        f"The nonlinearity of both is {nonlinearity.upper()}, not {base.activation}: through as many layers as the convolutional "
-        "networks have, one whose slope is small at zero lets little of a gradient pass."
+    activation = (
+        ""
+        if nonlinearity == base.activation
+        else (
+            f"The nonlinearity of both is {nonlinearity.upper()}, not {base.activation}: through as many layers as the convolutional "
+            "networks have, one whose slope is small at zero lets little of a gradient pass."
+        )
     )
-    note = "" if pairs[0].dataset.startswith("fashion") else (
-        f" This study has {pairs[0].dataset} in the place of FashionMNIST, about which it says nothing."
+    note = (
+        ""
+        if pairs[0].dataset.startswith("fashion")
+        else (
+            f" This study has {pairs[0].dataset} in the place of FashionMNIST, about which it says nothing."
+        )
     )
     present.prose(f"""
 Here $c = {channels}$ and $h = {dense}$, and both networks were trained for {pairs[0].epochs} epochs (@tbl:networks, @fig:networks). {activation}
