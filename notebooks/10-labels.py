@@ -65,11 +65,10 @@ pairs = tried(find_pairs, study)
 # observed. With a classifier $q_\phi(y \mid x)$ and a uniform $p(y)$, their model *M2* maximises
 #
 # $$ \mathcal J(x) = \sum_y w_y\, \mathcal L(x, y)
-#   - D_{\mathrm{KL}}\bigl(w \,\|\, p(y)\bigr), \qquad
-#   w_y = \begin{cases} 1 \text{ for the label, else } 0 & \text{where it is known,} \\
-#   q_\phi(y \mid x) & \text{where it is not,} \end{cases} $$ {#eq:m2}
+#   - D_{\mathrm{KL}}\bigl(w \,\|\, p(y)\bigr) , $$ {#eq:m2}
 #
-# where $\mathcal L(x, y)$ is the ELBO of @eq:conditional. It is a bound on $\log p_\theta(x, y)$ or on
+# where $\mathcal L(x, y)$ is the ELBO of @eq:conditional. Where the label is known, $w_y$ is 1 for it and 0 for all others; where it
+# is not, $w_y = q_\phi(y \mid x)$. That is a bound on $\log p_\theta(x, y)$ or on
 # $\log p_\theta(x)$. The sum over the labels is taken, not
 # sampled, which is why a step costs many times that of the others. Known labels also train the classifier directly, by $\alpha \log
 # q_\phi(y \mid x)$ with the authors' $\alpha$: a tenth of all images over the number of labelled ones.
@@ -107,8 +106,9 @@ if drawn is not None:
         alt="Grids of digits, one a model, with ten rows from 0 to 9 and six columns of handwriting.",
     )
     present.prose("""
-In @fig:labels-samples a column keeps its code while the class changes: what the columns have in common is what the code has
-been left to say, the handwriting.
+In @fig:labels-samples a column keeps its code while the class changes. Where the digit changes with it, the code has been left
+to say the handwriting; where a column stays what it is, the code says the class itself, and the label is not listened to. Blanks
+invite that: what the encoder must tell the decoder of an image without a label, it may tell it of every image.
 """)
 
 # %%

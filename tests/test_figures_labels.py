@@ -162,7 +162,7 @@ def test_sentences_follow_the_numbers(study: Study) -> None:
     assert "91.0 [" in read_inferred(study)
     assert "the others have 4 epochs" in read_cut(study)
     text = read_networks(study, find_pairs(study)[0])
-    assert "With +1.00 % of parameters" in text
+    assert "they differ by +1.00 %" in text
     assert "lowers the test NLL by 5.02 nats" in text
 
 

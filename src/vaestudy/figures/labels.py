@@ -35,6 +35,8 @@ from vaestudy.study import EmptySelectionError, Study
 
 #: Pictures of a class by each model.
 _N_CODES = 6
+#: Side by side where shares are the same.
+_ASIDE = {"condition": 1.0, "blanked": 0.94, "m2": 1.06}
 _NAMES = {"condition": "all labels", "blanked": "else blank", "m2": "else inferred (M2)"}
 
 
@@ -139,17 +141,24 @@ def _line(
         if values.empty:
             continue
         share, mean = share_of(member), mean_interval(values)
-        points.append((share, mean.mean))
+        x = share * _ASIDE[kind]
+        points.append((x, mean.mean))
         if np.isfinite(mean.low):
-            axes.plot([share] * 2, [mean.low, mean.high], color=COLORS[kind], lw=1, alpha=0.6)
-        axes.scatter([share] * len(values), values, s=8, color=COLORS[kind], lw=0, zorder=3)
+            axes.plot([x] * 2, [mean.low, mean.high], color=COLORS[kind], lw=1, alpha=0.6)
+        axes.scatter([x] * len(values), values, s=8, color=COLORS[kind], lw=0, zorder=3)
         rows += [(kind_of(member), metric, share, seed, v) for seed, v in values.items()]
     if points:
         axes.plot(
             *zip(*sorted(points), strict=True), MARKERS[kind], ls="-", color=COLORS[kind],
-            ms=5.5, mec="white", mew=0.5, lw=1.1, label=_NAMES[kind], zorder=2,
+            ms=5.5, mec="white", mew=0.5, lw=1.1, label=_name(study, members[0]), zorder=2,
         )  # fmt: skip
     return rows
+
+
+def _name(study: Study, member: Member) -> str:
+    epochs = int(member.first["epochs"])
+    cut = "" if epochs == study.config.base.epochs else f", {epochs} epochs"
+    return _NAMES[kind_of(member)] + cut
 
 
 def _limits(axes: Axes, values: list[float], is_share: bool) -> None:

@@ -54,6 +54,12 @@ def labels_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(shown), pd.DataFrame(numbers, columns=columns)
 
 
+def _with_unit(text: str, unit: str) -> str:
+    """Put a unit behind the first number of an interval's text."""
+    value, _, rest = text.partition(" ")
+    return f"{value} {unit} {rest}".rstrip()
+
+
 def _times(interval: Interval, factor: float) -> Interval:
     mean, low, high = (factor * end for end in (interval.mean, interval.low, interval.high))
     return Interval(mean, low, high, interval.n)
@@ -75,8 +81,8 @@ def read_likelihood(study: Study) -> str:
         f"{text} To say which of {N_CLASSES} labels it is costs $\\ln {N_CLASSES} = "
         f"{LABEL_NATS:.2f}$ nats: of image and label together, the conditional model's "
         f"$-\\log p(x, y)$ differs from the plain model's $-\\log p(x)$ by "
-        f"{joint.text(2, signed=True)} nats. Below zero it would be the better model of "
-        "the pixels even after paying for the label."
+        f"{_with_unit(joint.text(2, signed=True), 'nats')}. What lies below zero is won over and "
+        "above the label's own cost."
     )
 
 
@@ -97,8 +103,8 @@ def read_asked(study: Study) -> str:
     for member in members:
         found = mean_of(study, member, metric)
         if found is not None:
-            shown = _times(found, 100).text(1)
-            parts.append(f"{shown} % with *{name_of(study, member)}*")
+            shown = _with_unit(_times(found, 100).text(1), "%")
+            parts.append(f"{shown} with *{name_of(study, member)}*")
     if not parts:
         return "This study has not asked its models for classes."
     text = f"Decoder means show the class that was asked for in {'; '.join(parts)}."
@@ -116,11 +122,11 @@ def read_inferred(study: Study) -> str:
     for member in of_kind(find_told(study), "m2"):
         found = mean_of(study, member, "label_accuracy")
         if found is not None:
-            shown = _times(found, 100).text(1)
-            parts.append(f"{shown} % of test images from {100 * share_of(member):g} % of labels")
+            shown = _with_unit(_times(found, 100).text(1), "%")
+            parts.append(f"{shown} from {100 * share_of(member):g} % of labels")
     if not parts:
         return "This study has trained no model that infers labels."
-    return f"Its classifier names {'; '.join(parts)}."
+    return f"Of the test images, M2's own classifier names rightly {'; '.join(parts)}."
 
 
 def read_cut(study: Study) -> str:
@@ -150,6 +156,6 @@ def read_networks(study: Study, pair: Pair) -> str:
     sizes = [int(m.first["n_parameters"]) for m in (pair.mlp, pair.conv)]
     apart = 100 * (sizes[1] / sizes[0] - 1)
     return (
-        f"With {number(apart, 2, signed=True)} % of parameters, taking convolutions for dense "
-        f"layers {'; it '.join(changes)}."
+        f"In the number of parameters they differ by {number(apart, 2, signed=True)} %. Taking "
+        f"convolutions for dense layers {'; it '.join(changes)}."
     )
