@@ -88,7 +88,7 @@ def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
     for name in open_:
         others = {other: ... for other in open_ if other != name}
         levels = study.levels(name, **{**others, **fixed})
-        # An open name is narrowed for the next: what they leave together is there.
+        # What one leaves narrows the next, so that there are runs of all together.
         fixed[name] = _choose(known[name], levels, study.base[name])
     lists = [value if isinstance(value, list) else [value] for value in fixed.values()]
     found = [dict(zip(fixed, levels, strict=True)) for levels in product(*lists)]
