@@ -128,7 +128,8 @@ by seed, and every mean stands with its 95 % interval (Student's $t$) and its $n
 # distribution, the bound, batch normalization, warm-up and the number of latent dimensions.
 # @sec:activity asks which dimensions a trained model uses, since when, and what decides it.
 # @sec:visualization looks at what the models have learned: reconstructions, codes, and the
-# images that lie between them. @sec:beyond tries objectives that came after the draft.
+# images that lie between them. @sec:beyond tries objectives that came after the draft, and @sec:published
+# puts numbers of ours beside published ones.
 # @sec:claims decides what the sources claim, by one rule, and
 # @sec:appendix lists every run behind the figures. The sections are
 # those of an unfinished draft by @bettencourt2016, several of which consist of a heading alone; its

@@ -83,10 +83,13 @@ class Evaluation(Examination):
 
 
 class Report(Strict):
-    """What stands at the head of the report."""
+    """What the report is called, and what it holds."""
 
     title: str = "Variational autoencoders: activity, pruning and what the bounds hide"
     authors: list[str] = Field(default_factory=lambda: ["vaestudy"])
+    chapters: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Which notebooks, by file name without its end; all if left out."
+    )
 
 
 class StudyConfig(Strict):

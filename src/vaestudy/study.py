@@ -55,8 +55,12 @@ class Study:
     @cached_property
     def base(self) -> dict[str, Any]:
         """The base model's parameters, as they stand in the runs table."""
-        values = self.config.base.model_dump(mode="json")
-        return {**values, "hidden": "-".join(map(str, values["hidden"]))}
+        return as_columns(self.config.base)
+
+    @cached_property
+    def usual(self) -> dict[str, Any]:
+        """Every parameter's default, likewise."""
+        return as_columns(ModelParameters())
 
     def runs(self, **parameters: Any) -> pd.DataFrame:
         """Return the finished runs that equal the base model but for ``parameters``.
@@ -85,8 +89,11 @@ class Study:
         table = self.table("runs")
         keep = pd.Series(True, index=table.index)
         for name, value in {**self.base, **parameters}.items():
-            if value is not ...:
-                keep &= table[name].isin(value if isinstance(value, list) else [value])
+            if value is ...:
+                continue
+            allowed = value if isinstance(value, list) else [value]
+            # A table older than a parameter holds runs at its default.
+            keep &= table[name].isin(allowed) if name in table else self.usual[name] in allowed
         return table[keep].reset_index(drop=True)
 
     def has(self, **parameters: Any) -> bool:
@@ -141,6 +148,12 @@ class Study:
         return _read_dataset(
             self.config.directory / "data" / f"{self.config.base.dataset}.safetensors"
         )
+
+
+def as_columns(parameters: ModelParameters) -> dict[str, Any]:
+    """Return parameters as they stand in the runs table."""
+    values = parameters.model_dump(mode="json")
+    return {**values, "hidden": "-".join(map(str, values["hidden"]))}
 
 
 @cache

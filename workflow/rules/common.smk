@@ -69,7 +69,16 @@ for run_id, run in RUNS.items():
         EXPERIMENTS[experiment].append(run_id)
 
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
-CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+ALL_CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+CHAPTERS = [
+    name for name in ALL_CHAPTERS if name in (STUDY.report.chapters or ALL_CHAPTERS)
+]
+# What the chapter of published numbers reads beside the tables.
+PUBLISHED = [
+    name
+    for name in ("report/published.yaml", "docs/results/burda.csv")
+    if Path(name).exists()
+]
 
 PACKAGE = SOURCE / "vaestudy"
 if PACKAGE.is_relative_to(Path.cwd()):
@@ -141,6 +150,11 @@ def tables_for(claims):
     return list(rules.tables.output) + (list(rules.claims.output) if claims else [])
 
 
+def published_for(published):
+    """The published figures and ours of them, or nothing."""
+    return PUBLISHED if published else []
+
+
 def known(name, names, kind, shown=20):
     """Stop if there is no such thing, and say what there is."""
     if name in names:
@@ -150,6 +164,10 @@ def known(name, names, kind, shown=20):
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     there = ", ".join(list(names)[:shown])
     stop(f"no {kind} {name!r} in study {STUDY.study!r}; {hint}There are: {there}{more}")
+
+
+for name in STUDY.report.chapters or ():
+    known(name, ALL_CHAPTERS, "chapter")
 
 
 def train_minutes(wildcards, attempt):

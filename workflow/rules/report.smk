@@ -21,6 +21,9 @@ rule chapter:
         notebook="notebooks/{chapter}.py",
         config=rules.resolved_grid.output,
         tables=lambda wildcards: tables_for(wildcards.chapter.endswith("-claims")),
+        published=lambda wildcards: published_for(
+            wildcards.chapter.endswith("-published")
+        ),
         code=lambda wildcards: package("figures")
         + sources(
             *CHAPTER_FILES,
@@ -43,6 +46,7 @@ rule figure:
     input:
         config=rules.resolved_grid.output,
         tables=figure_inputs,
+        published=lambda wildcards: published_for(wildcards.figure == "published"),
         code=package("figures") + sources("study.py", "stats.py", "convergence.py"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
@@ -65,6 +69,9 @@ rule report:
             for path in sorted(Path("report").rglob("*"))
             if path.is_file()
         ],
+        left_out=[
+            f"notebooks/{name}.py" for name in ALL_CHAPTERS if name not in CHAPTERS
+        ],
         code=package("report"),
     output:
         html=report(
@@ -77,6 +84,10 @@ rule report:
         f"{RESULTS}/logs/report.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        left_out=lambda wildcards, input: [
+            f"--left-out {path}" for path in input.left_out
+        ],
     shell:
         "python -m vaestudy report {input.notebooks} --config {input.config} "
-        "--html {output.html} --pdf {output.pdf} 2> {log}"
+        "--html {output.html} --pdf {output.pdf} {params.left_out} 2> {log}"

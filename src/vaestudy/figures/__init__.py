@@ -10,7 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaestudy.figures import activity, beyond, claims, implementing, measuring, visualization
+from vaestudy.figures import (
+    activity,
+    beyond,
+    claims,
+    implementing,
+    measuring,
+    published,
+    visualization,
+)
 from vaestudy.figures.drawing import Drawing
 from vaestudy.files import atomic_path, write_csv
 
@@ -26,6 +34,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **visualization.FIGURES,
     **measuring.FIGURES,
     **beyond.FIGURES,
+    **published.FIGURES,
     **claims.FIGURES,
 }
 
