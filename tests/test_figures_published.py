@@ -24,6 +24,7 @@ from vaestudy.figures.published_data import (
 )
 from vaestudy.figures.published_prose import read_differences, read_making
 from vaestudy.figures.published_table import reading_table, write_comparison
+from vaestudy.report.item import Item
 from vaestudy.study import EmptySelectionError, Study, _read_table
 
 mpl.use("Agg")
@@ -101,6 +102,9 @@ def test_lengths_of_training_are_rows_of_their_own(tmp_path: Path) -> None:
     assert table["passes"].dropna().tolist() == [364, 3280]
     assert table["nll"].notna().sum() == 2
     assert len(table) == 11
+    (axes,) = dots(study(tmp_path / "drawn", experiments=experiments)).figure.axes
+    named = [text.get_text() for text in axes.get_yticklabels()]
+    assert named[:3] == ["VAE, 364 passes", "VAE, 3,280 passes", "VAE (K=5)"]
     told = read_making(table)
     assert "364 passes, the first of the paper's 3,280: VAE, 60 min." in told
     assert "3,280 passes, all of the paper's 3,280" in told
@@ -184,3 +188,39 @@ def test_tables_older_than_a_parameter_hold_runs_at_its_default(tmp_path: Path) 
     _read_table.cache_clear()
     table = compare(made, read_published())
     assert table.groupby("layers")["nll"].count().tolist() == [5, 0]
+
+
+def render(config: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the chapter shows, by label; prose by its number."""
+    shown: dict[str, str] = {}
+
+    def emit(item: Item, _: dict[str, str]) -> None:
+        shown[item.label or f"prose {len(shown)}"] = item.markdown
+
+    monkeypatch.setattr("vaestudy.report.present._emit", emit)
+    source = (ROOT / "notebooks/07-published.py").read_text(encoding="utf-8")
+    exec(compile(source.replace("configs/quick.yaml", str(config)), "07-published", "exec"), {})
+    return shown
+
+
+@pytest.mark.parametrize("source", ["study", "kept", "none"])
+def test_the_chapter_stands_with_and_without_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    made = study(tmp_path, **({} if source == "study" else OTHER))
+    if source == "kept":
+        table = compare(study(tmp_path / "kept"), read_published())
+        write_comparison(table, Path("docs/results/burda.csv"))
+    config = tmp_path / "grid.yaml"
+    config.write_text(made.config.model_dump_json(exclude={"report"}), encoding="utf-8")
+    shown = render(config, monkeypatch)
+    words = {
+        "study": "runs of this study",
+        "kept": "kept with the code",
+        "none": "ours are missing",
+    }
+    assert words[source] in shown["tbl:published"]
+    assert ("fig:published" in shown) == (source != "none")
+    prose = " ".join(text for label, text in shown.items() if label.startswith("prose"))
+    expected = "vaestudy published --config" if source == "none" else "estimates, not verdicts"
+    assert expected in prose

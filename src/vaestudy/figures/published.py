@@ -51,10 +51,19 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.plot(ours, place, "o", color=color, ms=5.5)
     title = layers_text(int(rows["layers"].iloc[0])).capitalize()
     axes.set(title=title, ylim=(len(rows) - 0.4, -0.6))
-    axes.set_yticks(range(len(rows)), [str(name) for name in rows["model"]])
+    axes.set_yticks(range(len(rows)), _names(rows))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y", color=GRID)
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    """Name the models, with the passes where one was trained for several lengths."""
+    several = rows["model"].duplicated(keep=False)
+    return [
+        f"{model}, {passes:,} passes" if twice else str(model)
+        for model, passes, twice in zip(rows["model"], rows["passes"], several, strict=True)
+    ]
 
 
 FIGURES: dict[str, Callable[[Study], Drawing]] = {"published": dots}

@@ -38,8 +38,11 @@ def read_making(table: pd.DataFrame) -> str:
     ours = table.dropna(subset=["nll"])
     told = " ".join(_training(rows) for _, rows in ours.groupby("passes"))
     machines, versions = (" and ".join(sorted(set(ours[c]))) for c in ("hardware", "version"))
-    samples = f"{int(ours['n_samples'].min()):,} importance samples an image"
-    return f"{told} Our NLLs are estimated with {samples}. Machine: {machines}; {versions}; finished {str(ours['finished'].max())[:10]}."
+    samples, date = f"{int(ours['n_samples'].min()):,}", str(ours["finished"].max())[:10]
+    return (
+        f"{told} Our NLLs are estimated with {samples} importance samples an image. "
+        f"Machine: {machines}; {versions}; finished {date}."
+    )
 
 
 def _training(rows: pd.DataFrame) -> str:
