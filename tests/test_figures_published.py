@@ -214,12 +214,8 @@ def test_the_chapter_stands_with_and_without_runs(
     config = tmp_path / "grid.yaml"
     config.write_text(made.config.model_dump_json(exclude={"report"}), encoding="utf-8")
     shown = render(config, monkeypatch)
-    words = {
-        "study": "runs of this study",
-        "kept": "kept with the code",
-        "none": "ours are missing",
-    }
-    assert words[source] in shown["tbl:published"]
+    whose = {"study": "runs of this study", "kept": "kept with the code", "none": "are missing"}
+    assert whose[source] in shown["tbl:published"]
     assert ("fig:published" in shown) == (source != "none")
     prose = " ".join(text for label, text in shown.items() if label.startswith("prose"))
     expected = "vaestudy published --config" if source == "none" else "estimates, not verdicts"
