@@ -26,8 +26,8 @@ table, source = find_comparison(study)
 # # Published numbers, reproduced {#sec:published}
 #
 # An engine that reports numbers of its own should be able to return numbers that others have published.
-# The importance-weighted autoencoder's first table [@burda2016] is a good test: it names its protocol, its numbers
-# have been repeated since, and it has models of one stochastic layer and of two.
+# The importance-weighted autoencoder's first table [@burda2016] is a good test: its protocol is spelled out, and it has
+# models of one stochastic layer and of two.
 #
 # ## The protocol {#sec:published-protocol}
 #

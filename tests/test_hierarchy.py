@@ -321,6 +321,8 @@ def test_paths_and_scores_are_not_taken_apart() -> None:
     terms = vae(*batch(vae))
     with pytest.raises(ValueError, match="single stochastic layer"):
         OBJECTIVES["stl"](terms, torch.ones(M).double())
+    with pytest.raises(ValueError, match="several stochastic layers"):
+        OBJECTIVES["piwae"](terms, torch.ones(M).double())
 
 
 def test_gradients_of_deeper_encoders_count_as_the_encoders() -> None:

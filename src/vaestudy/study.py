@@ -58,7 +58,7 @@ class Study:
         return as_columns(self.config.base)
 
     @cached_property
-    def usual(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, Any]:
         """Every parameter's default, likewise."""
         return as_columns(ModelParameters())
 
@@ -93,7 +93,7 @@ class Study:
                 continue
             allowed = value if isinstance(value, list) else [value]
             # A table older than a parameter holds runs at its default.
-            keep &= table[name].isin(allowed) if name in table else self.usual[name] in allowed
+            keep &= table[name].isin(allowed) if name in table else self.defaults[name] in allowed
         return table[keep].reset_index(drop=True)
 
     def has(self, **parameters: Any) -> bool:

@@ -186,12 +186,12 @@ def train_epoch(
     beta = torch.tensor([beta_schedule(run, epoch) for run in state.runs], device=state.device)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
-    n_noise, n_steps = state.model.architecture.n_latent, 0
+    n_latent, n_steps = state.model.architecture.n_latent, 0
     state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
     for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
         x = _present(pixels, run.binarization, pixel_noise)
-        eps = normal(noise, (run.k, x.shape[1], n_noise), state.device)
+        eps = normal(noise, (run.k, x.shape[1], n_latent), state.device)
         totals += step(state, x, eps, beta)
         n_steps += 1
     return totals / n_steps

@@ -19,7 +19,20 @@ from vaestudy.study import EmptySelectionError, Study, as_columns
 PUBLISHED, RESULTS = Path("report/published.yaml"), Path("docs/results")
 #: What makes the file that :func:`read_results` reads.
 COMMAND = "vaestudy published --config configs/burda-short.yaml --output docs/results/burda.csv"
+
+_NUMBERS = ("nll", "standard_error", "hours", "images_per_second")
+_COUNTS = ("n", "passes", "n_samples")
+#: Of a model that we have not trained.
+_MISSING: dict[str, Any] = dict.fromkeys(
+    (*_NUMBERS, *_COUNTS, "units", "hardware", "finished", "version", "runs")
+)
+#: Units of one layer would be taken for numbers, those of two not.
 _TEXTS = {"units": "string", "published_units": "string"}
+_TYPES: dict[str, str] = {
+    **_TEXTS,
+    **dict.fromkeys(_NUMBERS, "float64"),
+    **dict.fromkeys(_COUNTS, "Int64"),
+}
 
 
 class PublishedModel(Strict):
@@ -86,17 +99,6 @@ def compare(study: Study, published: PublishedTable) -> pd.DataFrame:
         rows += [{**theirs, **_MISSING, **ours} for ours in found]
     table = pd.DataFrame(rows).astype(_TYPES)
     return table.assign(difference=table["nll"] - table["published_nll"])
-
-
-_NUMBERS, _COUNTS = ("nll", "standard_error", "hours", "images_per_second"), ("n", "passes")
-_TYPES: dict[str, str] = {
-    **_TEXTS,
-    **dict.fromkeys(_NUMBERS, "float64"),
-    **dict.fromkeys((*_COUNTS, "n_samples"), "Int64"),
-}
-_MISSING: dict[str, Any] = dict.fromkeys(
-    (*_NUMBERS, *_COUNTS, "n_samples", "units", "hardware", "finished", "version", "runs")
-)
 
 
 def _ours(study: Study, parameters: ModelParameters) -> Iterator[dict[str, Any]]:
