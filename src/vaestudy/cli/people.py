@@ -141,9 +141,10 @@ def published(
         Path, typer.Option(help="CSV to write; a Markdown table is written beside it.")
     ] = Path("docs/results/burda.csv"),
 ) -> None:
-    """Put a finished study's runs beside the published figures they repeat.
+    """Put published figures beside a study's runs.
 
-    Writes the table that reports show where a study has no such runs of its own.
+    The study is finished, and has runs of the published protocol. Reports show the table that
+    this writes where their own study has no such runs.
     """
     from vaestudy.figures.published_data import compare, read_published
     from vaestudy.figures.published_table import write_comparison
