@@ -130,9 +130,12 @@ by seed, and every mean stands with its 95 % interval (Student's $t$) and its $n
 # distribution, the bound, batch normalization, warm-up and the number of latent dimensions.
 # @sec:activity asks which dimensions a trained model uses, since when, and what decides it.
 # @sec:visualization looks at what the models have learned: reconstructions, codes, and the
-# images that lie between them. @sec:beyond tries objectives that came after the draft.
-# @sec:kingma-welling repeats the first of all VAEs, and a summary of it.
-# @sec:own-data takes a small packaged model to other data, tables among them.
+# images that lie between them. @sec:measuring measures as the field does, @sec:beyond tries
+# objectives that came after the draft, and @sec:published puts numbers of ours beside published
+# ones. Four documents in the draft's vicinity follow: points in the plane (@sec:toys), latent
+# dimensions, divergences and likelihoods (@sec:plusplus) with labels and convolutions
+# (@sec:labels), the first of all VAEs and a summary of it (@sec:kingma-welling), and a small
+# packaged model on other data, tables among them (@sec:own-data).
 # @sec:claims decides what the sources claim, by one rule, and
 # @sec:appendix lists every run behind the figures. The sections are
 # those of an unfinished draft by @bettencourt2016, several of which consist of a heading alone; its

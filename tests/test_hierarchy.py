@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from functools import partial
 from typing import Any
@@ -10,14 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.distributions import Independent, MultivariateNormal, Normal
+from torch import Tensor
+from torch.distributions import Independent, Normal
 
 from builders import (
-    CPU,
-    FixedVariance,
     architecture,
-    double_state,
     fresh,
     generators,
     perturbed,
@@ -26,20 +22,14 @@ from builders import (
     run_config,
     splits,
 )
-from vaestudy.checkpoint import load_model, save_model
-from vaestudy.config import RunConfig, parse_config, parse_run
-from vaestudy.config_errors import ConfigError
+from exact import TwoLayers
 from vaestudy.deeper import DeeperLayer
-from vaestudy.evaluate import check_evaluating, estimate_log_px
-from vaestudy.figures.families import label_of
+from vaestudy.evaluate import estimate_log_px
 from vaestudy.gradients import gradient_snr
-from vaestudy.graph import BlockedEpoch
 from vaestudy.layer_activity import layer_activities
-from vaestudy.layers import MemberLinear
-from vaestudy.measure import measure_run
 from vaestudy.objectives import OBJECTIVES, elbo, elbo_sampled, iwae
-from vaestudy.train import train, train_epoch
-from vaestudy.vae import VAE, Architecture
+from vaestudy.train import train
+from vaestudy.vae import VAE
 
 M, K, B, D = 2, 3, 5, 12
 DEEPER = (DeeperLayer(n_z=2, hidden=(6, 4)), DeeperLayer(n_z=4, hidden=(5,)))
@@ -53,9 +43,6 @@ def model(members: int = M, deeper: tuple[DeeperLayer, ...] = DEEPER, **changes:
 def batch(vae: VAE, k: int = K, seed: int = 1) -> tuple[Tensor, Tensor]:
     x = (randn(vae.members, B, D, seed=seed) > 0).double()
     return x, randn(vae.members, k, B, vae.architecture.n_latent, seed=seed + 1)
-
-
-# ---------------------------------------------------------------- against torch.distributions
 
 
 def plain_layer(vae: VAE, m: int, place: int, stem: str, rows: Tensor) -> Tensor:
@@ -136,61 +123,6 @@ def test_a_last_layer_that_says_nothing_costs_nothing() -> None:
     assert not deep.kl_per_unit[..., 3:].any()
 
 
-# ---------------------------------------------------------------- against an exact model
-
-
-class TwoLayers:
-    """z2 ~ N(0, I), z1 = A z2 + a + d n, x = W z1 + b + s n, with every posterior diagonal.
-
-    ``model`` infers z1 and z2 by their posteriors, of which ``widen`` multiplies z1's deviation.
-    """
-
-    def __init__(self, members: int = 1, n_x: int = 6, widen: float = 1.0) -> None:
-        self.s, self.a, self.d = 0.7, randn(2, seed=5), torch.tensor([0.6, 1.1]).double()
-        self.A = torch.tensor([0.9, 0.4]).double()
-        self.W = torch.linalg.qr(randn(n_x, 2))[0] * torch.tensor([1.5, 0.5]).double()
-        self.b = randn(n_x, seed=1)
-        layer = DeeperLayer(n_z=2, hidden=(2,))
-        vae = VAE(Architecture(n_x, 2, hidden=(n_x,), deeper=(layer,)), members).double().eval()
-        for part in (vae, vae.deeper[0]):
-            part.encoder, part.decoder = nn.Identity(), nn.Identity()
-        vae.likelihood = FixedVariance(self.s)
-        #: Of z1 when z2 is integrated out, and given x.
-        self.prior = self.A**2 + self.d**2
-        precision = 1 / self.prior + self.W.square().sum(0) / self.s**2
-        to_mean = self.W / precision / self.s**2
-        offset = self.a / self.prior / precision - self.b @ to_mean
-        spread = -precision.log() + 2 * math.log(widen)
-        vae.heads = affine(members, to_mean, offset, spread)
-        vae.output = affine(members, self.W.T, self.b)
-        up = 1 + self.A**2 / self.d**2
-        gain = self.A / self.d**2 / up
-        vae.deeper[0].heads = affine(members, gain.diag(), -self.a * gain, -up.log())
-        vae.deeper[0].output = affine(members, self.A.diag(), self.a, 2 * self.d.log())
-        self.model, self.up_gain, self.to_mean, self.offset = vae, gain, to_mean, offset
-
-    def log_px(self, x: Tensor) -> Tensor:
-        covariance = self.W @ self.prior.diag() @ self.W.T
-        covariance += self.s**2 * torch.eye(len(self.b)).double()
-        return MultivariateNormal(self.W @ self.a + self.b, covariance).log_prob(x)
-
-    def sample(self, n: int) -> Tensor:
-        z1 = self.a + self.prior.sqrt() * randn(n, 2, seed=11)
-        return z1 @ self.W.T + self.b + self.s * randn(n, len(self.b), seed=12)
-
-
-def affine(members: int, weight: Tensor, mean: Tensor, logvar: Tensor | None = None) -> nn.Module:
-    """A layer of mean ``rows @ weight + mean`` and, as a second head, a constant log-variance."""
-    heads = [weight] if logvar is None else [weight, torch.zeros_like(weight)]
-    bias = mean if logvar is None else torch.cat([mean, logvar])
-    layer = MemberLinear(members, weight.shape[0], len(bias)).double()
-    with torch.no_grad():
-        layer.weight.copy_(torch.cat(heads, 1))
-        assert layer.bias is not None
-        layer.bias.copy_(bias)
-    return layer
-
-
 def test_log_px_is_exact_when_q_is_the_posterior() -> None:
     toy = TwoLayers(members=2)
     x = toy.sample(20)
@@ -250,9 +182,6 @@ def test_activity_of_one_layer_is_the_variance_of_its_means() -> None:
     torch.testing.assert_close(found, mu.double().var(1, correction=0))
     with pytest.raises(ValueError, match="n_samples is 1"):
         layer_activities(vae, x, 1, generators(0, 1))
-
-
-# ---------------------------------------------------------------- gradients and members
 
 
 @pytest.mark.parametrize(
@@ -321,6 +250,8 @@ def test_paths_and_scores_are_not_taken_apart() -> None:
     terms = vae(*batch(vae))
     with pytest.raises(ValueError, match="single stochastic layer"):
         OBJECTIVES["stl"](terms, torch.ones(M).double())
+    with pytest.raises(ValueError, match="several stochastic layers"):
+        OBJECTIVES["piwae"](terms, torch.ones(M).double())
 
 
 def test_gradients_of_deeper_encoders_count_as_the_encoders() -> None:
@@ -334,100 +265,3 @@ def test_gradients_of_deeper_encoders_count_as_the_encoders() -> None:
     got = gradient_snr(vae, x, mean, generators(0), k=2, n_draws=3)
     assert got.encoder.isfinite().all()
     assert got.decoder.isnan().all()
-
-
-# ---------------------------------------------------------------- steps, files, names
-
-
-def test_a_blocked_epoch_is_an_epoch() -> None:
-    """The step that a GPU replays takes the noise of all layers."""
-    run = run_config(**TWO, objective="iwae", k=2, epochs=1)
-    state = fresh(run)
-    data = splits()
-    metrics = BlockedEpoch(state, data)(state, data)
-    assert metrics.isfinite().all()
-    before = fresh(run)
-    assert not torch.equal(
-        state.model.deeper[0].output.weight, before.model.deeper[0].output.weight
-    )
-    assert train_epoch(before, data).shape == metrics.shape
-
-
-def test_a_model_is_its_file_again(tmp_path: Any) -> None:
-    run = run_config(**TWO)
-    state = train(fresh(run), splits())
-    save_model(state.model, 0, run, tmp_path / "m.safetensors")
-    loaded, saved = load_model(tmp_path / "m.safetensors")
-    assert saved == run
-    for name, value in state.model.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value)
-
-
-def test_measurements_count_the_units_of_each_layer() -> None:
-    run = run_config(**TWO)
-    state = train(fresh(run), splits())
-    table = measure_run(state.model.eval(), run, splits().test, 4, 1e-6, "never")
-    found = table.set_index("metric")["value"]
-    assert found["active_units"] == found["active_units_1"] + found["active_units_2"] > 0
-    assert math.isfinite(found["nll"])
-    single = run_config()
-    flat = train(fresh(single), splits())
-    metrics = measure_run(flat.model.eval(), single, splits().test, 4, 0.01, "never")["metric"]
-    assert "active_units_1" not in set(metrics)
-
-
-def test_estimators_of_one_latent_space_refuse_several() -> None:
-    with pytest.raises(ValueError, match="3 stochastic layers; this estimator expects 1"):
-        check_evaluating(model().eval())
-
-
-def test_ids_tables_and_labels_tell_the_layers() -> None:
-    run = parse_run({"deeper": [{"n_z": 50, "hidden": [100, 100]}, {"n_z": 5, "hidden": [9]}]})
-    assert "-deeper50-5-" in run.run_id
-    row = run.model_dump(mode="json")
-    assert row["deeper"] == "50(100-100)+5(9)"
-    assert RunConfig(**json.loads(run.canonical)) == run == parse_run(row)
-    assert label_of(row) == label_of(run.model_dump()) == "VAE, 3 layers"
-    assert label_of(RunConfig().model_dump()) == label_of({"deeper": "none"}) == "VAE"
-    assert RunConfig(deeper="none") == RunConfig()
-
-
-WRONG = [
-    ({"deeper": "50"}, ["deeper", "got '50'", "[{n_z: 50, hidden: [100, 100]}]"]),
-    ({"deeper": [{"n_z": 5}]}, ["deeper.0.hidden", "missing"]),
-    ({"deeper": [{"n_z": 5, "hidden": []}]}, ["deeper.0.hidden", "at least one entry"]),
-    ({"deeper": [{"n_z": 5, "hiden": [3]}]}, ["deeper.0.hiden", "did you mean hidden?"]),
-    ({**TWO, "objective": "dreg", "k": 2}, ["deeper is 2(6-4)", "'dreg'", "leave deeper out"]),
-    ({**TWO, "objective": "free-bits", "free_bits": 1}, ["'free-bits'", "closed-form"]),
-]
-
-
-@pytest.mark.parametrize(("wrong", "parts"), WRONG, ids=str)
-def test_what_cannot_be_is_told(wrong: dict[str, Any], parts: list[str]) -> None:
-    with pytest.raises(ConfigError) as error:
-        parse_run(wrong)
-    for part in parts:
-        assert part in str(error.value)
-
-
-def test_only_experiments_have_deeper_layers() -> None:
-    values = {"study": "s", "seeds": [0], "experiments": {"e": {"title": "t"}}}
-    with pytest.raises(ConfigError, match="set deeper in an experiment"):
-        parse_config({**values, "base": TWO})
-    quality = {"n_samples": 9, "combinations": "all"}
-    deep = {"title": "t", "set": TWO}
-    config = parse_config(
-        {**values, "experiments": {"e": deep}, "evaluation": {"quality": quality}}
-    )
-    run = RunConfig(**TWO)
-    assert config.examination_of(run) is None
-    assert config.examination_of(RunConfig()) is not None
-
-
-def test_the_state_of_one_layer_has_its_old_names() -> None:
-    stems = {name.partition(".")[0] for name in VAE(architecture()).state_dict()}
-    assert stems == {"encoder", "heads", "decoder", "output"}
-    deep, flat = fresh(run_config(**TWO)), fresh(run_config())
-    for name, value in flat.model.state_dict().items():
-        assert torch.equal(deep.model.state_dict()[name], value), name
-    assert double_state(run_config(**TWO)).device == CPU

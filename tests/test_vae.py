@@ -124,6 +124,7 @@ def test_analytic_kl_equals_its_monte_carlo() -> None:
 
 def test_bounded_heads_stay_in_their_bounds() -> None:
     model = VAE(architecture(encoder_heads="bounded"))
+    model.initialize(generators(0))
     model.heads.weight.data.fill_(10)
     mu, logvar = model.encode(torch.ones(1, B, D))
     assert mu.min() >= 0

@@ -103,10 +103,13 @@ class Evaluation(Examination):
 
 
 class Report(Strict):
-    """What stands at the head of the report."""
+    """What the report is called, and what it holds."""
 
     title: str = "Variational autoencoders: activity, pruning and what the bounds hide"
     authors: list[str] = Field(default_factory=lambda: ["vaestudy"])
+    chapters: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Which notebooks, by file name without its end; all if left out."
+    )
 
 
 class StudyConfig(Strict):
@@ -193,9 +196,11 @@ class StudyConfig(Strict):
     def has_chapter(self, stem: str) -> bool:
         """Whether the report has a chapter, by its notebook's name.
 
-        A study of other data than pictures of MNIST's kind has those that need neither digits nor
-        the sources' models.
+        Those that ``report.chapters`` names, or all; but a study of other data than pictures of
+        MNIST's kind has those that need neither digits nor the sources' models.
         """
+        if self.report.chapters is not None:
+            return stem in self.report.chapters
         return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
 
     def examination_of(self, run: RunConfig) -> Examination | None:

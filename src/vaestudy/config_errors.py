@@ -41,7 +41,7 @@ def _expectation(problem: Any) -> str:
         case "literal_error":
             return f"expected one of {context['expected']}"
         case "too_short":
-            return "expected at least one entry: with none there would be nothing to train"
+            return "expected at least one entry"
         case "greater_than":
             return f"expected a number greater than {context['gt']}"
         case "greater_than_equal":

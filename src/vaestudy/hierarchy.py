@@ -11,7 +11,6 @@ of one stochastic layer is the case L = 1, without any of what stands here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,7 @@ from torch import Tensor, nn
 
 from vaestudy.deeper import DeeperLayer
 from vaestudy.layers import MemberBatchNorm, MemberLinear, hidden_layers
-
-_LOG_2PI = math.log(2 * math.pi)
+from vaestudy.likelihoods import LOG_2PI
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,14 @@ class LayerTerms:
     def log_prior_below(self) -> Float[Tensor, "M K B Y"]:
         """Return log p(z_{l-1} | z_l) of each of its dimensions."""
         squares = (self.below - self.prior_mu).square() * torch.exp(-self.prior_logvar)
-        return -0.5 * (squares + self.prior_logvar + _LOG_2PI)
+        return -0.5 * (squares + self.prior_logvar + LOG_2PI)
 
 
 def log_posterior(
     eps: Float[Tensor, "*samples Z"], logvar: Float[Tensor, "*rows Z"]
 ) -> Float[Tensor, "*samples Z"]:
     r"""Return :math:`\log q(z_u)` of each dimension at :math:`z = \mu + \sigma\epsilon`."""
-    return -0.5 * (eps.square() + logvar + _LOG_2PI)
+    return -0.5 * (eps.square() + logvar + LOG_2PI)
 
 
 def kl_below_the_last(

@@ -71,16 +71,16 @@ def evaluate_epoch(
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
     codes: list[tuple[Tensor, Tensor]] = []
-    n_noise = model.architecture.n_latent
+    n_latent = model.architecture.n_latent
     model.eval()
     for chunk in test.split(max(1, _ROWS // run.k)):
         x = chunk.expand(len(runs), *chunk.shape)
-        terms = model(x, normal(noise, (run.k, len(chunk), n_noise), device))
+        terms = model(x, normal(noise, (run.k, len(chunk), n_latent), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
         codes.append((terms.means, terms.kl_per_unit))
     means, kl = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
-    kl_means = kl.mean(1, dtype=torch.float64)
-    return totals / len(test), torch.stack([latent_activity(means), kl_means])
+    units = torch.stack([latent_activity(means), kl.mean(1, dtype=torch.float64)])
+    return totals / len(test), units
 
 
 @dataclass

@@ -58,8 +58,12 @@ class Study:
     @cached_property
     def base(self) -> dict[str, Any]:
         """The base model's parameters, as they stand in the runs table."""
-        values = self.config.base.model_dump(mode="json")
-        return {**values, "hidden": "-".join(map(str, values["hidden"]))}
+        return as_columns(self.config.base)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Every parameter's default, likewise."""
+        return as_columns(ModelParameters())
 
     def runs(self, **parameters: Any) -> pd.DataFrame:
         """Return the finished runs that equal the base model but for ``parameters``.
@@ -88,8 +92,11 @@ class Study:
         table = self.table("runs")
         keep = pd.Series(True, index=table.index)
         for name, value in {**self.base, **parameters}.items():
-            if value is not ...:
-                keep &= table[name].isin(value if isinstance(value, list) else [value])
+            if value is ...:
+                continue
+            allowed = value if isinstance(value, list) else [value]
+            # A table older than a parameter holds runs at its default.
+            keep &= table[name].isin(allowed) if name in table else self.defaults[name] in allowed
         return table[keep].reset_index(drop=True)
 
     def has(self, **parameters: Any) -> bool:
@@ -151,6 +158,12 @@ class Study:
     def dataset_named(self, name: str) -> Dataset:
         """Return a data set that some of the study's models were trained on."""
         return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
+
+
+def as_columns(parameters: ModelParameters) -> dict[str, Any]:
+    """Return parameters as they stand in the runs table."""
+    values = parameters.model_dump(mode="json")
+    return {**values, "hidden": "-".join(map(str, values["hidden"]))}
 
 
 @cache

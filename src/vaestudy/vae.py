@@ -186,14 +186,16 @@ class LatentTerms:
 
         Each sample's gradient reaches the encoder through its own z, so that one pass through the
         decoder serves estimators that weigh samples differently for decoder and encoder. This
-        holds where rows of the decoder are independent: not under its batch normalization in
-        training. Without gradients it does nothing.
+        holds where rows of the decoder are independent, not under its batch normalization in
+        training, and with one stochastic layer. Without gradients it does nothing.
 
         Raises
         ------
         RuntimeError
-            If these terms are scaled already: the factors would multiply.
+            If these terms are scaled already; ValueError if there are deeper layers.
         """
+        if self.deeper:
+            raise ValueError("encoders of several stochastic layers are reached by more than z")
         if not (torch.is_grad_enabled() and self.z.requires_grad):
             return
         if "_is_scaled" in self.__dict__:

@@ -163,3 +163,15 @@ def test_every_entry_of_the_bibliography_can_be_cited(make_notebook: Maker) -> N
     assert "Unpublished and unfinished draft" in text
     assert "[n.d.]" not in text
     assert "n.d." not in text
+
+
+def test_references_to_chapters_left_out_become_words(make_notebook: Maker, tmp_path: Path) -> None:
+    absent = tmp_path / "02-absent.py"
+    absent.write_text('# # Absent {#sec:absent}\npresent.figure(drawn, label="fig:absent")\n')
+    path = make_notebook(
+        "# One {#sec:one}", figure(), "See @sec:absent, @fig:absent, [@fig:absent; @fig:a]."
+    )
+    text = plain_text(read_document([path], META, RESOURCES, [absent]).body)
+    assert "See a section left out here, a figure left out here, Figure\u00a01." in text
+    with pytest.raises(ReportError, match="unresolved reference @sec:absent"):
+        read(path)

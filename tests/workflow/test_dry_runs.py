@@ -31,6 +31,15 @@ def test_says_how_many_models_and_jobs_a_study_has(fresh: Checkout, name: str) -
     assert result.jobs["chapter"] == len(list((ROOT / "notebooks").glob("[0-9][0-9]-*.py")))
 
 
+def test_a_report_has_the_chapters_that_are_chosen(fresh: Checkout) -> None:
+    result = fresh.dry_run("-p", config="configs/burda.yaml")
+    assert result.jobs["chapter"] == 2
+    assert "results/burda/notebooks/07-published.ipynb" in result.text
+    assert "results/burda/notebooks/03-activity.ipynb" not in result.text
+    assert "--left-out notebooks/03-activity.py" in result.text
+    assert "--left-out notebooks/07-published.py" not in result.text
+
+
 def test_workflow_directory_serves_as_well_as_the_root(fresh: Checkout) -> None:
     inner = fresh.dry_run("-s", "workflow/Snakefile").jobs
     outer = fresh.dry_run().jobs
@@ -193,7 +202,7 @@ def test_a_changed_claim_is_decided_again_and_nothing_else(trained: Checkout) ->
     assert trained.dry_run(claims).jobs == {}
     trained.edit("report/claims.yaml")
     assert set(trained.dry_run(claims).jobs) == {"claims"}
-    chapters = trained.dry_run("results/mini/notebooks/12-claims.ipynb").jobs
+    chapters = trained.dry_run("results/mini/notebooks/13-claims.ipynb").jobs
     assert set(chapters) == {"claims", "chapter"}
     assert "claims" not in trained.dry_run("results/mini/notebooks/03-activity.ipynb").jobs
 

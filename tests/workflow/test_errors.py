@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ def vary(**levels: Any) -> dict[str, Any]:
         ),
         (vary(n_z=[]), ("experiments.sizes.vary.n_z: got []", "at least one entry")),
         ({"experiments": {}}, ("experiments: got {}", "at least one entry")),
+        ({"report": {"chapters": []}}, ("report.chapters: got []", "at least one entry")),
     ],
 )
 def test_an_impossible_configuration(
@@ -46,6 +48,19 @@ def test_an_impossible_configuration(
     for noise in ("Traceback", "line ", "Building DAG"):
         assert noise not in result.text
     assert not (fresh.path / "results").exists()
+
+
+def test_an_unknown_chapter_of_the_report(fresh: Checkout, tmp_path: Path) -> None:
+    bad = fresh.copy(tmp_path / "checkout")
+    bad.configure(report={"chapters": ["14-appendix", "7-published"]})
+    result = bad.snakemake("--cores", "1")
+    assert result.code != 0
+    for phrase in (
+        "error: no chapter '7-published' in study 'mini'; did you mean 07-published?",
+        "There are: 01-introduction, 02-",
+    ):
+        assert phrase in result.text
+    assert not (bad.path / "results").exists()
 
 
 @pytest.mark.parametrize(

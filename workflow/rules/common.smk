@@ -78,10 +78,13 @@ for run_id, run in RUNS.items():
 N_TRAIN = {"mnist-5k": 4_000, "fashion-2k": 2_000, **dict.fromkeys(PLANE, 10_000)}
 N_TEST = {"mnist-5k": 1_000, "fashion-2k": 500, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
-CHAPTERS = [
-    path.stem
-    for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))
-    if STUDY.has_chapter(path.stem)
+ALL_CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
+CHAPTERS = [name for name in ALL_CHAPTERS if STUDY.has_chapter(name)]
+# What the chapter of published numbers reads beside the tables.
+PUBLISHED = [
+    name
+    for name in ("report/published.yaml", "docs/results/burda.csv")
+    if Path(name).exists()
 ]
 
 PACKAGE = SOURCE / "vaestudy"
@@ -197,6 +200,11 @@ def classifier_for(wanted):
     return path if wanted and planes else []
 
 
+def published_for(published):
+    """The published figures and ours of them, or nothing."""
+    return PUBLISHED if published else []
+
+
 def known(name, names, kind, shown=20):
     """Stop if there is no such thing, and say what there is."""
     if name in names:
@@ -206,6 +214,10 @@ def known(name, names, kind, shown=20):
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     there = ", ".join(list(names)[:shown])
     stop(f"no {kind} {name!r} in study {STUDY.study!r}; {hint}There are: {there}{more}")
+
+
+for name in STUDY.report.chapters or ():
+    known(name, ALL_CHAPTERS, "chapter")
 
 
 def train_minutes(wildcards, attempt):

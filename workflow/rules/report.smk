@@ -26,6 +26,9 @@ rule chapter:
         classifier=lambda wildcards: classifier_for(
             wildcards.chapter.endswith("-kingma-welling")
         ),
+        published=lambda wildcards: published_for(
+            wildcards.chapter.endswith("-published")
+        ),
         code=lambda wildcards: package("figures")
         + sources(
             *CHAPTER_FILES,
@@ -53,6 +56,7 @@ rule figure:
         + sources(
             "study.py", "stats.py", "convergence.py", "latent_plane.py", "inference.py"
         ),
+        published=lambda wildcards: published_for(wildcards.figure == "published"),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
     log:
@@ -74,6 +78,9 @@ rule report:
             for path in sorted(Path("report").rglob("*"))
             if path.is_file()
         ],
+        left_out=[
+            f"notebooks/{name}.py" for name in ALL_CHAPTERS if name not in CHAPTERS
+        ],
         code=package("report"),
     output:
         html=report(
@@ -86,6 +93,10 @@ rule report:
         f"{RESULTS}/logs/report.log",
     conda:
         "../../envs/vaestudy.yaml"
+    params:
+        left_out=lambda wildcards, input: [
+            f"--left-out {path}" for path in input.left_out
+        ],
     shell:
         "python -m vaestudy report {input.notebooks} --config {input.config} "
-        "--html {output.html} --pdf {output.pdf} 2> {log}"
+        "--html {output.html} --pdf {output.pdf} {params.left_out} 2> {log}"

@@ -26,7 +26,7 @@ def main(
     """Study variational autoencoders: train, measure, report.
 
     `snakemake` runs a whole study and calls these commands, one a stage; `fit`,
-    `train`, `runs`, `figure`, `schema` and `where` are for people.
+    `train`, `runs`, `figure`, `schema`, `where` and `published` are for people.
     """
     if version:
         typer.echo(__version__)

@@ -62,6 +62,10 @@ Components = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Cores to compute with.")]
 Runs = Annotated[str, typer.Option("--runs", help="The runs' parameters: a JSON list.")]
+LeftOut = Annotated[
+    list[Path] | None,
+    typer.Option(help="Source of a chapter that the report does without; may be repeated."),
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their files.")]
 
 

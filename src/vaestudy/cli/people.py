@@ -17,6 +17,7 @@ from vaestudy.cli.options import (
     Device,
     Threads,
     assignments,
+    open_study,
     plain_errors,
     read_grid,
     start_job,
@@ -131,4 +132,32 @@ def where(config: ConfigFile = Path("config.yaml")) -> None:
         typer.echo(path if path.exists() else f"{path} (not made yet)")
 
 
-COMMANDS = (train, runs, figure, schema, where)
+@plain_errors
+def published(
+    config: Annotated[
+        Path, typer.Option(help="The study's configuration, or its directory of results.")
+    ] = Path("configs/burda.yaml"),
+    output: Annotated[
+        Path, typer.Option(help="CSV to write; a Markdown table is written beside it.")
+    ] = Path("docs/results/burda.csv"),
+) -> None:
+    """Put published figures beside a study's runs.
+
+    The study is finished, and has runs of the published protocol. Reports show the table that
+    this writes where their own study has no such runs.
+    """
+    from vaestudy.figures.published_data import compare, read_published
+    from vaestudy.figures.published_table import write_comparison
+
+    study = open_study(config)
+    table = compare(study, read_published())
+    if table["nll"].isna().all():
+        raise ConfigError(
+            f"{study.config.study!r} has no finished run of the published protocol; expected some "
+            "of configs/burda.yaml: train those first"
+        )
+    write_comparison(table, output)
+    typer.echo(f"{table['nll'].notna().sum()} of {len(table)} models -> {output}")
+
+
+COMMANDS = (train, runs, figure, schema, where, published)

@@ -16,6 +16,7 @@ from vaestudy.cli.options import (
     ConfigFile,
     DataDirectory,
     Device,
+    LeftOut,
     LogFile,
     OwnFile,
     Prepared,
@@ -288,16 +289,16 @@ def report(
     html: Annotated[Path, typer.Option(help="HTML to write.")],
     pdf: Annotated[Path, typer.Option(help="PDF to write.")],
     config: ConfigFile = Path("config.yaml"),
-    resources: Annotated[
-        Path, typer.Option(help="Folder with references.bib and meta.yaml.")
-    ] = Path("report"),
+    resources: Annotated[Path, typer.Option(help="Folder of meta.yaml.")] = Path("report"),
+    left_out: LeftOut = None,
 ) -> None:
     """Make one HTML and one PDF of the chapters."""
     from vaestudy.report.build import build_report
     from vaestudy.report.front import front_page
     from vaestudy.study import Study
 
-    build_report(notebooks, front_page(Study.load(config), resources), html, pdf, resources)
+    front = front_page(Study.load(config), resources)
+    build_report(notebooks, front, html, pdf, resources, left_out or ())
 
 
 COMMANDS = (

@@ -21,6 +21,7 @@ from vaestudy.figures import (
     packaged,
     plane,
     plusplus,
+    published,
     visualization,
 )
 from vaestudy.figures.drawing import Drawing
@@ -43,6 +44,7 @@ FIGURES: dict[str, Callable[[Study], Drawing]] = {
     **kingma_welling.FIGURES,
     **plusplus.FIGURES,
     **labels.FIGURES,
+    **published.FIGURES,
     **claims.FIGURES,
 }
 

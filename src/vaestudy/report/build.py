@@ -10,6 +10,7 @@ from vaestudy.files import atomic_path
 from vaestudy.report.document import Document, make_document
 from vaestudy.report.errors import ReportError
 from vaestudy.report.html import to_html
+from vaestudy.report.left_out import labels_of
 from vaestudy.report.meta import ReportMeta
 from vaestudy.report.notebook import read_chapter
 from vaestudy.report.pdf import to_pdf
@@ -21,6 +22,7 @@ def build_report(
     html: Path,
     pdf: Path,
     resources: Path | None = None,
+    left_out: Sequence[Path] = (),
 ) -> None:
     """Put executed notebooks together to a report.
 
@@ -35,13 +37,15 @@ def build_report(
     resources
         Folder of the author: ``references.bib``, and if they are there ``macros.tex`` and
         ``extra.css``. Without one, a report cannot cite.
+    left_out
+        Sources of chapters that the report does without; references to them become words.
 
     Raises
     ------
     ReportError
         If a notebook has failed, or a reference, a label or a formula is wrong.
     """
-    document = read_document(notebooks, meta, resources)
+    document = read_document(notebooks, meta, resources, left_out)
     extra_css = _optional(resources, "extra.css")
     page = to_html(document, meta, extra_css)
     paper = to_pdf(document, meta)
@@ -52,7 +56,10 @@ def build_report(
 
 
 def read_document(
-    notebooks: Sequence[Path], meta: ReportMeta, resources: Path | None = None
+    notebooks: Sequence[Path],
+    meta: ReportMeta,
+    resources: Path | None = None,
+    left_out: Sequence[Path] = (),
 ) -> Document:
     """Read the notebooks and resolve everything in them, without writing a file."""
     if not notebooks:
@@ -62,12 +69,13 @@ def read_document(
     if len(abstracts) > 1:
         raise ReportError(f"{len(abstracts)} notebooks give an abstract, but a report has one")
     abstract = abstracts[0] if abstracts else meta.abstract
-    macros = _optional(resources, "macros.tex")
+    macros, absent = _optional(resources, "macros.tex"), labels_of(left_out)
     if resources is not None:
-        return make_document(chapters, abstract, _bibliography(resources), macros, meta.lang)
+        bibliography = _bibliography(resources)
+        return make_document(chapters, abstract, bibliography, macros, meta.lang, absent)
     nothing = packaged.files("vaestudy.report").joinpath("resources/empty.bib")
     with packaged.as_file(nothing) as bibliography:
-        return make_document(chapters, abstract, bibliography, macros, meta.lang)
+        return make_document(chapters, abstract, bibliography, macros, meta.lang, absent)
 
 
 def _bibliography(resources: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from vaestudy.report import maths, pandoc
 from vaestudy.report.backlinks import link_back
 from vaestudy.report.errors import ReportError
+from vaestudy.report.left_out import say_left_out
 from vaestudy.report.notebook import MARK, Chapter, Entry
 from vaestudy.report.numbering import Numbering
 from vaestudy.report.references import check_all, resolve
@@ -34,9 +35,16 @@ class Document:
 
 
 def make_document(
-    chapters: Sequence[Chapter], abstract: str, bibliography: Path, extra_macros: str, lang: str
+    chapters: Sequence[Chapter],
+    abstract: str,
+    bibliography: Path,
+    extra_macros: str,
+    lang: str,
+    absent: frozenset[str] = frozenset(),
 ) -> Document:
     """Join the chapters: number, cross-reference and cite them.
+
+    ``absent`` are labels of chapters that are left out; references to them become words.
 
     Raises
     ------
@@ -46,9 +54,10 @@ def make_document(
     macros = maths.macros() + extra_macros
     entries = tuple(entry for chapter in chapters for entry in chapter.entries)
     numbering = Numbering(entries)
-    parts, offset = [("the abstract", _read(abstract, macros, "the abstract"))], 0
+    start = say_left_out(_read(abstract, macros, "the abstract"), absent)
+    parts, offset = [("the abstract", start)], 0
     for chapter in chapters:
-        blocks = _read(chapter.markdown, macros, chapter.name)
+        blocks = say_left_out(_read(chapter.markdown, macros, chapter.name), absent)
         _check_entries(blocks, chapter)
         parts.append((chapter.name, numbering.number(_shift(blocks, offset), chapter.name)))
         offset += len(chapter.entries)

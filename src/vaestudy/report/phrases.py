@@ -82,10 +82,10 @@ def verdict(interval: Interval, expected: str) -> str:
 def scope(study: Study) -> str:
     """Return what was trained, in words."""
     runs = study.table("runs")
-    sizes = study.table("datasets").iloc[0]
+    sizes, seeds = study.table("datasets").iloc[0], len(study.config.seeds)
     return (
         f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
-        f"{len(study.config.seeds)} seeds each, {study.config.base.epochs} epochs of "
+        f"{seeds} seed{'s' if seeds > 1 else ''} each, {study.config.base.epochs} epochs of "
         f"{sizes['n_train']:,} {'rows' if study.config.of_own_data else 'images'}"
     )
 
