@@ -33,6 +33,7 @@ def measure(run: RunConfig) -> dict[str, float]:
     names += ["nll_clipped", "posterior_variance", "sample_confidence_of_means"]
     names += ["reconstruction_accuracy", "test_accuracy"]
     names += ["nll_of_bottom_variational", "nll_of_bottom_prior"]
+    names += ["nll_given_label", "conditional_accuracy_of_means"]
     for part in ("encoder", "decoder"):
         names += [f"gradient_variance_{part}", f"sampled_gradient_variance_{part}"]
     return dict.fromkeys(names, 100.0 + run.seed + run.n_z)
@@ -50,8 +51,17 @@ def shipped() -> Ledger:
 
 @pytest.mark.parametrize(("config", "n"), [("config.yaml", 5), ("configs/quick.yaml", 2)])
 def test_every_claim_finds_its_runs(shipped: Ledger, tmp_path: Path, config: str, n: int) -> None:
-    table = tabulate(judge_all(shipped, study_of(config, tmp_path)))
-    ours = table[table["pending"] == ""]
+    study = study_of(config, tmp_path)
+    table = tabulate(judge_all(shipped, study))
+    # A study without download has no claim about a data set that is to be downloaded.
+    there = {*study.table("runs")["dataset"]}
+    elsewhere = [
+        claim.id
+        for claim in shipped.claims
+        for _, selector in selectors(claim)
+        if selector.get("dataset", study.config.base.dataset) not in there
+    ]
+    ours = table[(table["pending"] == "") & ~table["claim"].isin(elsewhere)]
     not_run = ours.loc[ours["verdict"] == "not run", ["claim", "notes"]]
     assert not_run.empty, not_run.to_string()
     assert set(ours["n"]) == {n}

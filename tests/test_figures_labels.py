@@ -156,10 +156,10 @@ def test_sentences_follow_the_numbers(study: Study) -> None:
     likelihood = read_likelihood(study)
     assert "telling the label lowers the NLL by 2.00 nats" in likelihood
     # 2.303 nats is what naming the label costs.
-    assert "by +0.31 [" in likelihood
+    assert "by +0.31 nats [" in likelihood
     asked = read_asked(study)
     assert f"*50{SPACE}%, else blank* lowers that by 15.0" in asked
-    assert "91.0 [" in read_inferred(study)
+    assert "91.0 % [" in read_inferred(study)
     assert "the others have 4 epochs" in read_cut(study)
     text = read_networks(study, find_pairs(study)[0])
     assert "they differ by +1.00 %" in text

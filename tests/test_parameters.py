@@ -119,7 +119,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"dataset": "ring", "binarization": "none"},
-        ["'ring' with likelihood 'bernoulli'", "expected one of squared-error, normal"],
+        ["'ring' with likelihood 'bernoulli'", "expected one of normal, squared-error"],
     ),
     ({"weight_decay": -1}, ["weight_decay", "got -1", "at least 0"]),
     (
