@@ -122,6 +122,7 @@ PLANE_METRICS = (
     ("diamondness", "diamondness", "diamondness", 3),
     ("squareness", "squareness", "squareness", 3),
     ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
+    ("energy_distance_of_samples", "energy distance of samples to the data", "sides", 4),
     ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
 )
 
