@@ -273,7 +273,7 @@ class VAE(nn.Module):
         d = self.architecture.n_features
         return x[..., :d], x[..., d:]
 
-    def terms(self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
+    def terms_of(self, x: Float[Tensor, "M B E"], eps: Float[Tensor, "M K B Z"]) -> LatentTerms:
         """Return the terms of every bound on log p(x), or on log p(x|y) with labels in ``x``."""
         mu, logvar = self.encode(x)
         z = torch.addcmul(mu.unsqueeze(1), (0.5 * logvar).exp().unsqueeze(1), eps)
@@ -287,10 +287,10 @@ class VAE(nn.Module):
     ) -> LatentTerms | LabelTerms:
         """Return the terms of every bound at z = mu + sigma * eps; deterministic given ``eps``."""
         if not self.architecture.infers_labels:
-            return self.terms(x, eps)
+            return self.terms_of(x, eps)
         pixels, known = self.split(x)
         assert known is not None
-        return marginal_terms(self.terms, self.classifier, pixels, known, eps)
+        return marginal_terms(self.terms_of, self.classifier, pixels, known, eps)
 
 
 #: By name: what makes encoder and decoder.
