@@ -11,8 +11,9 @@ from torch.distributions import MultivariateNormal
 
 from builders import FixedVariance, LinearGaussian, architecture, perturbed, randn
 from vaestudy.deeper import DeeperLayer
+from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.layers import MemberLinear
-from vaestudy.vae import VAE, Architecture, standard_normal_log_prob
+from vaestudy.vae import VAE, Architecture
 
 
 def tilted(members: int = 1, angle: float = 0.7, strength: float = 1.0) -> LinearGaussian:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from builders import randn
+from vaestudy.latent_terms import LatentTerms
 from vaestudy.objectives import elbo, geometric_js, jensen_shannon
-from vaestudy.vae import LatentTerms
 
 M, B, Z = 1, 3, 2
 ONE = torch.ones(M, dtype=torch.float64)

@@ -9,10 +9,10 @@ import torch
 from builders import CPU, assert_same_member, double_state, fresh, randn, run_config, splits
 from vaestudy import history
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch, latent_activity
+from vaestudy.latent_terms import kl_per_unit
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.train import train
-from vaestudy.vae import kl_per_unit
 
 # docs/architecture.md
 HISTORY_COLUMNS = ["run_id", "epoch", "split", "metric", "value"]

@@ -24,7 +24,8 @@ from vaestudy.information import (
     information_terms,
     participation_ratio,
 )
-from vaestudy.vae import VAE, kl_per_unit
+from vaestudy.latent_terms import kl_per_unit
+from vaestudy.vae import VAE
 
 MU = torch.tensor([-1.0, 0.3, 0.5, 2.0]).double().view(1, 4, 1)
 LOGVAR = torch.tensor([-2.0, -1.0, 0.5, -3.0]).double().view(1, 4, 1)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from builders import LinearGaussian, architecture, objective_of, perturbed, randn, run_config
+from vaestudy.latent_terms import LatentTerms
 from vaestudy.objectives import (
     OBJECTIVES,
     beta_schedule,
@@ -22,7 +23,7 @@ from vaestudy.objectives import (
     miwae,
     warmup_beta,
 )
-from vaestudy.vae import VAE, LatentTerms
+from vaestudy.vae import VAE
 
 M, K, B, D, Z = 2, 4, 3, 3, 2
 BETA = torch.tensor([1.0, 0.3], dtype=torch.float64)

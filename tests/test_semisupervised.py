@@ -31,7 +31,7 @@ def enumerated(model: VAE, x: Tensor, eps: Tensor, objective: str, member: int, 
     bounds = []
     for y in range(C):
         given = torch.cat([twin_input, torch.eye(C).double()[y].expand(M, 1, C)], -1)
-        terms = model.terms(given, eps[:, :, [row]])
+        terms = model.terms_of(given, eps[:, :, [row]])
         bounds.append(OBJECTIVES[objective](terms, torch.ones(M).double())[member, 0])
     joint = torch.stack(bounds) - math.log(C)
     if label.any():

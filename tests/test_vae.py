@@ -15,9 +15,10 @@ from builders import (
     plain_twin,
     randn,
 )
+from vaestudy.latent_terms import kl_per_unit, standard_normal_log_prob
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.rng import MemberRNG
-from vaestudy.vae import VAE, kl_per_unit, standard_normal_log_prob
+from vaestudy.vae import VAE
 
 M, K, B, D, Z = 3, 4, 6, 12, 3
 

@@ -38,8 +38,9 @@ from torch import Tensor
 
 from vaestudy.evaluate import MEASURES
 from vaestudy.hmc import position_at, transition
+from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, standard_normal_log_prob
+from vaestudy.vae import VAE
 
 #: How fast pilot chains change log(step size), per unit of acceptance off its target.
 _TUNING_GAIN = 0.2

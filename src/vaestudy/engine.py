@@ -18,6 +18,7 @@ ENGINE_FILES = (
     "history.py",
     "kernels.py",
     "labels.py",
+    "latent_terms.py",
     "layers.py",
     "likelihoods.py",
     "lowering.py",

@@ -181,7 +181,7 @@ def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     log_prob = partial(MEASURES[measure], model.likelihood)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-        terms = model.encoded_terms(x, mu, logvar, eps, log_prob)
+        terms = model.terms(x, mu, logvar, eps, log_prob)
         return terms.log_px_z + terms.log_pz - terms.log_qz_x
 
     return log_weights

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vaestudy.evaluate import LogPxEstimate
+from vaestudy.latent_terms import kl_per_unit
 from vaestudy.posteriors import (
     CHUNK_ROWS,
     FitSettings,
@@ -32,7 +33,7 @@ from vaestudy.posteriors import (
     reconstruction,
 )
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, kl_per_unit
+from vaestudy.vae import VAE
 
 #: Samples of the bounds at a time.
 _SAMPLES_AT_ONCE = 100

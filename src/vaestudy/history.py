@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaestudy.config import RunConfig
+from vaestudy.latent_terms import LatentTerms
 from vaestudy.objectives import Objective, make_objective
 from vaestudy.rng import MemberRNG, normal
 from vaestudy.semisupervised import LabelTerms
-from vaestudy.vae import VAE, LatentTerms
+from vaestudy.vae import VAE
 
 #: objective: what is ascended, at its beta; bound: the same at beta = 1 (with NO_BOUNDS it is none,
 #: and left out of the tables); elbo: the evidence lower bound whatever the objective;

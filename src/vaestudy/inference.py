@@ -30,10 +30,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vaestudy.evaluate import check_evaluating
+from vaestudy.latent_terms import kl_per_unit
 from vaestudy.likelihoods import Likelihood
 from vaestudy.posteriors import FitSettings, fit_posteriors, reconstruction
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, kl_per_unit
+from vaestudy.vae import VAE
 
 #: Decoder rows at a time, samples × data.
 CHUNK_ROWS = 2000

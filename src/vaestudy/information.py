@@ -45,9 +45,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vaestudy.evaluate import active_units, check_evaluating
+from vaestudy.latent_terms import kl_per_unit
 from vaestudy.likelihoods import LOG_2PI
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, kl_per_unit
+from vaestudy.vae import VAE
 
 #: Samples whose log q(z) is computed at a time: 200 × 10,000 data in float64 are 16 MB.
 CHUNK_SAMPLES = 200

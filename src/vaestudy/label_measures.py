@@ -25,9 +25,10 @@ from vaestudy.classifier import Classifier, label_agreement
 from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights, check_evaluating
 from vaestudy.labels import N_CLASSES, labelled, unlabelled
+from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.rng import normal
 from vaestudy.semisupervised import under_every_label
-from vaestudy.vae import VAE, standard_normal_log_prob
+from vaestudy.vae import VAE
 
 _CHUNK = 500
 

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from vaestudy.adam import Adam
 from vaestudy.annealing import BASES
 from vaestudy.evaluate import check_evaluating
+from vaestudy.latent_terms import kl_per_unit
 from vaestudy.rng import normal
-from vaestudy.vae import VAE, kl_per_unit
+from vaestudy.vae import VAE
 
 #: Decoder rows at a time, samples × data.
 CHUNK_ROWS = 2000

@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from vaestudy.layers import MemberLinear, hidden_layers
 
 if TYPE_CHECKING:
-    from vaestudy.vae import LatentTerms
+    from vaestudy.latent_terms import LatentTerms
 
 
 class LabelPosterior(nn.Module):

@@ -27,7 +27,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vaestudy.evaluate import check_evaluating
-from vaestudy.vae import VAE, standard_normal_log_prob
+from vaestudy.latent_terms import standard_normal_log_prob
+from vaestudy.vae import VAE
 
 #: Shares of a chain that take every proposal, and that are not averaged.
 _PSEUDO_GIBBS, _BURN_IN = 0.1, 0.3

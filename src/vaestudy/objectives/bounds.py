@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.vae import LatentTerms
+from vaestudy.latent_terms import LatentTerms
 
 
 def elbo(terms: LatentTerms, beta: Float[Tensor, "M"]) -> Float[Tensor, "M B"]:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vaestudy.kernels import softplus
-from vaestudy.vae import LatentTerms, standard_normal_log_prob
+from vaestudy.latent_terms import LatentTerms, standard_normal_log_prob
 
 
 def jensen_shannon(terms: LatentTerms, beta: Float[Tensor, "M"]) -> Float[Tensor, "M B"]:

@@ -20,8 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vaestudy.latent_terms import LatentTerms
 from vaestudy.objectives.bounds import in_groups, log_mean_exp
-from vaestudy.vae import LatentTerms
 
 
 def stl(terms: LatentTerms, beta: Float[Tensor, "M"]) -> Float[Tensor, "M B"]:
