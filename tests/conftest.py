@@ -42,6 +42,7 @@ MATHS = (
     "quality",
     "rng",
     "train",
+    "latent_terms",
     "vae",
 )
 install_import_hook([f"vaestudy.{name}" for name in MATHS], "beartype.beartype")

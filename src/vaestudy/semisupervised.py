@@ -74,7 +74,7 @@ def under_every_label(pixels: Float[Tensor, "M B D"], n_classes: int) -> Float[T
 class LabelTerms:
     """What an objective may need of images whose labels are known or not, in nats.
 
-    The same names as in :class:`vaestudy.vae.LatentTerms`, as expectations over labels.
+    The same names as in :class:`vaestudy.latent_terms.LatentTerms`, as expectations over labels.
 
     Parameters
     ----------
