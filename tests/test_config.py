@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 
 from builders import run_config
 from vaestudy.config import (
-    Group,
     RunConfig,
     StudyConfig,
     expand_grid,
-    group_runs,
     load_config,
     parse_config,
     parse_run,
 )
 from vaestudy.config_errors import ConfigError
+from vaestudy.groups import Group, group_runs, study_groups
 
 
 def study(**changes: Any) -> dict[str, Any]:
@@ -253,3 +252,26 @@ def test_files(tmp_path: Path) -> None:
 def test_configurations_do_not_change_after_the_check() -> None:
     with pytest.raises(ValueError, match="frozen"):
         run_config().n_z = 5
+
+
+def test_experiments_of_one_job_have_one_a_data_set() -> None:
+    shared = {"title": "a", "vary": {"n_z": [2, 5]}}
+    small = {"title": "b", "one_job": True, "vary": {"n_z": [5, 7], "hidden": [[8], [9]]}}
+    toys = {"dataset": "fashion-2k", "hidden": [4]}
+    other = {"title": "c", "one_job": True, "set": toys, "vary": {"k": [1, 2]}}
+    config = parse_config(study(seeds=[0, 1], experiments={"a": shared, "b": small, "c": other}))
+    groups = study_groups(config, expand_grid(config))
+    sizes = {group.group_id: len(group.runs) for group in groups}
+    assert sizes["b-mnist"] == 2 * 4
+    assert sizes["c-fashion-2k"] == 2 * 2
+    assert sum(sizes.values()) == len(expand_grid(config))
+
+
+def test_a_run_of_a_job_of_its_own_stays_there() -> None:
+    plain = {"title": "a", "vary": {"n_z": [2, 5]}}
+    small = {"title": "b", "one_job": True, "vary": {"n_z": [5, 7]}}
+    config = parse_config(study(seeds=[0], experiments={"a": plain, "b": small}))
+    found = group_of_each_run(study_groups(config, expand_grid(config)))
+    by_n_z = {int(re.search(r"-z(\d+)-", run_id)[1]): name for run_id, name in found.items()}
+    assert by_n_z[7] == "b-mnist"
+    assert "b-mnist" not in (by_n_z[2], by_n_z[5])

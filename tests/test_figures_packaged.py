@@ -11,7 +11,7 @@ import pytest
 
 from builders import CPU
 from studies import make_study
-from vaestudy.config import RunConfig, expand_grid, group_runs, parse_config
+from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.dataset import save_prepared
 from vaestudy.figures import FIGURES
 from vaestudy.figures.packaged_data import explained, find_fitted, find_variants
@@ -25,6 +25,7 @@ from vaestudy.figures.packaged_prose import (
 )
 from vaestudy.figures.packaged_table import combinations_table, datasets_table, variants_table
 from vaestudy.files import write_parquet
+from vaestudy.groups import group_runs
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_dataset import load_own

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from builders import CPU, tiny_dataset
-from vaestudy.config import Run, expand_grid, group_runs, parse_config
+from vaestudy.config import Run, expand_grid, parse_config
 from vaestudy.dataset import Dataset, save_prepared
 from vaestudy.examine import examine_group
 from vaestudy.figures.plusplus import FIGURES, cloud_of
@@ -32,6 +32,7 @@ from vaestudy.figures.plusplus_table import (
     halves_table,
     losses_table,
 )
+from vaestudy.groups import group_runs
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.study import EmptySelectionError, Study

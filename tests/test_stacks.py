@@ -11,8 +11,9 @@ import torch
 from builders import CPU, assert_same_member, double_state, run_config, splits, tiny_dataset
 from test_jobs import parts_of, results, training
 from vaestudy.compiled import choose_epoch, step_request
-from vaestudy.config import RunConfig, group_runs
+from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
+from vaestudy.groups import group_runs
 from vaestudy.jobs import RunFiles, load_splits, read_record
 from vaestudy.layers import MemberLinear
 from vaestudy.penalty import weight_penalty

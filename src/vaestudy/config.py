@@ -33,22 +33,17 @@ from vaestudy.parameters import (
 __all__ = [
     "CompilePolicy",
     "ConfigError",
-    "Group",
     "ModelParameters",
     "Run",
     "RunConfig",
     "StudyConfig",
     "expand_grid",
-    "group_runs",
     "load_config",
     "parse_config",
     "parse_run",
 ]
 
 
-#: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
-#: command, whose length systems limit.
-STACKED_SEEDS = 2
 #: Whether training steps are compiled.
 CompilePolicy = Literal["auto", "always", "never"]
 
@@ -68,6 +63,11 @@ class Experiment(Strict):
         default_factory=dict,
         description="Factor: its levels. A level that is a mapping sets several parameters "
         "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
+    )
+    one_job: bool = Field(
+        False,
+        description="Whether its models train in one job a data set, one after another: for small "
+        "ones, whose jobs would take longer to start than to train.",
     )
     principal_components: bool = Field(
         False,
@@ -231,14 +231,6 @@ class Run:
     experiments: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Group:
-    """Runs trained together in one job: they share a group key."""
-
-    group_id: str
-    runs: tuple[RunConfig, ...]
-
-
 def load_config(path: str | Path) -> StudyConfig:
     """Read and check a study's configuration.
 
@@ -312,23 +304,3 @@ def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]
                 owners = found.setdefault(run.run_id, (run, []))[1]
                 owners += [] if name in owners else [name]
     return [Run(run, tuple(owners)) for run, owners in found.values()]
-
-
-def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
-    """Return the training jobs: fixed chunks of at most ``max_members`` runs of one group key.
-
-    A run's chunk depends on the run alone (its group key, warm-up and ``seed // max_members``), so
-    that a new run joins or opens a group and never moves another; with ``max_members = 1`` a group
-    is a run and bears its id. Stacked runs are chunks of ``STACKED_SEEDS`` seeds, whatever
-    ``max_members``.
-    """
-    groups: dict[str, list[RunConfig]] = {}
-    for run in runs:
-        if run.is_stacked:
-            name = f"{run.stack_id}-g{run.seed // STACKED_SEEDS}"
-        elif max_members == 1:
-            name = run.run_id
-        else:
-            name = f"{run.combination_id}-m{max_members}-g{run.seed // max_members}"
-        groups.setdefault(name, []).append(run)
-    return [Group(name, tuple(members)) for name, members in groups.items()]

@@ -186,24 +186,28 @@ def _partition(
     device: torch.device,
     log_steps: int = 0,
 ) -> list[tuple[RunConfig, ...]]:
-    """Split the unfinished runs by the epoch they stand at: each part trains together.
+    """Split the unfinished runs by kind and by the epoch they stand at: a part trains together.
 
     On the CPU every run trains alone. Its results must not depend on its job's other runs, and
     there the last bits of a product depend on where in memory a member's matrix starts. Stacked
     runs, of which that is known, are the exception: their results hold to rounding.
     """
-    parts: dict[int, list[RunConfig]] = {}
+    parts: dict[tuple[int, str], list[RunConfig]] = {}
     for run in runs:
         if is_finished(run, files[run], dataset, log_steps):
             log.info("%s is already trained", run.run_id)
             continue
         path = files[run].checkpoint
         epoch = checkpoint.saved_epoch(path, run, dataset.sha256, log_steps) or 0
-        parts.setdefault(epoch, []).append(run)
-    together = [tuple(part) for _, part in sorted(parts.items(), reverse=True)]
-    if device.type == "cpu" and not runs[0].is_stacked:
-        return [(run,) for part in together for run in part]
-    return together
+        parts.setdefault((epoch, run.group_key), []).append(run)
+    ordered = sorted(parts.items(), key=lambda item: -item[0][0])
+    together = [tuple(part) for _, part in ordered]
+    alone = [device.type == "cpu" and not part[0].is_stacked for part in together]
+    return [
+        members
+        for part, singly in zip(together, alone, strict=True)
+        for members in ([(run,) for run in part] if singly else [part])
+    ]
 
 
 def _resume_or_start(

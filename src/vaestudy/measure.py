@@ -65,7 +65,6 @@ from vaestudy.labels import tested_rows
 from vaestudy.latent_plane import plane_metrics
 from vaestudy.layer_activity import layer_activities
 from vaestudy.objectives import NO_BOUNDS, make_objective
-from vaestudy.plane import describe, pass_through
 from vaestudy.rng import stream_seed
 from vaestudy.vae import VAE
 
@@ -249,6 +248,9 @@ def rows_table(run: RunConfig, rows: Sequence[Row]) -> pd.DataFrame:
 
 def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
     """Return what a model makes of points of the plane (:mod:`vaestudy.plane`), as further rows."""
+    # SciPy's distances take half a second to import, which jobs of other data are spared.
+    from vaestudy.plane import describe, pass_through
+
     test = dataset.test.to(model.output.weight.device)
     passage = pass_through(model, test, dataset.test_labels.numpy(), run.seed)
     found = describe(passage, model, run.dataset)

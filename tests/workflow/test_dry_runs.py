@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from checkout import MINI, ROOT, TABLES, Checkout
 
-from vaestudy.config import expand_grid, group_runs, load_config
+from vaestudy.config import expand_grid, load_config
+from vaestudy.groups import study_groups
 
 TRAINING = {"train", "evaluate"}
 PROFILES = ("default", "gpu", "slurm")
@@ -19,8 +20,8 @@ PROFILES = ("default", "gpu", "slurm")
 @pytest.mark.parametrize("name", ["config.yaml", "configs/quick.yaml", "configs/tiny.yaml"])
 def test_says_how_many_models_and_jobs_a_study_has(fresh: Checkout, name: str) -> None:
     study = load_config(ROOT / name)
-    runs = [run.config for run in expand_grid(study)]
-    groups = group_runs(runs, study.max_members)
+    runs = expand_grid(study)
+    groups = study_groups(study, runs)
     result = fresh.dry_run(config=None if name == "config.yaml" else name)
     assert f"{len(runs)} models, 0 of them trained, in {len(groups)} training jobs" in result.text
     assert result.jobs["train"] == result.jobs["evaluate"] == len(groups)

@@ -14,8 +14,9 @@ SOURCE = (
 sys.path.insert(0, SOURCE.as_posix())
 
 from snakemake.logging import logger
-from vaestudy.config import ConfigError, expand_grid, group_runs, parse_config
+from vaestudy.config import ConfigError, expand_grid, parse_config
 from vaestudy.config_errors import DataError
+from vaestudy.groups import study_groups
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
 from vaestudy.dataset_names import PLANE
 
@@ -53,10 +54,7 @@ shell.prefix(
 
 RESULTS = STUDY.directory.as_posix()
 RUNS = {run.config.run_id: run for run in expand_grid(STUDY)}
-GROUPS = {
-    group.group_id: group
-    for group in group_runs([run.config for run in RUNS.values()], STUDY.max_members)
-}
+GROUPS = {group.group_id: group for group in study_groups(STUDY, list(RUNS.values()))}
 GROUP_OF = {run.run_id: name for name, group in GROUPS.items() for run in group.runs}
 # What of the slower measurements each group takes part in: by run, as JSON.
 EXAMINATIONS = {

@@ -22,8 +22,9 @@ from vaestudy.cli.options import (
     read_grid,
     start_job,
 )
-from vaestudy.config import RunConfig, StudyConfig, group_runs, load_config, parse_run
+from vaestudy.config import RunConfig, StudyConfig, load_config, parse_run
 from vaestudy.config_errors import ConfigError
+from vaestudy.groups import study_groups
 
 _PARAMETERS = ", ".join(RunConfig.model_fields)
 
@@ -74,7 +75,7 @@ def runs(config: ConfigFile = Path("config.yaml")) -> None:
     study, grid = read_grid(config)
     for run in grid:
         typer.echo(f"{run.config.run_id}\t{','.join(run.experiments)}")
-    groups = group_runs([run.config for run in grid], study.max_members)
+    groups = study_groups(study, grid)
     typer.echo(f"{len(grid)} runs in {len(groups)} training jobs, study {study.study!r}", err=True)
 
 

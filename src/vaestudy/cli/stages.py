@@ -31,7 +31,8 @@ from vaestudy.cli.options import (
     read_grid,
     start_job,
 )
-from vaestudy.config import group_runs, parse_config
+from vaestudy.config import parse_config
+from vaestudy.groups import study_groups
 
 
 @plain_errors
@@ -208,7 +209,7 @@ def aggregate(
     study, runs = read_grid(config)
     names = dict.fromkeys(run.config.dataset for run in runs)
     datasets = [load_prepared(study.directory / "data" / f"{n}.safetensors") for n in names]
-    groups = group_runs([run.config for run in runs], study.max_members)
+    groups = study_groups(study, runs)
     examined = {g.group_id for g in groups if any(map(study.examination_of, g.runs))}
     logged = {run.config.run_id: study.log_steps_of(run.experiments) for run in runs}
     tables = build_tables(runs, groups, datasets, study.directory, examined, logged)

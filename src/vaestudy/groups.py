@@ -1,0 +1,64 @@
+"""Training jobs: which runs of a study share one.
+
+A job is a group of runs; where a run trains never changes what it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vaestudy.config import Run, StudyConfig
+from vaestudy.parameters import RunConfig
+
+#: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
+#: command, whose length systems limit.
+STACKED_SEEDS = 2
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs trained together in one job: they share a group key."""
+
+    group_id: str
+    runs: tuple[RunConfig, ...]
+
+
+def study_groups(study: StudyConfig, runs: Sequence[Run]) -> list[Group]:
+    """Return a study's training jobs: those of :func:`group_runs`, and some of whole experiments.
+
+    The latter, one a data set, hold the runs that experiments with ``one_job`` alone have, each in
+    the first of its experiments; but stacked runs, which share a job already.
+    """
+    whole: dict[str, list[RunConfig]] = {}
+    others = []
+    for run in runs:
+        if run.config.is_stacked or not all(study.experiments[e].one_job for e in run.experiments):
+            others.append(run.config)
+        else:
+            name = f"{run.experiments[0]}-{run.config.dataset}"
+            whole.setdefault(name, []).append(run.config)
+    return [
+        *group_runs(others, study.max_members),
+        *(Group(name, tuple(members)) for name, members in whole.items()),
+    ]
+
+
+def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
+    """Return the training jobs: fixed chunks of at most ``max_members`` runs of one group key.
+
+    A run's chunk depends on the run alone (its group key, warm-up and ``seed // max_members``), so
+    that a new run joins or opens a group and never moves another; with ``max_members = 1`` a group
+    is a run and bears its id. Stacked runs are chunks of ``STACKED_SEEDS`` seeds, whatever
+    ``max_members``.
+    """
+    groups: dict[str, list[RunConfig]] = {}
+    for run in runs:
+        if run.is_stacked:
+            name = f"{run.stack_id}-g{run.seed // STACKED_SEEDS}"
+        elif max_members == 1:
+            name = run.run_id
+        else:
+            name = f"{run.combination_id}-m{max_members}-g{run.seed // max_members}"
+        groups.setdefault(name, []).append(run)
+    return [Group(name, tuple(members)) for name, members in groups.items()]
