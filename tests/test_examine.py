@@ -28,8 +28,8 @@ from vaestudy.examination import (
 )
 from vaestudy.examine import anneal, examine_group, examine_run, find_gaps, inform
 from vaestudy.jobs import train_group
-from vaestudy.measure import COLUMNS, Row
 from vaestudy.quality import make_judge
+from vaestudy.rows import COLUMNS, Row
 from vaestudy.vae import VAE, Architecture
 
 RUN = run_config()

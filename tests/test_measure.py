@@ -14,10 +14,11 @@ from vaestudy import jobs
 from vaestudy.evaluate import MEASURES
 from vaestudy.gradients import gradient_snr
 from vaestudy.likelihoods import Bernoulli
-from vaestudy.measure import measure_gradients, measure_group
+from vaestudy.measure import measure_group
+from vaestudy.measure_further import measure_gradients
 from vaestudy.objectives import make_objective
-from vaestudy.parameters import RunConfig
 from vaestudy.rng import stream_seed
+from vaestudy.run_config import RunConfig
 from vaestudy.vae import VAE
 
 PARTS = ("encoder", "decoder")

@@ -21,14 +21,8 @@ from vaestudy.dataset_names import PICTURES
 from vaestudy.deeper import text_of
 from vaestudy.examination import Candidate, Examination
 from vaestudy.own_data import OwnData, name_own_data
-from vaestudy.parameters import (
-    ModelParameters,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    RunConfig,
-    Strict,
-)
+from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveFloat, PositiveInt, Strict
+from vaestudy.run_config import RunConfig
 
 __all__ = [
     "CompilePolicy",

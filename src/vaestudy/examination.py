@@ -12,9 +12,9 @@ from vaestudy.parameters import (
     ModelParameters,
     PositiveFloat,
     PositiveInt,
-    RunConfig,
     Strict,
 )
+from vaestudy.run_config import RunConfig
 
 _OBJECTIVE = {"objective", "k", *(n for own in OBJECTIVE_PARAMETERS.values() for n in own.names)}
 #: Measured are models of the base model's data and kind: these parameters are never free.

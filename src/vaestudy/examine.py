@@ -51,10 +51,11 @@ from vaestudy.information import (
 from vaestudy.jobs import RunFiles, read_record, test_pixels
 from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
-from vaestudy.measure import COLUMNS, Row, load_run, rows_table
+from vaestudy.measure import load_run
 from vaestudy.posteriors import FitSettings
 from vaestudy.quality import Judge, make_judge, measure_quality
 from vaestudy.rng import stream_seed
+from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)

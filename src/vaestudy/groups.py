@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vaestudy.config import Run, StudyConfig
-from vaestudy.parameters import RunConfig
+from vaestudy.run_config import RunConfig
 
 #: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
 #: command, whose length systems limit.

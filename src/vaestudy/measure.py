@@ -41,16 +41,13 @@ from torch import Tensor
 from vaestudy.checkpoint import CheckpointError, load_model
 from vaestudy.classifier import binomial_error
 from vaestudy.compiled import choose_log_weights
-from vaestudy.components import linear_errors
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
-from vaestudy.dataset_names import PLANE
 from vaestudy.evaluate import (
     active_units,
     estimate_log_px,
     reconstruction_squared_error,
 )
-from vaestudy.gradients import GradientSNR, gradient_snr
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
 from vaestudy.information import encode_all
 from vaestudy.jobs import (
@@ -58,27 +55,23 @@ from vaestudy.jobs import (
     read_record,
     stream_generators,
     test_pixels,
-    train_pixels,
 )
 from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
-from vaestudy.latent_plane import plane_metrics
 from vaestudy.layer_activity import layer_activities
-from vaestudy.objectives import NO_BOUNDS, make_objective
+from vaestudy.measure_further import measure_further
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.rng import stream_seed
+from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
-
-#: metric, value, standard_error, n_samples, n_data
-Row = tuple[str, float, float | None, int | None, int]
 
 #: Samples of the layers below in E[z|x] of a deeper layer.
 ACTIVITY_SAMPLES = 100
 #: Likelihoods of grey pixels that are measured at clipped ones too.
 _CLIPPED = ("bernoulli", "gaussian", "continuous-bernoulli")
 BOUNDS = ("bound", "elbo", "reconstruction", "kl")
-COLUMNS = ("run_id", "metric", "value", "standard_error", "n_samples", "n_data")
 
 
 def measure_run(
@@ -166,55 +159,6 @@ def _active_by_layer(
     return [(name, count, None, ACTIVITY_SAMPLES, len(test)) for name, count in named.items()]
 
 
-def measure_gradients(
-    model: VAE, run: RunConfig, batch: Float[Tensor, "B D"], n_draws: int
-) -> pd.DataFrame:
-    """Return the signal-to-noise ratios of the gradient of a run's objective, as further rows.
-
-    Parameters
-    ----------
-    model
-        One member, in evaluation mode, on the device of ``batch``.
-    run
-        Its parameters: the objective, its K and the KL weight that training ends with; its seed
-        fixes the samples' noise.
-    batch
-        What the gradient is taken on.
-    n_draws
-        Gradients, at least 2; ``n_samples`` of the rows.
-    """
-    found = _gradients_of(run, model, batch, n_draws)
-    values = {
-        "gradient_snr_encoder": found.encoder,
-        "gradient_snr_decoder": found.decoder,
-        "gradient_variance_encoder": found.encoder_variance,
-        "gradient_variance_decoder": found.decoder_variance,
-    }
-    if run.objective == "elbo":
-        # At the same parameters, and with the same noise.
-        sampled = run.model_copy(update={"objective": "elbo-sampled"})
-        other = _gradients_of(sampled, model, batch, n_draws)
-        values["sampled_gradient_variance_encoder"] = other.encoder_variance
-        values["sampled_gradient_variance_decoder"] = other.decoder_variance
-    rows: list[Row] = [(k, v.item(), None, n_draws, len(batch)) for k, v in values.items()]
-    return rows_table(run, rows)
-
-
-def _gradients_of(run: RunConfig, model: VAE, batch: Tensor, n_draws: int) -> GradientSNR:
-    objective, generators = make_objective(run), stream_generators([run], batch.device)
-    return gradient_snr(
-        model, batch, objective, generators, k=run.k, n_draws=n_draws, beta=run.beta
-    )
-
-
-def measure_components(dataset: Dataset, run: RunConfig) -> pd.DataFrame:
-    """Return what as many principal components leave of the test set, as further rows."""
-    train, test = train_pixels(dataset, run.binarization), test_pixels(dataset, run.binarization)
-    left = linear_errors(train, test, run.n_z)
-    values = {"pca_squared_error": left.components, "mean_squared_error": left.mean}
-    return rows_table(run, [(k, v, None, None, len(test)) for k, v in values.items()])
-
-
 def _estimates_of(
     model: VAE, run: RunConfig, test: Tensor, labels: Tensor | None
 ) -> list[Estimate]:
@@ -238,29 +182,6 @@ def _measures_of(run: RunConfig) -> tuple[str, ...]:
         return (*own, "nll_clipped") if run.likelihood in _CLIPPED else own
     # On binary pixels all measures of a Bernoulli model are its own.
     return ("nll",) if run.likelihood == "bernoulli" else ("nll", "nll_restricted", "nll_mean")
-
-
-def rows_table(run: RunConfig, rows: Sequence[Row]) -> pd.DataFrame:
-    """Return a run's measurements as a table with columns ``COLUMNS``."""
-    table = pd.DataFrame([(run.run_id, *row) for row in rows], columns=list(COLUMNS))
-    return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
-
-
-def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
-    """Return what a model makes of points of the plane (:mod:`vaestudy.plane`), as further rows."""
-    # SciPy's distances take half a second to import, which jobs of other data are spared.
-    from vaestudy.plane import describe, pass_through
-
-    test = dataset.test.to(model.output.weight.device)
-    passage = pass_through(model, test, dataset.test_labels.numpy(), run.seed)
-    found = describe(passage, model, run.dataset)
-    return rows_table(run, [(name, value, None, 1, len(test)) for name, value in found.items()])
-
-
-def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B E"]:
-    """Return the first batch of the training set, binarized once: the same for all runs."""
-    rows = train_pixels(dataset, run.binarization, run.batch_size)
-    return tested_rows(rows, dataset.train_labels[: run.batch_size], run)
 
 
 def measure_group(
@@ -291,17 +212,7 @@ def measure_group(
         test = test_pixels(dataset, run.binarization).to(device)
         labels = dataset.test_labels.to(device)
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
-        if run.dataset in PLANE:
-            found.append(measure_plane(model, run, dataset))
-        if run.n_z == 2 and run.labels == "none" and min(dataset.image_shape) > 1:
-            metrics = plane_metrics(model, dataset, test)
-            rows = [(name, value, None, None, len(test)) for name, value in metrics.items()]
-            found.append(rows_table(run, rows))
-        if gradient_draws:
-            batch = _gradient_batch(dataset, run).to(device)
-            found.append(measure_gradients(model, run, batch, gradient_draws))
-        if components:
-            found.append(measure_components(dataset, run))
+        found += measure_further(model, run, dataset, test, gradient_draws, components)
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

@@ -8,6 +8,7 @@ rule evaluate:
         code=sources(
             "evaluate.py",
             "measure.py",
+            "measure_further.py",
             "gradients.py",
             "information.py",
             "components.py",

@@ -17,8 +17,8 @@ from torch import Tensor
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.history import SCALARS
 from vaestudy.jobs import OnEpoch
-from vaestudy.parameters import RunConfig
 from vaestudy.rng import stream_seed
+from vaestudy.run_config import RunConfig
 from vaestudy.train import EpochReport, Rows, Splits, TrainState, train
 
 #: The most rows held out, and the most of training shown where none are.
