@@ -11,6 +11,7 @@ config = "configs/quick.yaml"
 
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
+from vaestudy.figures.claims import DOCUMENTS
 from vaestudy.report import present
 from vaestudy.report.ledger import corrections, decided_table, waiting_table
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
@@ -28,6 +29,11 @@ quick = len(ran) > 0 and ran["n"].max() < SEEDS_FOR_A_VERDICT
 def enumerate_claims(verdict):
     names = claims.loc[claims["verdict"] == verdict, "claim"]
     return ", ".join(f"[{name}](#claim:{name})" for name in names)
+
+
+def of_documents(figure):
+    sources = claims[claims["document"].isin(DOCUMENTS[figure])].drop_duplicates("document")
+    return " and ".join(f"source {document}" for document in sorted(sources["document"]))
 
 
 # %% [markdown]
@@ -86,10 +92,12 @@ one of twenty cases at most; among {len(ran)} claims one or another may.
 
 # %%
 if len(ran):
+    drawn = [name for name, documents in DOCUMENTS.items() if ran["document"].isin(documents).any()]
+    first, *others = drawn
     present.figure(
-        FIGURES["claims"](study),
-        label="fig:claims",
-        caption="The claims that this study has run (@tbl:claims). To the right is as claimed: where a "
+        FIGURES[first](study),
+        label=f"fig:{first}",
+        caption=f"The claims of {of_documents(first)} that this study has run (@tbl:claims). To the right is as claimed: where a "
         "claim says *lower*, the axis is mirrored. The green band is @eq:claim, the region where the "
         "claim says that the mean lies; it begins at the least effect that counts, and lies about zero "
         "for claims that models are alike, or that a number has a given value, which is then subtracted. "
@@ -99,7 +107,15 @@ if len(ran):
         alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
         "verdict, and a band where the claim says that the estimate should lie.",
     )
-    shown = "@fig:claims draws the estimates."
+    for name in others:
+        present.figure(
+            FIGURES[name](study),
+            label=f"fig:{name}",
+            caption=f"The claims of {of_documents(name)} that this study has run, drawn as those of @fig:{first}.",
+            alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
+            "verdict, and a band where the claim says that the estimate should lie.",
+        )
+    shown = f"{', '.join(f'@fig:{name}' for name in drawn)} draw{'s' if len(drawn) == 1 else ''} the estimates."
 else:
     shown = "This study has run none of them."
 present.table(

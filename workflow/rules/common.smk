@@ -180,7 +180,7 @@ def figure_inputs(wildcards):
     from vaestudy.figures import FIGURES
 
     known(wildcards.figure, FIGURES, "figure")
-    return tables_for(wildcards.figure == "claims")
+    return tables_for(wildcards.figure.startswith("claims"))
 
 
 def tables_for(claims):

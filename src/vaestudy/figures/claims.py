@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -48,10 +49,12 @@ def orient(table: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def draw_forest(study: Study) -> Drawing:
-    """Draw every claim that the study has run, in a panel for each unit."""
+def draw_forest(study: Study, documents: Sequence[str] | None = None) -> Drawing:
+    """Draw the claims of some documents, or all, that the study has run: a panel for each unit."""
     table = study.table("claims")
     ran = table[table["n"] > 0]
+    if documents is not None:
+        ran = ran[ran["document"].isin(documents)]
     if ran.empty:
         raise EmptySelectionError(f"study {study.config.study!r} has run no claim's experiment")
     ran = orient(ran).reset_index(drop=True)
@@ -98,7 +101,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, unit: str) -> None:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelsize=7.5)
     axes.minorticks_off()
-    axes.set_xlabel(unit or "rank correlation", labelpad=1)
+    axes.set_xlabel(unit or "shares, ratios, rank correlations", labelpad=1)
 
 
 def _draw_interval(axes: Axes, position: int, row: pd.Series, limit: float, color: str) -> None:
@@ -147,4 +150,12 @@ def _keys() -> list[Line2D]:
     return keys
 
 
-FIGURES: dict[str, Callable[[Study], Drawing]] = {"claims": draw_forest}
+#: Which documents' claims a figure holds, by its name: as many as a page has room for.
+DOCUMENTS = {
+    "claims": ("000",),
+    "claims-densities": ("001", "003"),
+    "claims-variations": ("002", "004"),
+}
+FIGURES: dict[str, Callable[[Study], Drawing]] = {
+    name: partial(draw_forest, documents=documents) for name, documents in DOCUMENTS.items()
+}
