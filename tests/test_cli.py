@@ -54,7 +54,8 @@ def test_runs_lists_every_run_and_counts_jobs() -> None:
         ("n_zz=1", "n_zz: unknown key; did you mean n_z?"),
         (
             "likelihood=cauchy",
-            "expected one of 'bernoulli', 'gaussian', 'continuous-bernoulli', 'normal' or 'beta'",
+            "expected one of 'bernoulli', 'gaussian', 'continuous-bernoulli', 'normal', "
+            "'squared-error' or 'beta'",
         ),
         ("epochs=many", "epochs: got 'many'; expected a whole number"),
         ("objective", "expected parameter=value"),

@@ -93,7 +93,7 @@ class Pictured(Study):
         model.initialize(MemberRNG((run.seed,), torch.device("cpu")).generators("init"))
         return model.eval()
 
-    def data_set(self, name: str) -> Dataset:
+    def dataset_named(self, name: str) -> Dataset:
         return tiny_dataset(side=8)
 
 

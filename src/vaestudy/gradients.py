@@ -21,7 +21,7 @@ from vaestudy.objectives import Objective
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
 
-_ENCODER = ("encoder", "heads", "heads_norm")
+_ENCODER = ("encoder", "heads", "heads_norm", "classifier")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,8 @@ def _moments(draws: Iterator[list[Tensor]]) -> tuple[list[Tensor], list[Tensor]]
 
 def _parts(names: Sequence[str], values: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Return the encoder's values and the decoder's, [M, P] each, of one tensor a parameter."""
-    of_encoder = [name.partition(".")[0] in _ENCODER for name in names]
+    # Deeper layers have encoders of their own, within `deeper`.
+    of_encoder = [any(part in _ENCODER for part in name.split(".")) for name in names]
     encoder, decoder = (
         torch.cat([v for v, part in zip(values, of_encoder, strict=True) if part == wanted], 1)
         for wanted in (True, False)

@@ -7,7 +7,8 @@ Bernoulli models, a density for the others, so they do not compare. On binary pi
 a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
 every family's density at pixels kept half a grey level away from 0 and 1.
 
-``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions.
+``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions, of models
+of one stochastic layer.
 
 ``active_units`` counts the units of all stochastic layers; where there are deeper ones,
 ``active_units_1``, ``active_units_2``, ... those of each.
@@ -123,11 +124,11 @@ def _summary_rows(
     # Training uses the noise of epochs up to its last; the next is fresh.
     scalars, units = evaluate_epoch(model, test, [run], run.epochs + 1)
     bounds = dict(zip(SCALARS, scalars[:, 0].tolist(), strict=True))
-    n, variance = len(test), _posterior_variance(model, test)
+    n = len(test)
     rows: list[Row] = [(name, bounds[name], None, run.k, n) for name in _bounds_of(run)]
-    rows.append(("posterior_variance", variance, None, None, n))
     if run.deeper:
         return rows + _active_by_layer(model, run, test, threshold)
+    rows.append(("posterior_variance", _posterior_variance(model, test), None, None, n))
     active = active_units(units[UNITS.index("activity"), 0], threshold).item()
     return [*rows, ("active_units", float(active), None, None, n)]
 
