@@ -169,6 +169,11 @@ class Examination(Strict):
             )
         return self
 
+    @property
+    def judges(self) -> bool:
+        """Whether a classifier is needed."""
+        return self.quality is not None or self.conditional is not None
+
     def of(self, candidate: Candidate) -> Examination | None:
         """Return what this run is examined for, or None if for nothing."""
 

@@ -27,7 +27,9 @@ def test_says_how_many_models_and_jobs_a_study_has(fresh: Checkout, name: str) -
     assert result.jobs["train"] == result.jobs["evaluate"] == len(groups)
     examined = [group for group in groups if any(map(study.examination_of, group.runs))]
     assert result.jobs["examine"] == len(examined) > 0
-    assert result.jobs["classifier"] == 1
+    wanted = {run.config: study.examination_of(run.config) for run in runs}
+    judged = {run.dataset for run, found in wanted.items() if found and found.judges}
+    assert result.jobs["classifier"] == len(judged)
     assert result.jobs["report"] == 1
     assert result.jobs["chapter"] == len(list((ROOT / "notebooks").glob("[0-9][0-9]-*.py")))
 

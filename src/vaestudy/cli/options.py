@@ -79,11 +79,12 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.jobs import BusyError, MissingResultError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
-    from vaestudy.study import MissingTableError
+    from vaestudy.study import EmptySelectionError, MissingTableError
 
-    jobs = (BusyError, CompileError, DeviceError, MissingResultError, MissingTableError)
+    jobs = (BusyError, CompileError, DeviceError, MissingResultError)
+    tables = (EmptySelectionError, MissingTableError)
     models = (CheckpointError, ClassifierError, DivergenceError)
-    return ConfigError, DataError, FileError, ReportError, *models, *jobs
+    return ConfigError, DataError, FileError, ReportError, *models, *jobs, *tables
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:

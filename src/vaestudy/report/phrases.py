@@ -81,12 +81,12 @@ def verdict(interval: Interval, expected: str) -> str:
 
 def scope(study: Study) -> str:
     """Return what was trained, in words."""
-    runs = study.table("runs")
-    sizes, seeds = study.table("datasets").iloc[0], len(study.config.seeds)
+    runs, seeds = study.table("runs"), len(study.config.seeds)
+    sizes = study.table("datasets").set_index("dataset").loc[study.base["dataset"]]
     return (
         f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
-        f"{seeds} seed{'s' if seeds > 1 else ''} each, {study.config.base.epochs} epochs of "
-        f"{sizes['n_train']:,} {'rows' if study.config.of_own_data else 'images'}"
+        f"{seeds} seed{'s' if seeds > 1 else ''} each, the base model "
+        f"{study.config.base.epochs} epochs of {sizes['n_train']:,} {'rows' if study.config.of_own_data else 'images'}"
     )
 
 
