@@ -83,10 +83,11 @@ def scope(study: Study) -> str:
     """Return what was trained, in words."""
     runs, seeds = study.table("runs"), len(study.config.seeds)
     sizes = study.table("datasets").set_index("dataset").loc[study.base["dataset"]]
+    rows = "rows" if study.config.of_own_data else "images"
     return (
         f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
         f"{seeds} seed{'s' if seeds > 1 else ''} each, the base model "
-        f"{study.config.base.epochs} epochs of {sizes['n_train']:,} {'rows' if study.config.of_own_data else 'images'}"
+        f"{study.config.base.epochs} epochs of {sizes['n_train']:,} {rows}"
     )
 
 
