@@ -92,6 +92,8 @@ WRONG = [
     ({"deeper": [{"n_z": 5, "hiden": [3]}]}, ["deeper.0.hiden", "did you mean hidden?"]),
     ({**TWO, "objective": "dreg", "k": 2}, ["deeper is 2(6-4)", "'dreg'", "leave deeper out"]),
     ({**TWO, "objective": "free-bits", "free_bits": 1}, ["'free-bits'", "closed-form"]),
+    ({**TWO, "objective": "jensen-shannon"}, ["'jensen-shannon'", "a prior N(0, I)"]),
+    ({**TWO, "objective": "geometric-js", "js_skew": 0.5}, ["'geometric-js'", "take elbo"]),
 ]
 
 

@@ -18,6 +18,10 @@ _SINGLE_LAYER = {
         ("stl", "iwae-stl", "dreg", "piwae"),
         "its gradient takes the encoder's paths apart, which is worked out for one layer",
     ),
+    **dict.fromkeys(
+        ("jensen-shannon", "geometric-js"),
+        "its divergence is from a prior N(0, I), which is that of the last layer alone",
+    ),
     "free-bits": "its minimum is of a closed-form KL, which the layers below the last have not",
 }
 NONE = "none"
