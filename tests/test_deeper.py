@@ -94,6 +94,10 @@ WRONG = [
     ({**TWO, "objective": "free-bits", "free_bits": 1}, ["'free-bits'", "closed-form"]),
     ({**TWO, "objective": "jensen-shannon"}, ["'jensen-shannon'", "a prior N(0, I)"]),
     ({**TWO, "objective": "geometric-js", "js_skew": 0.5}, ["'geometric-js'", "take elbo"]),
+    (
+        {**TWO, "dataset": "ring", "binarization": "none", "likelihood": "normal"},
+        ["deeper is 2(6-4)", "dataset is 'ring'", "leave deeper out"],
+    ),
 ]
 
 

@@ -163,6 +163,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         {"objective": "piwae", "k": 4, "k_groups": 2, "batch_norm": "all"},
         ["'piwae'", "batch_norm 'all'", "set batch_norm to none"],
     ),
+    (
+        {"optimizer": "adagrad", "adam_beta2": 0.9},
+        ["adam_beta2 is 0.9", "'adagrad'", "leave it out, or set optimizer to adam"],
+    ),
 ]
 
 
@@ -172,6 +176,10 @@ def test_what_does_not_belong_together_is_told(wrong: dict[str, Any], parts: lis
         parse_run(wrong)
     for part in parts:
         assert part in str(error.value)
+
+
+POINTS = {"dataset": "ring", "binarization": "none", "likelihood": "normal"}
+TABLE = {**POINTS, "dataset": "diabetes"}
 
 
 @pytest.mark.parametrize(
@@ -189,6 +197,11 @@ def test_what_does_not_belong_together_is_told(wrong: dict[str, Any], parts: lis
         ({"labels": "m2", "objective": "free-bits", "free_bits": 0.1}, "over a minibatch"),
         ({"network": "conv", "batch_norm": "hidden"}, "set batch_norm to none"),
         ({"network": "conv", "output_bias": "data"}, "set output_bias to zero"),
+        ({"network": "conv", "precision": "bf16"}, "set precision to fp32"),
+        ({**POINTS, "network": "conv"}, "dataset is 'ring', whose rows are no images"),
+        ({**TABLE, "network": "conv"}, "dataset is 'diabetes', whose rows are no images"),
+        ({**POINTS, "labels": "condition"}, "dataset is 'ring': models are told the ten classes"),
+        ({**TABLE, "labels": "m2"}, "dataset is 'diabetes': models are told the ten classes"),
     ],
 )
 def test_labels_and_networks_that_no_model_has(values: dict[str, Any], message: str) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
+from vaestudy.dataset_names import PLANE
+
 #: Objectives that know a single stochastic layer, with what they lack.
 _SINGLE_LAYER = {
     **dict.fromkeys(
@@ -73,14 +75,20 @@ DeeperLayers = Annotated[
 ]
 
 
-def check_deeper(layers: Sequence[DeeperLayer], objective: str) -> None:
-    """Refuse objectives of a single stochastic layer.
+def check_deeper(layers: Sequence[DeeperLayer], objective: str, dataset: str) -> None:
+    """Refuse what is of a single stochastic layer: some objectives, and points in the plane.
 
     Raises
     ------
     ValueError
-        If there are deeper layers and the objective knows nothing of them.
+        If there are deeper layers and the objective, or what is measured, knows nothing of them.
     """
+    if layers and dataset in PLANE:
+        raise ValueError(
+            f"deeper is {text_of(layers)} but dataset is {dataset!r}: codes of points in the plane "
+            "are held against a prior N(0, I), which is that of the last layer alone; leave deeper "
+            "out"
+        )
     if layers and objective in _SINGLE_LAYER:
         raise ValueError(
             f"deeper is {text_of(layers)} but objective is {objective!r}: "

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from vaestudy.dataset_names import PLANE, TABLES
+
 if TYPE_CHECKING:
     from vaestudy.parameters import ModelParameters
 
@@ -46,7 +48,7 @@ LabelWeight = Annotated[
 ]
 
 
-def check(run: ModelParameters) -> None:
+def check_labels_and_network(run: ModelParameters) -> None:
     """Refuse what no model can be.
 
     Raises
@@ -54,11 +56,28 @@ def check(run: ModelParameters) -> None:
     ValueError
         If labels or network do not fit the other parameters; the message says what does.
     """
+    _check_data(run)
     _check_shares(run)
     if run.labels == "m2":
         _check_inferred(run)
     if run.network == "conv":
         _check_convolutional(run)
+
+
+def _check_data(run: ModelParameters) -> None:
+    """Refuse pictures' networks and classes for rows that are none; see own_dataset.check_fits."""
+    if run.dataset not in (*TABLES, *PLANE):
+        return
+    if run.network == "conv":
+        raise ValueError(
+            f"network is 'conv' but dataset is {run.dataset!r}, whose rows are no images; set "
+            "network to mlp"
+        )
+    if run.labels != "none":
+        raise ValueError(
+            f"labels is {run.labels!r} but dataset is {run.dataset!r}: models are told the ten "
+            "classes of pictures alone; set labels to none"
+        )
 
 
 def _check_shares(run: ModelParameters) -> None:

@@ -7,9 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from vaestudy import label_parameters as more
 from vaestudy.dataset_names import DatasetName, check_dataset
 from vaestudy.deeper import DeeperLayers, check_deeper
+from vaestudy.label_parameters import (
+    Labels,
+    LabelShare,
+    LabelWeight,
+    Network,
+    check_labels_and_network,
+)
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
@@ -147,10 +153,10 @@ class ModelParameters(Strict):
         "linear",
         description="linear; or bounded: mu through a sigmoid, log-variance through tanh.",
     )
-    network: more.Network = "mlp"
-    labels: more.Labels = "none"
-    label_share: more.LabelShare = 1.0
-    label_weight: more.LabelWeight = 0.1
+    network: Network = "mlp"
+    labels: Labels = "none"
+    label_share: LabelShare = 1.0
+    label_weight: LabelWeight = 0.1
     warmup: NonNegativeInt = Field(
         0, description="Epochs over which the KL weight is annealed, linearly from 0 to beta."
     )
@@ -204,7 +210,7 @@ class ModelParameters(Strict):
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
             )
-        more.check(self)
+        check_labels_and_network(self)
         return self
 
     @model_validator(mode="after")
@@ -214,6 +220,16 @@ class ModelParameters(Strict):
                 f"output_bias is 'data' but likelihood is {self.likelihood!r}: only a Bernoulli "
                 "decoder's bias is a logit of pixel means; set output_bias to zero"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _optimizer_has_its_parameters(self) -> Self:
+        for name in ("adam_beta1", "adam_beta2"):
+            if self.optimizer == "adagrad" and not self.is_default(name):
+                raise ValueError(
+                    f"{name} is {getattr(self, name)} but optimizer is 'adagrad', which has no "
+                    "such parameter; leave it out, or set optimizer to adam or adamax"
+                )
         return self
 
     @model_validator(mode="after")
@@ -253,7 +269,7 @@ class ModelParameters(Strict):
                 "gradient needs samples that do not meet in the decoder, and batch statistics mix "
                 "them; set batch_norm to none, or take another objective"
             )
-        check_deeper(self.deeper, self.objective)
+        check_deeper(self.deeper, self.objective, self.dataset)
         return self
 
     def is_default(self, name: str) -> bool:
