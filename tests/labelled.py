@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from builders import architecture, perturbed, randn
-from vaestudy.labels import N_CLASSES, one_hot
+from vaestudy.label_parameters import N_CLASSES
+from vaestudy.labels import one_hot
 from vaestudy.vae import VAE
 
 M, K, B, D, C, Z = 2, 3, 5, 12, N_CLASSES, 3

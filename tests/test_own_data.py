@@ -95,6 +95,7 @@ def test_own_data_are_a_level_as_any_other(csv: Path) -> None:
         ({"path": "x.csv", "lable": "kind"}, "did you mean label?"),
         ({"path": "x.csv", "test_share": 1}, "test_share: got 1"),
         ("mnits", "expected one of mnist-5k, fashion-2k, mnist"),
+        ("own-x-0123", "'own-x-0123', for which nothing stands under own_data"),
     ],
 )
 def test_bad_declarations_are_named(dataset: Any, message: str) -> None:
@@ -212,9 +213,9 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
     ):
         config = parse_config(study({"path": str(csv)}, **changes))
         with pytest.raises(ConfigError, match=message):
-            check_own_data(config.own_data, [run.config for run in expand_grid(config)])
+            check_own_data(config)
     config = parse_config(study({"path": str(csv)}))
-    check_own_data(config.own_data, [run.config for run in expand_grid(config)])
+    check_own_data(config)
     check_fits(run_config(), load_dataset("mnist-5k", Path()))
 
 

@@ -20,9 +20,11 @@ from vaestudy.config_errors import ConfigError, explain
 from vaestudy.dataset_names import PICTURES
 from vaestudy.deeper import text_of
 from vaestudy.examination import Candidate, Examination
-from vaestudy.own_data import OwnData, name_own_data
-from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveFloat, PositiveInt, Strict
+from vaestudy.measurable import check_measurable
+from vaestudy.own_data import OwnData, check_own, name_own_data
+from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveInt, Strict
 from vaestudy.run_config import RunConfig
+from vaestudy.study_parts import Evaluation, Experiment, Report
 
 __all__ = [
     "CompilePolicy",
@@ -44,66 +46,6 @@ CompilePolicy = Literal["auto", "always", "never"]
 
 #: Chapters of a study of the user's own data, without their numbers.
 _CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
-
-
-class Experiment(Strict):
-    """Every combination of the levels in ``vary``, on top of ``set`` and the base model."""
-
-    title: str = Field(description="One line for dry runs and the appendix.")
-    set: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters that differ from `base` throughout."
-    )
-    vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
-        default_factory=dict,
-        description="Factor: its levels. A level that is a mapping sets several parameters "
-        "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
-    )
-    one_job: bool = Field(
-        False,
-        description="Whether its models train in one job a data set, one after another: for small "
-        "ones, whose jobs would take longer to start than to train.",
-    )
-    principal_components: bool = Field(
-        False,
-        description="Whether its models' reconstructions are held against as many principal "
-        "components.",
-    )
-    gradients: bool = Field(
-        False,
-        description="Whether the signal-to-noise ratio of its models' gradients is measured as "
-        "well.",
-    )
-    log_steps: NonNegativeInt = Field(
-        0,
-        description="Of how many first steps of its models each is logged, beside one in 500 of "
-        "all; 0: no step is. Nothing that is computed, and no run's name, depends on it.",
-    )
-
-
-class Evaluation(Examination):
-    """How trained models are measured."""
-
-    n_samples: PositiveInt = Field(
-        5000, description="Importance samples a test image in the estimate of log p(x)."
-    )
-    activity_threshold: PositiveFloat = Field(
-        0.01, description="A latent dimension is active above this variance of its mean."
-    )
-    gradient_draws: Annotated[int, Field(ge=2, strict=True)] = Field(
-        1000,
-        description="Gradients of one batch in their signal-to-noise ratio, for experiments with "
-        "`gradients`.",
-    )
-
-
-class Report(Strict):
-    """What the report is called, and what it holds."""
-
-    title: str = "Variational autoencoders: activity, pruning and what the bounds hide"
-    authors: list[str] = Field(default_factory=lambda: ["vaestudy"])
-    chapters: Annotated[list[str], Field(min_length=1)] | None = Field(
-        None, description="Which notebooks, by file name without its end; all if left out."
-    )
 
 
 class StudyConfig(Strict):
@@ -251,7 +193,10 @@ def parse_config(values: Any, source: str = "configuration") -> StudyConfig:
         config = StudyConfig.model_validate(name_own_data(values, source))
     except ValidationError as error:
         raise ConfigError(explain(error, StudyConfig, source)) from None
-    expand_grid(config, source)
+    for run in expand_grid(config, source):
+        check_own(run.config.dataset, config.own_data, source)
+        wanted = config.examination_of(run.config)
+        check_measurable(run.config, wanted, config.evaluation.n_samples, source)
     return config
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 from vaestudy.classifier import Classifier, label_agreement
 from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights, check_evaluating
-from vaestudy.labels import N_CLASSES, labelled, unlabelled
+from vaestudy.label_parameters import N_CLASSES
+from vaestudy.labels import labelled, unlabelled
 from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.rng import normal
 from vaestudy.semisupervised import under_every_label

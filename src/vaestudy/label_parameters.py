@@ -14,6 +14,8 @@ from vaestudy.dataset_names import PLANE, TABLES
 if TYPE_CHECKING:
     from vaestudy.parameters import ModelParameters
 
+#: C; every data set whose classes a model may be told has ten.
+N_CLASSES = 10
 Network = Annotated[
     Literal["mlp", "conv"],
     Field(

@@ -16,14 +16,13 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from vaestudy.label_parameters import N_CLASSES
 from vaestudy.parameters import ModelParameters
 
 if TYPE_CHECKING:
     from vaestudy.dataset import Dataset
     from vaestudy.train import Splits
 
-#: C; every labelled data set has ten.
-N_CLASSES = 10
 #: The order in which labels of a class become known.
 _SEED = 20_162
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -88,6 +89,21 @@ def name_own_data(values: dict[str, Any], source: str) -> dict[str, Any]:
 
     named: dict[str, Any] = visit(values)
     return {**named, "own_data": {**named.get("own_data", {}), **found}} if found else named
+
+
+def check_own(dataset: str, own_data: Collection[str], source: str) -> None:
+    """Refuse the name of data of the user's that nothing stands for.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of ``own_data``.
+    """
+    if dataset.startswith(OWN_PREFIX) and dataset not in own_data:
+        raise ConfigError(
+            f"{source}: dataset is {dataset!r}, for which nothing stands under own_data; expected "
+            "{path: your-file.csv}, from which that name is made"
+        )
 
 
 def _read(level: dict[str, Any], source: str) -> OwnData:

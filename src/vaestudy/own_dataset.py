@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +17,11 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
 from vaestudy.fit.files import MOST_CATEGORIES, Choices, FileError, Table, read, read_frame
+from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters
 
@@ -119,8 +120,13 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
     Raises
     ------
     ConfigError
-        If binarization or likelihood cannot be of these values.
+        If binarization or likelihood cannot be of these values, the network not of rows of this
+        shape, or there are not the classes that it is to be told.
     """
+    if run.network == "conv":
+        check_image_shape(dataset)
+    if run.labels != "none":
+        check_classes(run.labels, dataset)
     if dataset.train.dtype == torch.uint8:
         return
     if run.binarization != "none":
@@ -136,18 +142,63 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
         )
 
 
-def check_own_data(own_data: dict[str, OwnData], runs: Iterable[ModelParameters]) -> None:
-    """Read all data of the user's, and hold every run against its own.
+def check_image_shape(dataset: Dataset) -> None:
+    """Refuse rows that strided convolutions cannot halve twice.
+
+    Raises
+    ------
+    ConfigError
+        If they are no square images, or of a side that 4 does not divide.
+    """
+    height, width = dataset.image_shape
+    if not dataset.of_images or height != width or height % 4:
+        shape = f"images of {height} x {width}" if dataset.of_images else "rows that are no images"
+        raise ConfigError(
+            f"network is 'conv' but the data set {dataset.name} holds {shape}; expected square "
+            "images with a side that 4 divides: set network to mlp"
+        )
+
+
+def check_classes(labels: str, dataset: Dataset) -> None:
+    """Refuse data without the classes that a model is to be told.
+
+    Raises
+    ------
+    ConfigError
+        If there are not ten classes of 8-bit pixels.
+    """
+    found = len(torch.cat([dataset.train_labels, dataset.test_labels]).unique())
+    if found != N_CLASSES or not dataset.is_grey:
+        kind = "8-bit intensities" if dataset.is_grey else "floats"
+        raise ConfigError(
+            f"labels is {labels!r} but the data set {dataset.name} holds {kind} in {found} "
+            f"class{'es' if found > 1 else ''}; expected {N_CLASSES} classes of 8-bit intensities: "
+            "set labels to none"
+        )
+
+
+def check_own_data(study: StudyConfig) -> None:
+    """Read all data of the user's, and hold every run of the study against its own.
 
     Raises
     ------
     DataError, ConfigError
-        As :func:`load_own` and :func:`check_fits`.
+        As :func:`load_own` and :func:`check_fits`, and if halves are to be inferred of rows that
+        are no images.
     """
-    loaded = {name: load_own(own) for name, own in own_data.items()}
-    for run in runs:
-        if run.dataset in loaded:
-            check_fits(run, loaded[run.dataset])
+    loaded = {name: load_own(own) for name, own in study.own_data.items()}
+    for run in (declared.config for declared in expand_grid(study)):
+        dataset = loaded.get(run.dataset)
+        if dataset is None:
+            continue
+        check_fits(run, dataset)
+        wanted = study.examination_of(run)
+        if wanted is not None and wanted.missing is not None and not dataset.of_images:
+            raise ConfigError(
+                f"evaluation.missing is to be taken of {run.run_id}, but rows of {dataset.name} "
+                "are no images, with a top and a bottom half; leave its experiment out of "
+                "evaluation.missing, or say image_shape if they are"
+            )
 
 
 def _shape(name: str, table: Table, asked: tuple[int, int] | None) -> tuple[int, int]:

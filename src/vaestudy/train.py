@@ -25,7 +25,7 @@ from torch import Tensor
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
-from vaestudy.labels import N_CLASSES
+from vaestudy.label_parameters import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer

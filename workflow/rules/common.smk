@@ -32,7 +32,7 @@ try:
     if STUDY.own_data and workflow.is_main_process:
         from vaestudy.own_dataset import check_own_data
 
-        check_own_data(STUDY.own_data, [run.config for run in expand_grid(STUDY)])
+        check_own_data(STUDY)
 except (ConfigError, DataError) as error:
     stop(error)
 

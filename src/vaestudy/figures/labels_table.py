@@ -18,7 +18,7 @@ from vaestudy.figures.labels_data import (
     share_of,
     side_by_side,
 )
-from vaestudy.labels import N_CLASSES
+from vaestudy.label_parameters import N_CLASSES
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, number, paired_difference
 from vaestudy.study import Study

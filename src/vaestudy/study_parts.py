@@ -1,0 +1,70 @@
+"""The parts of a study's configuration: experiments, how models are measured, the report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from vaestudy.examination import Examination
+from vaestudy.parameters import NonNegativeInt, PositiveFloat, PositiveInt, Strict
+
+
+class Experiment(Strict):
+    """Every combination of the levels in ``vary``, on top of ``set`` and the base model."""
+
+    title: str = Field(description="One line for dry runs and the appendix.")
+    set: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters that differ from `base` throughout."
+    )
+    vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Factor: its levels. A level that is a mapping sets several parameters "
+        "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
+    )
+    one_job: bool = Field(
+        False,
+        description="Whether its models train in one job a data set, one after another: for small "
+        "ones, whose jobs would take longer to start than to train.",
+    )
+    principal_components: bool = Field(
+        False,
+        description="Whether its models' reconstructions are held against as many principal "
+        "components.",
+    )
+    gradients: bool = Field(
+        False,
+        description="Whether the signal-to-noise ratio of its models' gradients is measured as "
+        "well.",
+    )
+    log_steps: NonNegativeInt = Field(
+        0,
+        description="Of how many first steps of its models each is logged, beside one in 500 of "
+        "all; 0: no step is. Nothing that is computed, and no run's name, depends on it.",
+    )
+
+
+class Evaluation(Examination):
+    """How trained models are measured."""
+
+    n_samples: PositiveInt = Field(
+        5000, description="Importance samples a test image in the estimate of log p(x)."
+    )
+    activity_threshold: PositiveFloat = Field(
+        0.01, description="A latent dimension is active above this variance of its mean."
+    )
+    gradient_draws: Annotated[int, Field(ge=2, strict=True)] = Field(
+        1000,
+        description="Gradients of one batch in their signal-to-noise ratio, for experiments with "
+        "`gradients`.",
+    )
+
+
+class Report(Strict):
+    """What the report is called, and what it holds."""
+
+    title: str = "Variational autoencoders: activity, pruning and what the bounds hide"
+    authors: list[str] = Field(default_factory=lambda: ["vaestudy"])
+    chapters: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None, description="Which notebooks, by file name without its end; all if left out."
+    )
