@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from builders import CPU, run_config, tiny_dataset
+from builders import CPU, architecture, run_config, tiny_dataset
 from vaestudy.jobs import train_group
-from vaestudy.latent_plane import METRICS, explained_by_code, slant, within_classes
+from vaestudy.latent_plane import (
+    METRICS,
+    NEIGHBOURS,
+    explained_by_code,
+    neighbour_accuracy,
+    plane_metrics,
+    slant,
+    within_classes,
+)
 from vaestudy.measure import measure_group
+from vaestudy.vae import VAE
 
 
 @pytest.mark.parametrize("lean", [-1, 0, 1])
@@ -49,6 +60,27 @@ def test_code_explains_what_it_is_and_nothing_else() -> None:
 def test_class_means_are_taken_off() -> None:
     values, classes = np.array([1.0, 3.0, 10.0, 10.0]), np.array([0, 0, 1, 1])
     assert within_classes(values, classes).tolist() == [-1, 1, 0, 0]
+
+
+def test_of_classes_with_as_many_votes_the_nearest_wins() -> None:
+    rng = np.random.default_rng(2)
+    codes, classes = rng.standard_normal((80, 2)), rng.integers(0, 4, 80)
+    right = []
+    for code, own in zip(codes, classes, strict=True):
+        near = classes[np.argsort(np.linalg.norm(codes - code, axis=1))[1:6]].tolist()
+        # The first of those named most often: `max` keeps the earliest.
+        right.append(max(near, key=near.count) == own)
+    assert neighbour_accuracy(codes, classes) == pytest.approx(np.mean(right))
+
+
+def test_small_sets_and_those_without_classes_have_no_such_metrics() -> None:
+    data = tiny_dataset()
+    model = VAE(architecture(n_features=data.test.shape[1], n_z=2)).eval()
+    test = data.test.float() / 255
+    few = data.subset(n_test=NEIGHBOURS)
+    assert plane_metrics(model, few, test[:NEIGHBOURS]) == {}
+    unlabelled = replace(data, test_labels=torch.zeros_like(data.test_labels))
+    assert list(plane_metrics(model, unlabelled, test)) == ["slant_explained"]
 
 
 @pytest.mark.parametrize("n_z", [2, 3])

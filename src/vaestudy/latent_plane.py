@@ -32,12 +32,13 @@ METRICS = ("neighbour_accuracy", "slant_explained", "slant_explained_within_clas
 
 
 def plane_metrics(model: VAE, dataset: Dataset, test: Float[Tensor, "T D"]) -> dict[str, float]:
-    """Return ``METRICS`` of a model's codes of the test digits.
+    """Return those of ``METRICS`` that the data have, of a model's codes of the test digits.
 
     ``neighbour_accuracy``: share of digits whose five nearest codes' majority has their class.
     ``slant_explained``: share of the slants' variance that the nearest codes' mean slant explains;
     ``slant_explained_within_class``: the same of slants about their class's mean, so that nothing
-    is explained by knowing the class.
+    is explained by knowing the class. Data without classes have the second alone, and a test set
+    of no more than ``NEIGHBOURS`` rows has none.
 
     Parameters
     ----------
@@ -48,13 +49,16 @@ def plane_metrics(model: VAE, dataset: Dataset, test: Float[Tensor, "T D"]) -> d
     test
         The test pixels as the model is tested on them.
     """
+    if len(test) <= NEIGHBOURS:
+        return {}
     means, classes = encode_means(model, test), dataset.test_labels.numpy()
     slants = slant(dataset.test.numpy().reshape(-1, *dataset.image_shape))
-    return {
-        "neighbour_accuracy": neighbour_accuracy(means, classes),
-        "slant_explained": explained_by_code(means, slants),
-        "slant_explained_within_class": explained_by_code(means, within_classes(slants, classes)),
-    }
+    explained = {"slant_explained": explained_by_code(means, slants)}
+    if (classes == classes[0]).all():
+        return explained
+    within = explained_by_code(means, within_classes(slants, classes))
+    accuracy = neighbour_accuracy(means, classes)
+    return {"neighbour_accuracy": accuracy, **explained, "slant_explained_within_class": within}
 
 
 @torch.no_grad()
@@ -101,13 +105,12 @@ def neighbour_accuracy(codes: NDArray[Any], classes: NDArray[Any], k: int = 5) -
     Of classes with as many votes, the nearest one's wins.
     """
     codes, classes = codes[:NEIGHBOUR_DIGITS], classes[:NEIGHBOUR_DIGITS]
-    near = _nearest(codes, k)
-    votes = np.stack([(classes[near] == c).sum(1) for c in np.unique(classes)], axis=1)
-    # Nearer voters weigh a little more, too little to outvote anyone.
-    weight = 1 + 1e-3 * np.arange(k, 0, -1) / k
-    tie = np.stack([((classes[near] == c) * weight).sum(1) for c in np.unique(classes)], axis=1)
-    winner = np.unique(classes)[np.where(votes == votes.max(1, keepdims=True), tie, 0).argmax(1)]
-    return float(np.mean(winner == classes))
+    near, known = classes[_nearest(codes, k)], np.unique(classes)
+    # A nearer voter weighs more than all farther ones together beyond a vote, and none so much as
+    # another vote.
+    weight = 1 + 0.5 ** np.arange(1, k + 1)
+    votes = np.stack([((near == c) * weight).sum(1) for c in known], axis=1)
+    return float(np.mean(known[votes.argmax(1)] == classes))
 
 
 def _nearest(codes: NDArray[Any], k: int) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ def measure_further(
 ) -> list[pd.DataFrame]:
     """Return further rows: of planes where there is one, of gradients and components if asked."""
     found = [measure_plane(model, run, dataset)] if run.dataset in PLANE else []
-    if run.n_z == 2 and run.labels == "none" and min(dataset.image_shape) > 1:
+    if run.n_z == 2 and run.labels == "none" and dataset.of_images:
         metrics = plane_metrics(model, dataset, test)
         rows: list[Row] = [(name, value, None, None, len(test)) for name, value in metrics.items()]
         found.append(rows_table(run, rows))
