@@ -14,6 +14,7 @@ from vaestudy.evaluate import (
     MEASURES,
     _StreamingWeights,
     active_units,
+    chunk_sizes,
     estimate_log_px,
     plain_log_weights,
     reconstruction_squared_error,
@@ -76,6 +77,22 @@ def test_chunks_do_not_change_the_estimate_beyond_its_noise(chunk_rows: int) -> 
     z = (estimate.log_px[0] - toy.log_px(x)) / estimate.standard_error[0]
     assert z.abs().max() < 4
     assert estimate.standard_error.max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [
+        (100, [50, 50]),
+        (49, [49]),
+        (130, [50, 50, 30]),
+        (103, [50, 27, 26]),
+        (51, [26, 25]),
+        (3, [3]),
+    ],
+)
+def test_samples_come_in_chunks_of_which_none_is_tiny(n: int, sizes: list[int]) -> None:
+    assert chunk_sizes(n, 50) == sizes
+    assert chunk_sizes(n, 1) == [1] * n
 
 
 @pytest.mark.parametrize(("n_data", "n_samples"), [(40, 3), (3, 40), (2, 5000), (1, 1)])

@@ -140,6 +140,20 @@ def test_the_marginal_estimate_is_the_sum_over_labels() -> None:
     assert (found.standard_error < 0.05).all()
 
 
+def test_no_chunk_of_samples_is_too_small_for_all_labels() -> None:
+    model = perturbed(VAE(architecture(n_features=D, n_classes=C, infers_labels=True))).eval()
+    pixels = (randn(2, D) > 0).double()
+    found = estimate_log_px(
+        model,
+        unlabelled(pixels),
+        103,
+        generators(0),
+        log_weights=marginal_log_weights(model),
+        chunk_rows=50,
+    )
+    assert found.log_px.isfinite().all()
+
+
 def test_what_is_measured_of_a_model_that_is_told_classes() -> None:
     dataset = tiny_dataset()
     pixels = load_splits(dataset, "dynamic", CPU).test

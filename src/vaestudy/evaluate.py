@@ -161,11 +161,22 @@ def _estimate_chunk(
     batch = x.expand(members, *x.shape)
     mu, logvar = model.encode(batch)
     weights = _StreamingWeights()
-    for start in range(0, n_samples, at_once):
-        count = min(at_once, n_samples - start)
+    for count in chunk_sizes(n_samples, at_once):
         eps = normal(generators, (count, x.shape[0], model.architecture.n_latent), x.device)
         weights.add(log_weights(batch, mu, logvar, eps))
     return weights.estimate(n_samples)
+
+
+def chunk_sizes(n: int, at_once: int) -> list[int]:
+    """Return n as parts of ``at_once``; where the rest is small, the last two share it.
+
+    Samples that are dealt out in strata (:mod:`vaestudy.label_measures`) take a few at a time.
+    """
+    whole, rest = divmod(n, at_once)
+    sizes = [at_once] * whole + [rest] * (rest > 0)
+    if whole and 0 < rest < at_once // 2:
+        sizes[-2:] = [(at_once + rest + 1) // 2, (at_once + rest) // 2]
+    return sizes
 
 
 def plain_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
