@@ -17,7 +17,6 @@ from vaestudy.checkpoint import (
     save_model,
     save_state,
     saved_epoch,
-    stack_models,
     stack_states,
 )
 from vaestudy.files import atomic_path, write_json
@@ -82,17 +81,6 @@ def test_a_model_comes_back_bitwise(state: TrainState, tmp_path: Path) -> None:
     assert model.members == 1
     for name, value in model.state_dict().items():
         assert torch.equal(value[0], state.model.state_dict()[name][1]), name
-
-
-def test_models_stack(state: TrainState, tmp_path: Path) -> None:
-    models = []
-    for m in (2, 0):
-        save_model(state.model, m, RUNS[m], tmp_path / f"{m}")
-        models.append(load_model(tmp_path / f"{m}")[0])
-    stacked = stack_models(models)
-    assert not stacked.training
-    for name, value in stacked.state_dict().items():
-        assert torch.equal(value, state.model.state_dict()[name][[2, 0]]), name
 
 
 def test_a_file_is_a_function_of_what_it_holds(state: TrainState, tmp_path: Path) -> None:

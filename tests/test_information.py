@@ -17,7 +17,6 @@ from exact import precision, tilted
 from vaestudy.information import (
     InformationTerms,
     _log_q_pairs,
-    active_units_curve,
     activity_density,
     effective_rank,
     encode_all,
@@ -180,12 +179,6 @@ def test_effective_dimensions_lie_in_order(values: list[float]) -> None:
     rank, ratio = effective_rank(kl).item(), participation_ratio(kl).item()
     assert 1 - 1e-9 <= ratio <= rank + 1e-9 <= len(values) + 2e-9
     assert effective_rank(3 * kl).item() == pytest.approx(rank)
-
-
-def test_active_units_at_every_threshold() -> None:
-    activity = torch.tensor([[0.0, 0.009, 0.01, 0.011], [1.0, 2.0, 3.0, 0.0]])
-    counts = active_units_curve(activity, torch.tensor([0.001, 0.0095, 1.5]))
-    assert counts.tolist() == [[3, 3], [2, 3], [0, 2]]
 
 
 def two_heaps() -> np.ndarray:

@@ -60,14 +60,6 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, Run
     return model.to(device).eval(), run
 
 
-def stack_models(models: Sequence[VAE]) -> VAE:
-    """Return one VAE whose members are those of ``models``, which share an architecture."""
-    stacked = VAE(models[0].architecture, members=sum(m.members for m in models))
-    parts = [model.state_dict() for model in models]
-    stacked.load_state_dict({name: torch.cat([p[name] for p in parts]) for name in parts[0]})
-    return stacked.to(parts[0]["output.weight"].device).eval()
-
-
 def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> None:
     """Write every member's training state to its own path, with what made it."""
     weights = state.model.state_dict()

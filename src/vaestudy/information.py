@@ -40,11 +40,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from vaestudy.evaluate import active_units, check_evaluating
+from vaestudy.evaluate import check_evaluating
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.likelihoods import LOG_2PI
 from vaestudy.rng import normal
@@ -182,13 +182,6 @@ def _shares(kl: Tensor) -> Tensor:
     # Rounding may leave a collapsed dimension a hair below 0.
     kl = kl.double().clamp_min(0)
     return kl / kl.sum(-1, keepdim=True)
-
-
-def active_units_curve(
-    activity: Float[Tensor, "*batch Z"], thresholds: Float[Tensor, "T"]
-) -> Int64[Tensor, "T *batch"]:
-    """Return how many dimensions are active at each of several thresholds."""
-    return torch.stack([active_units(activity, float(t)) for t in thresholds])
 
 
 def activity_density(

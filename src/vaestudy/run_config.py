@@ -89,12 +89,12 @@ class RunConfig(ModelParameters):
         unsaid = {name for name in _LATER if self.is_default(name)}
         return json.dumps(self.model_dump(mode="json", exclude={*names, *unsaid}), sort_keys=True)
 
-    def _slug(self, warmup: bool = True) -> str:
+    def _slug(self) -> str:
         objective = self.objective if self.k == 1 else f"{self.objective}{self.k}"
         parts = [self.dataset, self.likelihood, objective, f"z{self.n_z}"]
         parts += [] if self.batch_norm == "none" else [f"bn-{self.batch_norm}"]
         parts += [] if self.encoder_heads == "linear" else [self.encoder_heads]
-        parts += [f"wu{self.warmup}"] if warmup and self.warmup else []
+        parts += [f"wu{self.warmup}"] if self.warmup else []
         parts += [
             mark + _readable(getattr(self, name))
             for name, mark in _LATER.items()
