@@ -34,6 +34,7 @@ from vaestudy.compiled import (
     choose_step,
     compiled_log_weights,
     compiled_step,
+    step_request,
 )
 from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
@@ -227,6 +228,16 @@ def test_training_twice_gives_the_same_bits() -> None:
     for state in (first, second):
         train(state, splits(), run_epoch=partial(train_epoch, step=compiled_step(state, 20)))
     assert_same_member(first, 0, second, 0)
+
+
+def test_which_labels_are_known_asks_for_no_step_of_its_own() -> None:
+    def request(labels: str, share: float) -> dict[str, object]:
+        return step_request(fresh(run_config(labels=labels, label_share=share)), 20)
+
+    assert request("blanked", 0.1) == request("blanked", 0.5) == request("condition", 1.0)
+    # There the share is part of the loss.
+    assert request("m2", 0.1) != request("m2", 0.5)
+    assert request("condition", 1.0) != request("none", 1.0)
 
 
 def test_short_runs_and_gpu_runs_are_not_compiled() -> None:

@@ -181,7 +181,10 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
     """Return what describes a state's step: the same for all runs that may share a library."""
     # Whether there is weight decay is part of a step, how much of it is not.
     decay = {"weight_decay": float(state.weight_decay is not None)}
-    run = RunConfig.model_validate({**state.runs[0].model_dump(), **_ANY_RUN, **decay})
+    own = state.runs[0].model_dump()
+    # Which labels are blanked is a matter of the rows: the step is that of all of them known.
+    told = {"labels": "condition", "label_share": 1.0} if own["labels"] == "blanked" else {}
+    run = RunConfig.model_validate({**own, **_ANY_RUN, **decay, **told})
     return {
         "kind": "step",
         "run": run.model_dump(mode="json"),
