@@ -14,11 +14,9 @@ from vaestudy.inference import (
     infer_missing,
     missing_log_prob,
     of_observed,
-    random_pixels,
-    top_half,
-    without_quadrant,
 )
 from vaestudy.likelihoods import LIKELIHOODS
+from vaestudy.masks import random_pixels, top_half, without_quadrant
 from vaestudy.posteriors import FitSettings
 from vaestudy.vae import VAE
 
@@ -135,6 +133,12 @@ def test_what_cannot_be_is_told() -> None:
         infer_missing(model.eval(), x, mask, *generators(0), method="guess")
     with pytest.raises(ValueError, match=r"observed is of shape \(3,\); expected .*\(2, 12\)"):
         infer_missing(model.eval(), x, mask[:3], *generators(0))
+    with pytest.raises(ValueError, match="n_samples is 0; expected at least 1"):
+        infer_missing(model.eval(), x, mask, *generators(0), n_samples=0)
+    holes = x.clone()
+    holes[1, :4] = torch.nan
+    with pytest.raises(ValueError, match="NaN in 4 features that are observed"):
+        infer_missing(model.eval(), holes, mask, *generators(0))
 
 
 def test_masks() -> None:

@@ -41,7 +41,7 @@ from vaestudy.examination import (
     Quality,
 )
 from vaestudy.gaps import PerDatum, inference_gaps
-from vaestudy.inference import METHODS, infer_missing, missing_log_prob, top_half
+from vaestudy.inference import METHODS, infer_missing, missing_log_prob
 from vaestudy.information import (
     effective_rank,
     encode_all,
@@ -51,6 +51,7 @@ from vaestudy.information import (
 from vaestudy.jobs import RunFiles, read_record, test_pixels
 from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
+from vaestudy.masks import top_half
 from vaestudy.measure import load_run
 from vaestudy.posteriors import FitSettings
 from vaestudy.quality import Judge, make_judge, measure_quality

@@ -147,22 +147,13 @@ def infer_missing(
     Raises
     ------
     ValueError
-        If the model is in training mode or has several members, the method is unknown, or a mask
-        is not of the data's shape.
+        If the model is in training mode or has several members, the method is unknown, a mask is
+        not of the data's shape, something observed is NaN, or there are no samples to be taken.
     """
-    check_evaluating(model)
-    if model.members != 1:
-        raise ValueError(f"the model has {model.members} members; expected 1: load them one by one")
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; expected one of: {', '.join(METHODS)}")
-    if observed.shape not in (x.shape, x.shape[1:]):
-        raise ValueError(
-            f"observed is of shape {tuple(observed.shape)}; expected that of the data, "
-            f"{tuple(x.shape)}, or of one datum, {tuple(x.shape[1:])}"
-        )
+    _check(model, x, observed, method, n_samples)
     seen = torch.where(observed, x, torch.nan)
-    search = settings or _SEARCH
-    z, log_weight = METHODS[method](of_observed(model), seen, n_samples, search, generator)
+    task = _Task(of_observed(model), seen, n_samples, settings or _SEARCH, generator)
+    z, log_weight = METHODS[method](task)
     chosen = torch.multinomial(log_weight.exp().T, 1, generator=generator)
     at_one = z.gather(0, chosen.T.unsqueeze(-1).expand(1, *z.shape[1:]))
     mean = torch.empty_like(x)
@@ -173,6 +164,26 @@ def infer_missing(
     return Inferred(
         torch.where(observed, x, mean), torch.where(observed, x, example), z, log_weight
     )
+
+
+def _check(model: VAE, x: Tensor, observed: Tensor, method: str, n_samples: int) -> None:
+    check_evaluating(model)
+    if model.members != 1:
+        raise ValueError(f"the model has {model.members} members; expected 1: load them one by one")
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; expected one of: {', '.join(METHODS)}")
+    if observed.shape not in (x.shape, x.shape[1:]):
+        raise ValueError(
+            f"observed is of shape {tuple(observed.shape)}; expected that of the data, "
+            f"{tuple(x.shape)}, or of one datum, {tuple(x.shape[1:])}"
+        )
+    if n_samples < 1:
+        raise ValueError(f"n_samples is {n_samples}; expected at least 1")
+    if holes := int((x.isnan() & observed).sum()):
+        raise ValueError(
+            f"x is NaN in {holes} features that are observed; expected numbers there: let observed "
+            "be false where x is NaN"
+        )
 
 
 @torch.no_grad()
@@ -213,88 +224,56 @@ def _log_prob(
     return partial.likelihood.log_prob(x[None, None], partial.decode(z[None]))[0]
 
 
-def _noise(partial: VAE, x: Tensor, n_samples: int, generator: torch.Generator) -> Tensor:
-    shape = (n_samples, len(x), partial.architecture.n_z)
-    return normal([generator], shape, x.device)[0].to(x.dtype)
+@dataclass(frozen=True)
+class _Task:
+    """Data [B, D], NaN where not observed; a model that takes them so; and how to go about it."""
+
+    partial: VAE
+    x: Float[Tensor, "B D"]
+    n_samples: int
+    settings: FitSettings
+    generator: torch.Generator
+
+    def noise(self, n_samples: int, n: int) -> Float[Tensor, "S N Z"]:
+        shape = (n_samples, n, self.partial.architecture.n_z)
+        return normal([self.generator], shape, self.x.device)[0].to(self.x.dtype)
+
+    def prior(self) -> Float[Tensor, "S B Z"]:
+        return self.noise(self.n_samples, len(self.x))
 
 
 def _equal(z: Tensor) -> Float[Tensor, "S B"]:
     return torch.full(z.shape[:2], -math.log(len(z)), dtype=torch.float64, device=z.device)
 
 
-def _by_search(
-    partial: VAE,
-    x: Float[Tensor, "B D"],
-    n_samples: int,
-    settings: FitSettings,
-    generator: torch.Generator,
-) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
-    n_starts = N_STARTS if settings.start == "random" else 1
-    tried = x.repeat_interleave(n_starts, 0)
-    q = fit_posteriors(partial, tried, settings, [generator])
-    eps = _noise(partial, tried, _CHOOSING, generator)
+def _by_search(task: _Task) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
+    partial, n = task.partial, len(task.x)
+    n_starts = N_STARTS if task.settings.start == "random" else 1
+    tried = task.x.repeat_interleave(n_starts, 0)
+    q = fit_posteriors(partial, tried, task.settings, [task.generator])
+    eps = task.noise(_CHOOSING, len(tried))
     log_px_z = reconstruction(partial, tried[None], q.mu, q.logvar, eps[None]).mean(1)
-    bound = (log_px_z - kl_per_unit(q.mu, q.logvar).sum(-1)).view(len(x), n_starts)
-    best = torch.arange(len(x), device=x.device) * n_starts + bound.argmax(1)
+    bound = (log_px_z - kl_per_unit(q.mu, q.logvar).sum(-1)).view(n, n_starts)
+    best = torch.arange(n, device=tried.device) * n_starts + bound.argmax(1)
     mu, logvar = q.mu[0, best], q.logvar[0, best]
-    z = mu + (0.5 * logvar).exp() * _noise(partial, x, n_samples, generator)
+    z = mu + (0.5 * logvar).exp() * task.noise(task.n_samples, n)
     return z, _equal(z)
 
 
-def _by_weight(
-    partial: VAE,
-    x: Float[Tensor, "B D"],
-    n_samples: int,
-    settings: FitSettings,
-    generator: torch.Generator,
-) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
-    z = _noise(partial, x, n_samples, generator)
-    parts = [_log_prob(partial, x[rows], z[:, rows]) for rows in _rows(len(x), n_samples)]
+def _by_weight(task: _Task) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
+    z = task.prior()
+    chunks = _rows(len(task.x), task.n_samples)
+    parts = [_log_prob(task.partial, task.x[rows], z[:, rows]) for rows in chunks]
     return z, torch.log_softmax(torch.cat(parts, 1).double(), 0)
 
 
-def _of_prior(
-    partial: VAE,
-    x: Float[Tensor, "B D"],
-    n_samples: int,
-    settings: FitSettings,
-    generator: torch.Generator,
-) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
-    z = _noise(partial, x, n_samples, generator)
+def _of_prior(task: _Task) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"]]:
+    z = task.prior()
     return z, _equal(z)
 
 
-METHODS: dict[str, Callable[..., tuple[Tensor, Tensor]]] = {
+METHODS: dict[str, Callable[[_Task], tuple[Tensor, Tensor]]] = {
     "variational": _by_search,
     "importance": _by_weight,
     "prior": _of_prior,
 }
-
-
-def top_half(image_shape: tuple[int, int]) -> Bool[Tensor, "D"]:
-    """Return a mask that hides the bottom half of an image."""
-    mask = torch.zeros(image_shape, dtype=torch.bool)
-    mask[: image_shape[0] // 2] = True
-    return mask.flatten()
-
-
-def without_quadrant(image_shape: tuple[int, int]) -> Bool[Tensor, "D"]:
-    """Return a mask that hides the lower right quarter of an image."""
-    mask = torch.ones(image_shape, dtype=torch.bool)
-    mask[image_shape[0] // 2 :, image_shape[1] // 2 :] = False
-    return mask.flatten()
-
-
-def random_pixels(
-    image_shape: tuple[int, int], share: float, generator: torch.Generator
-) -> Bool[Tensor, "D"]:
-    """Return a mask that leaves each pixel with probability ``share``.
-
-    Raises
-    ------
-    ValueError
-        If ``share`` is not between 0 and 1.
-    """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share is {share}; expected a number from 0 to 1")
-    return torch.rand(math.prod(image_shape), generator=generator) < share

@@ -41,6 +41,7 @@ rule examine:
             "information.py",
             "label_measures.py",
             "inference.py",
+            "masks.py",
         ),
     output:
         f"{RESULTS}/groups/{{group}}/examination.parquet",

@@ -9,7 +9,7 @@ localrules:
 
 # What a chapter imports, beside the figures.
 CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
-CHAPTER_FILES += ["latent_plane.py", "inference.py", "components.py"]
+CHAPTER_FILES += ["latent_plane.py", "inference.py", "masks.py", "components.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
     f"report/{name}.py" for name in ("present", "item", "phrases", "widgets", "errors")
@@ -54,7 +54,12 @@ rule figure:
         classifier=lambda wildcards: classifier_for(wildcards.figure == "summary-plane"),
         code=package("figures")
         + sources(
-            "study.py", "stats.py", "convergence.py", "latent_plane.py", "inference.py"
+            "study.py",
+            "stats.py",
+            "convergence.py",
+            "latent_plane.py",
+            "inference.py",
+            "masks.py",
         ),
         published=lambda wildcards: published_for(wildcards.figure == "published"),
     output:

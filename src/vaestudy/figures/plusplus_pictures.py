@@ -24,8 +24,9 @@ from vaestudy.figures.plusplus_data import (
     pictures,
     plus_runs,
 )
-from vaestudy.inference import infer_missing, random_pixels, top_half, without_quadrant
+from vaestudy.inference import infer_missing
 from vaestudy.latent_plane import encode_means
+from vaestudy.masks import random_pixels, top_half, without_quadrant
 from vaestudy.study import Study
 
 #: Pictures a row.
