@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from builders import CPU, architecture, generators, perturbed, randn, run_config, tiny_dataset
 from vaestudy.convolutions import MemberConv2d, conv_networks, conv_widths, n_parameters
-from vaestudy.jobs import load_splits
 from vaestudy.labels import with_labels
 from vaestudy.networks import Shape, mlp_networks
 from vaestudy.objectives import OBJECTIVES
+from vaestudy.splits import load_splits
 from vaestudy.train import initial_state, train
 from vaestudy.vae import VAE
 

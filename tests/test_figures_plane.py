@@ -31,7 +31,7 @@ from vaestudy.figures.plane_prose import (
     read_symmetry,
 )
 from vaestudy.figures.plane_table import shapes_table, square_table
-from vaestudy.jobs import RunFiles
+from vaestudy.run_files import RunFiles
 from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.toys import make_toy

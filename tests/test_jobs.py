@@ -21,16 +21,9 @@ from vaestudy.checkpoint import CheckpointError, load_model
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.devices import DeviceError, out_of_memory_told, select_device
-from vaestudy.jobs import (
-    BusyError,
-    MissingResultError,
-    RunFiles,
-    is_finished,
-    load_splits,
-    read_record,
-    stream_generators,
-    train_group,
-)
+from vaestudy.jobs import BusyError, is_finished, train_group
+from vaestudy.run_files import MissingResultError, RunFiles, read_record
+from vaestudy.splits import load_splits
 from vaestudy.train import EpochReport
 
 RESULTS = ("model.safetensors", "history.parquet", "units.parquet", "parameters.json")
@@ -319,16 +312,6 @@ def test_all_runs_meet_the_same_fixed_pixels() -> None:
     assert torch.equal(first.test, load_splits(dataset, "dynamic", CPU).test)
     assert torch.equal(load_splits(dataset, "dynamic", CPU).train, dataset.train)
     assert torch.equal(load_splits(dataset, "none", CPU).test, dataset.test / 255)
-
-
-def test_estimates_have_their_own_noise() -> None:
-    first, second = (
-        torch.randn(5, generator=generator)
-        for generator in stream_generators([run_config(), run_config(seed=1)], CPU)
-    )
-    (again,) = stream_generators([run_config(n_z=4)], CPU)
-    assert not torch.equal(first, second)
-    assert torch.equal(first, torch.randn(5, generator=again))
 
 
 def test_a_full_gpu_says_what_to_do() -> None:

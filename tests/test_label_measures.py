@@ -26,7 +26,6 @@ from vaestudy.classifier import Classifier
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.graph import BlockedEpoch
 from vaestudy.history import SCALARS, evaluate_epoch
-from vaestudy.jobs import load_splits
 from vaestudy.label_measures import (
     conditional_accuracy,
     inferred_accuracy,
@@ -42,6 +41,7 @@ from vaestudy.labels import (
 )
 from vaestudy.measure import measure_run
 from vaestudy.objectives import make_objective
+from vaestudy.splits import load_splits
 from vaestudy.train import TrainState, train
 from vaestudy.vae import VAE
 

@@ -18,7 +18,6 @@ from builders import (
 from labelled import BLANKED, LABELS, M2, B, C, D, K, M, Z, rows, told
 from vaestudy.binarization import draw_bernoulli
 from vaestudy.evaluate import estimate_log_px
-from vaestudy.jobs import load_splits
 from vaestudy.labels import (
     known_labels,
     labelled,
@@ -28,6 +27,7 @@ from vaestudy.labels import (
     with_labels,
 )
 from vaestudy.layers import MemberLinear
+from vaestudy.splits import load_splits
 from vaestudy.vae import VAE
 
 

@@ -12,16 +12,17 @@ import torch
 from typer.testing import CliRunner
 
 from builders import CPU, run_config
-from vaestudy import jobs
+from vaestudy import splits
 from vaestudy.cli import app
 from vaestudy.config import expand_grid, parse_config
 from vaestudy.config_errors import ConfigError
 from vaestudy.data import load_dataset, load_prepared
 from vaestudy.dataset import DataError, Dataset, save_prepared
-from vaestudy.jobs import load_splits, train_group, train_pixels
+from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_data import OwnData
 from vaestudy.own_dataset import MOST_VALUES, check_fits, check_own_data, load_own
+from vaestudy.splits import load_splits, train_pixels
 
 RNG = np.random.default_rng(0)
 TABLE = {"binarization": "none", "likelihood": "normal"}
@@ -222,7 +223,7 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
 def test_floats_are_shown_as_they_are() -> None:
     data = load_dataset("diabetes", Path())
     assert load_splits(data, "none", CPU).train is data.train
-    assert jobs.test_pixels(data, "none") is data.test
+    assert splits.test_pixels(data, "none") is data.test
     assert torch.equal(train_pixels(data, "none", 7), data.train[:7])
 
 

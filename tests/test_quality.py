@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from builders import FixedVariance, generators, randn, tiny_dataset
 from vaestudy.classifier import Classifier, ClassifierSettings, train_classifier
-from vaestudy.jobs import test_pixels as pixels_of_test
 from vaestudy.quality import (
     Moments,
     class_balance,
@@ -24,6 +23,7 @@ from vaestudy.quality import (
     nearest,
     reconstruct,
 )
+from vaestudy.splits import test_pixels as pixels_of_test
 from vaestudy.vae import VAE, Architecture
 
 

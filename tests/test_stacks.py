@@ -14,11 +14,12 @@ from vaestudy.compiled import choose_epoch, step_request
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.groups import group_runs
-from vaestudy.jobs import RunFiles, load_splits, read_record
 from vaestudy.layers import MemberLinear
 from vaestudy.penalty import weight_penalty
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rng import normal
+from vaestudy.run_files import RunFiles, read_record
+from vaestudy.splits import load_splits
 from vaestudy.toys import make_toy
 from vaestudy.tracing import trace_step
 from vaestudy.train import Splits, TrainState, initial_state, train, train_step

@@ -14,7 +14,8 @@ from vaestudy import checkpoint
 from vaestudy.config import parse_config
 from vaestudy.graph import BlockedEpoch
 from vaestudy.history import SCALARS
-from vaestudy.jobs import RunFiles, is_finished, train_group
+from vaestudy.jobs import is_finished, train_group
+from vaestudy.run_files import RunFiles
 from vaestudy.steplog import EVERY, StepLog, is_logged
 from vaestudy.tables import _steps_table
 from vaestudy.train import train, train_epoch, train_step

@@ -13,7 +13,7 @@ from vaestudy import toys
 from vaestudy.data import DataError, load_dataset
 from vaestudy.dataset import Dataset, load_prepared, save_prepared
 from vaestudy.dataset_names import PLANE
-from vaestudy.jobs import load_splits
+from vaestudy.splits import load_splits
 from vaestudy.toys import N_TEST, N_TRAIN, SHAPES, make_toy, quadrant
 
 CPU = torch.device("cpu")

@@ -28,7 +28,7 @@ from vaestudy.checkpoint import save_state, stack_states
 from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset
 from vaestudy.history import SCALARS
-from vaestudy.jobs import load_splits
+from vaestudy.splits import load_splits
 from vaestudy.train import (
     EpochReport,
     Splits,

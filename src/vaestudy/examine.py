@@ -48,7 +48,6 @@ from vaestudy.information import (
     information_terms,
     participation_ratio,
 )
-from vaestudy.jobs import RunFiles, read_record, test_pixels
 from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.masks import top_half
@@ -57,6 +56,8 @@ from vaestudy.posteriors import FitSettings
 from vaestudy.quality import Judge, make_judge, measure_quality
 from vaestudy.rng import stream_seed
 from vaestudy.rows import COLUMNS, Row, rows_table
+from vaestudy.run_files import RunFiles, read_record
+from vaestudy.splits import test_pixels
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)

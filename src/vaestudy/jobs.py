@@ -7,19 +7,16 @@ alone; an unfinished one goes on from its checkpoint; only what is missing is tr
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vaestudy import checkpoint
-from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.compiled import choose_epoch
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
@@ -29,109 +26,18 @@ from vaestudy.files import write_json, write_parquet
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.objectives import NO_BOUNDS
-from vaestudy.rng import stream_seed
+from vaestudy.run_files import RunFiles, read_record
+from vaestudy.splits import load_splits
 from vaestudy.steplog import StepLog
 from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
-
-#: Every run is tested on the same draw of the test pixels, whatever its seed.
-TEST_BINARIZATION_SEED = 20_160
-#: A static training set is the same for every run too: the seed of a run does not change the data.
-TRAIN_BINARIZATION_SEED = 20_161
 
 OnEpoch = Callable[[Sequence[RunConfig], EpochReport], None]
 
 
 class BusyError(RuntimeError):
     """Another process holds a run."""
-
-
-class MissingResultError(RuntimeError):
-    """A run's files are not there; the message says which and what makes them."""
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """Where a run keeps what."""
-
-    directory: Path
-
-    @property
-    def parameters(self) -> Path:
-        """The run's parameters, for people."""
-        return self.directory / "parameters.json"
-
-    @property
-    def model(self) -> Path:
-        """The trained weights."""
-        return self.directory / "model.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The training state while training lasts."""
-        return self.directory / "checkpoint.safetensors"
-
-    @property
-    def history(self) -> Path:
-        """Scalars an epoch."""
-        return self.directory / "history.parquet"
-
-    @property
-    def units(self) -> Path:
-        """Latent dimensions an epoch."""
-        return self.directory / "units.parquet"
-
-    @property
-    def steps(self) -> Path:
-        """Scalars at single steps, of runs that log them."""
-        return self.directory / "steps.parquet"
-
-    @property
-    def record(self) -> Path:
-        """How training went; written last, so a run that has one is finished."""
-        return self.directory / "record.json"
-
-
-def read_record(files: RunFiles) -> dict[str, Any]:
-    """Return how a run's training went.
-
-    Raises
-    ------
-    MissingResultError
-        If it has not been trained.
-    """
-    if not files.record.exists():
-        raise MissingResultError(
-            f"{files.record} is missing: run {files.directory.name} has not been trained; "
-            "`snakemake` trains what is missing"
-        )
-    return json.loads(files.record.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-
-def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
-    """Return the pixels to train on and the fixed test pixels, on ``device``."""
-    rows = dataset.train
-    if binarization in ("static", "threshold") and dataset.is_grey:
-        rows = fixed_binarization(rows, binarization, TRAIN_BINARIZATION_SEED)
-    return Splits(rows.to(device), test_pixels(dataset, binarization).to(device))
-
-
-def test_pixels(dataset: Dataset, binarization: str) -> torch.Tensor:
-    """Return the test set as every run of this binarization sees it, [T, D] floats."""
-    return _fixed(dataset.test, binarization, TEST_BINARIZATION_SEED)
-
-
-def train_pixels(dataset: Dataset, binarization: str, n: int | None = None) -> torch.Tensor:
-    """Return the first n training rows, binarized once, the same for every run: [n, D] floats."""
-    return _fixed(dataset.train[:n], binarization, TRAIN_BINARIZATION_SEED)
-
-
-def _fixed(rows: torch.Tensor, binarization: str, seed: int) -> torch.Tensor:
-    # Data that are floats already have nothing to be drawn.
-    if rows.is_floating_point():
-        return rows
-    return as_float(fixed_binarization(rows, binarization, seed), binarization)
 
 
 def train_group(
@@ -279,21 +185,23 @@ def _write_results(
         write_parquet(out.units, state.history.units_frame(member, run.run_id))
         if state.step_log is not None:
             write_parquet(out.steps, state.step_log.frame(member, run.run_id))
-        failure = state.failed.get(member)
-        record = {
-            "run_id": run.run_id,
-            "status": "diverged" if failure else "finished",
-            "message": failure or "",
-            "parameters": run.model_dump(mode="json"),
-            "engine": engine_fingerprint(),
-            "data_sha256": dataset.sha256,
-            "log_steps": state.step_log.n_first if state.step_log else 0,
-            "n_parameters": sum(p[0].numel() for p in state.model.parameters()),
-            **speed,
-            **machine_facts(state.device),
-        }
-        write_json(out.record, record)
+        write_json(out.record, {**_record(state, member, dataset), **speed})
         out.checkpoint.unlink(missing_ok=True)
+
+
+def _record(state: TrainState, member: int, dataset: Dataset) -> dict[str, Any]:
+    run, failure = state.runs[member], state.failed.get(member)
+    return {
+        "run_id": run.run_id,
+        "status": "diverged" if failure else "finished",
+        "message": failure or "",
+        "parameters": run.model_dump(mode="json"),
+        "engine": engine_fingerprint(),
+        "data_sha256": dataset.sha256,
+        "log_steps": state.step_log.n_first if state.step_log else 0,
+        "n_parameters": sum(p[0].numel() for p in state.model.parameters()),
+        **machine_facts(state.device),
+    }
 
 
 @contextmanager
@@ -315,8 +223,3 @@ def _locked(directories: Sequence[Path]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.close()
-
-
-def stream_generators(runs: Sequence[RunConfig], device: torch.device) -> list[torch.Generator]:
-    """Return the generators that final estimates of these runs use."""
-    return [torch.Generator(device).manual_seed(stream_seed(run.seed, "estimate")) for run in runs]

@@ -51,19 +51,15 @@ from vaestudy.evaluate import (
 )
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
 from vaestudy.information import encode_all
-from vaestudy.jobs import (
-    RunFiles,
-    read_record,
-    stream_generators,
-    test_pixels,
-)
 from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
 from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.measure_further import measure_further
 from vaestudy.objectives import NO_BOUNDS
-from vaestudy.rng import stream_seed
+from vaestudy.rng import MemberRNG
 from vaestudy.rows import COLUMNS, Row, rows_table
+from vaestudy.run_files import RunFiles, read_record
+from vaestudy.splits import test_pixels
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -140,7 +136,7 @@ def _estimate_rows(
     n, log_weights = len(estimate.rows), estimate.log_weights
     if log_weights is None:
         log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
-    generators = stream_generators([run], estimate.rows.device)
+    generators = MemberRNG((run.seed,), estimate.rows.device).generators("estimate")
     found = estimate_log_px(model, estimate.rows, n_samples, generators, log_weights=log_weights)
     # A Beta likelihood takes clipped pixels as it is.
     also = ["nll_clipped"] if run.likelihood == "beta" and estimate.metric == "nll" else []
@@ -152,7 +148,7 @@ def _active_by_layer(
     model: VAE, run: RunConfig, test: Float[Tensor, "T D"], threshold: float
 ) -> list[Row]:
     """Return the number of active units, of all stochastic layers together and of each."""
-    noise = [torch.Generator(test.device).manual_seed(stream_seed(run.seed, "activity"))]
+    noise = MemberRNG((run.seed,), test.device).generators("activity")
     layers = layer_activities(model, test, ACTIVITY_SAMPLES, noise)
     counts = [float(active_units(layer[0], threshold)) for layer in layers]
     named = {"active_units": sum(counts)}

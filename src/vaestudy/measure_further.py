@@ -11,11 +11,12 @@ from vaestudy.config import RunConfig
 from vaestudy.data import Dataset
 from vaestudy.dataset_names import PLANE
 from vaestudy.gradients import GradientSNR, gradient_snr
-from vaestudy.jobs import stream_generators, test_pixels, train_pixels
 from vaestudy.labels import tested_rows
 from vaestudy.latent_plane import plane_metrics
 from vaestudy.objectives import make_objective
+from vaestudy.rng import MemberRNG
 from vaestudy.rows import Row, rows_table
+from vaestudy.splits import test_pixels, train_pixels
 from vaestudy.vae import VAE
 
 
@@ -74,7 +75,8 @@ def measure_gradients(
 
 
 def _gradients_of(run: RunConfig, model: VAE, batch: Tensor, n_draws: int) -> GradientSNR:
-    objective, generators = make_objective(run), stream_generators([run], batch.device)
+    objective = make_objective(run)
+    generators = MemberRNG((run.seed,), batch.device).generators("estimate")
     return gradient_snr(
         model, batch, objective, generators, k=run.k, n_draws=n_draws, beta=run.beta
     )

@@ -36,8 +36,8 @@ from vaestudy.binarization import as_float, fixed_binarization
 from vaestudy.classifier import Classifier, binomial_error, label_agreement
 from vaestudy.data import Dataset
 from vaestudy.evaluate import check_evaluating
-from vaestudy.jobs import TRAIN_BINARIZATION_SEED, test_pixels
 from vaestudy.rng import normal
+from vaestudy.splits import TRAIN_BINARIZATION_SEED, test_pixels
 from vaestudy.vae import VAE
 
 #: The share of test images that are by definition nearer than the limit of memorisation.

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-Stream = Literal["init", "order", "binarize", "eps", "test-eps", "estimate"]
+Stream = Literal["init", "order", "binarize", "eps", "test-eps", "estimate", "activity"]
 
 
 def stream_seed(seed: int, stream: str, epoch: int = 0) -> int:

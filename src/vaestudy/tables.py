@@ -16,7 +16,7 @@ from vaestudy.config import Run
 from vaestudy.data import Dataset
 from vaestudy.files import write_csv, write_parquet
 from vaestudy.groups import Group
-from vaestudy.jobs import RunFiles, read_record
+from vaestudy.run_files import RunFiles, read_record
 from vaestudy.stats import bootstrap_interval, mean_interval
 from vaestudy.steplog import COLUMNS as STEP_COLUMNS
 from vaestudy.steplog import is_logged

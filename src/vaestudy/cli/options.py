@@ -76,9 +76,10 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.devices import DeviceError
     from vaestudy.estimator.fitting import DivergenceError
     from vaestudy.fit.files import FileError
-    from vaestudy.jobs import BusyError, MissingResultError
+    from vaestudy.jobs import BusyError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError
+    from vaestudy.run_files import MissingResultError
     from vaestudy.study import EmptySelectionError, MissingTableError
 
     jobs = (BusyError, CompileError, DeviceError, MissingResultError)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vaestudy.evaluate import CHUNK_ROWS
 from vaestudy.figures.families import label_of
-from vaestudy.jobs import test_pixels
 from vaestudy.latent_plane import encode_means
+from vaestudy.splits import test_pixels
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE
 

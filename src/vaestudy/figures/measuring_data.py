@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vaestudy.binarization import as_float
 from vaestudy.examination import FREE
 from vaestudy.figures.families import label_of, order_of
-from vaestudy.jobs import test_pixels
 from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
 from vaestudy.rng import stream_seed
+from vaestudy.splits import test_pixels
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
 

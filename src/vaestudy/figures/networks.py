@@ -14,10 +14,10 @@ from vaestudy.figures.beyond_data import Member, compare, mean_of
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.labels_data import Pair, as_images, find_pairs, first_seed
 from vaestudy.figures.mosaics import labelled_rows
-from vaestudy.jobs import test_pixels
 from vaestudy.networks import Shape
 from vaestudy.quality import draw_samples, reconstruct
 from vaestudy.rng import stream_seed
+from vaestudy.splits import test_pixels
 from vaestudy.stats import number
 from vaestudy.study import Study
 

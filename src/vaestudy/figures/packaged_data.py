@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from vaestudy.components import project
 from vaestudy.dataset import Dataset
 from vaestudy.figures.codes import decode
-from vaestudy.jobs import test_pixels, train_pixels
 from vaestudy.latent_plane import encode_means
 from vaestudy.rng import stream_seed
+from vaestudy.splits import test_pixels, train_pixels
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from vaestudy.jobs import test_pixels
+from vaestudy.splits import test_pixels
 from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE

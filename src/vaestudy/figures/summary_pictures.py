@@ -21,8 +21,8 @@ from vaestudy.figures.lattices import MANIFOLD_SIDE, draw_lattice, lattice, prio
 from vaestudy.figures.mosaics import placed_figure, show, tile, trim
 from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
 from vaestudy.figures.summary_data import summary_runs
-from vaestudy.jobs import test_pixels
 from vaestudy.latent_plane import encode_means, slant
+from vaestudy.splits import test_pixels
 from vaestudy.study import Study
 
 #: Pictures a side of the source's two figures of 100.
