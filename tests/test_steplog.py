@@ -154,3 +154,13 @@ def test_log_without_steps_is_an_empty_table() -> None:
     frame = StepLog(0).frame(0, "run")
     assert list(frame.columns) == ["run_id", "step", "metric", "value"]
     assert len(frame) == 0
+
+
+def test_what_bounds_nothing_has_no_bound(tmp_path: Path) -> None:
+    runs = [run_config(objective="jensen-shannon", epochs=1), run_config(epochs=1)]
+    settings = {"device": CPU, "checkpoint_every": 1, "log_steps": 2}
+    train_group(runs, tiny_dataset(), tmp_path, **settings)
+    for run, expected in zip(runs, (False, True), strict=True):
+        files = RunFiles(tmp_path / run.run_id)
+        for path in (files.history, files.steps):
+            assert ("bound" in set(pd.read_parquet(path)["metric"])) == expected, path

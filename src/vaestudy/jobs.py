@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from vaestudy import checkpoint
@@ -180,13 +181,19 @@ def _write_results(
         out = files[run]
         checkpoint.save_model(state.model, member, run, out.model)
         scalars = state.history.scalars_frame(member, run.run_id)
-        keep = (scalars["metric"] != "bound") | (run.objective not in NO_BOUNDS)
-        write_parquet(out.history, scalars[keep].reset_index(drop=True))
+        write_parquet(out.history, _of_objective(scalars, run))
         write_parquet(out.units, state.history.units_frame(member, run.run_id))
         if state.step_log is not None:
-            write_parquet(out.steps, state.step_log.frame(member, run.run_id))
+            steps = state.step_log.frame(member, run.run_id)
+            write_parquet(out.steps, _of_objective(steps, run))
         write_json(out.record, {**_record(state, member, dataset), **speed})
         out.checkpoint.unlink(missing_ok=True)
+
+
+def _of_objective(metrics: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+    """Leave the bound out where the objective is none."""
+    keep = (metrics["metric"] != "bound") | (run.objective not in NO_BOUNDS)
+    return metrics[keep].reset_index(drop=True)
 
 
 def _record(state: TrainState, member: int, dataset: Dataset) -> dict[str, Any]:
