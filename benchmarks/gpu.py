@@ -20,7 +20,8 @@ import torch
 
 from vaestudy.config import RunConfig, expand_grid, load_config
 from vaestudy.graph import BlockedEpoch, inductor_step
-from vaestudy.train import Splits, initial_state
+from vaestudy.splits import Splits
+from vaestudy.train import initial_state
 
 sys.path.insert(0, str(Path(__file__).parent))
 from throughput import flops_per_image

@@ -31,7 +31,8 @@ def train_for(core: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type: i
     from throughput import made_up_pixels
     from vaestudy.compiled import compiled_step
     from vaestudy.config import RunConfig
-    from vaestudy.train import Splits, initial_state, train_epoch
+    from vaestudy.splits import Splits
+    from vaestudy.train import initial_state, train_epoch
 
     torch.set_num_threads(1)
     pixels = torch.from_numpy(made_up_pixels())

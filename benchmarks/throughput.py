@@ -121,7 +121,8 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
     from vaestudy import checkpoint
     from vaestudy.compiled import choose_step
     from vaestudy.config import RunConfig
-    from vaestudy.train import EpochReport, Splits, TrainState, initial_state, train, train_epoch
+    from vaestudy.splits import Splits
+    from vaestudy.train import EpochReport, TrainState, initial_state, train, train_epoch
 
     run = RunConfig.model_validate({**case.parameters, "epochs": EPOCHS})
     pixels = torch.from_numpy(made_up_pixels())

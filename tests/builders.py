@@ -27,7 +27,8 @@ from vaestudy.likelihoods import Likelihood
 from vaestudy.objectives import Objective, make_objective
 from vaestudy.optimizers import make_optimizer
 from vaestudy.rng import normal
-from vaestudy.train import Splits, TrainState, architecture_of, initial_state
+from vaestudy.splits import Splits
+from vaestudy.train import TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
 
 CPU = torch.device("cpu")

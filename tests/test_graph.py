@@ -13,8 +13,9 @@ from vaestudy import graph
 from vaestudy.graph import BlockedEpoch
 from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
+from vaestudy.splits import Splits
 from vaestudy.tracing import step_graph
-from vaestudy.train import Splits, TrainState, train, train_epoch, train_step
+from vaestudy.train import TrainState, train, train_epoch, train_step
 
 VARIANTS = [
     {"objective": "elbo", "warmup": 2},

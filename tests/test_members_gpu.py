@@ -14,7 +14,8 @@ from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.optimizers import make_optimizer
 from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
-from vaestudy.train import Splits, TrainState, initial_state, train, train_step
+from vaestudy.splits import Splits
+from vaestudy.train import TrainState, initial_state, train, train_step
 
 pytestmark = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="needs a GPU that PyTorch can use"

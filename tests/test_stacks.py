@@ -19,10 +19,10 @@ from vaestudy.penalty import weight_penalty
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rng import normal
 from vaestudy.run_files import RunFiles, read_record
-from vaestudy.splits import load_splits
+from vaestudy.splits import Splits, load_splits
 from vaestudy.toys import make_toy
 from vaestudy.tracing import trace_step
-from vaestudy.train import Splits, TrainState, initial_state, train, train_step
+from vaestudy.train import TrainState, initial_state, train, train_step
 
 GRID = [(beta, decay) for beta in (0.001, 0.1) for decay in (0.0, 0.5)]
 

@@ -28,16 +28,8 @@ from vaestudy.checkpoint import save_state, stack_states
 from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset
 from vaestudy.history import SCALARS
-from vaestudy.splits import load_splits
-from vaestudy.train import (
-    EpochReport,
-    Splits,
-    TrainState,
-    initial_state,
-    train,
-    train_epoch,
-    train_step,
-)
+from vaestudy.splits import Splits, load_splits
+from vaestudy.train import EpochReport, TrainState, initial_state, train, train_epoch, train_step
 
 BOUND = SCALARS.index("bound")
 

@@ -26,9 +26,9 @@ from vaestudy.evaluate import LogWeights, plain_log_weights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
 from vaestudy.pure import fixed_tensors, state_tensors
+from vaestudy.splits import Splits
 from vaestudy.train import (
     EpochFunction,
-    Splits,
     StepFunction,
     TrainState,
     steps_an_epoch,

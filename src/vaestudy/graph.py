@@ -25,7 +25,8 @@ from vaestudy.objectives import beta_schedule
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG
-from vaestudy.train import Splits, TrainState
+from vaestudy.splits import Splits
+from vaestudy.train import TrainState
 
 #: Device memory for one block's noise.
 BLOCK_BYTES = 1 << 30

@@ -28,9 +28,9 @@ from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.objectives import NO_BOUNDS
 from vaestudy.run_files import RunFiles, read_record
-from vaestudy.splits import load_splits
+from vaestudy.splits import Splits, load_splits
 from vaestudy.steplog import StepLog
-from vaestudy.train import EpochFunction, EpochReport, Splits, TrainState, initial_state, train
+from vaestudy.train import EpochFunction, EpochReport, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from vaestudy.parameters import ModelParameters
 
 if TYPE_CHECKING:
     from vaestudy.dataset import Dataset
-    from vaestudy.train import Splits
+    from vaestudy.splits import Splits
 
 #: The order in which labels of a class become known.
 _SEED = 20_162

@@ -15,11 +15,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from vaestudy.binarization import as_float, draw_bernoulli
@@ -32,6 +31,7 @@ from vaestudy.optimizers import make_optimizer
 from vaestudy.penalty import weight_penalty
 from vaestudy.rates import learning_rate
 from vaestudy.rng import MemberRNG, normal
+from vaestudy.splits import Rows, Splits
 from vaestudy.steplog import StepLog
 from vaestudy.vae import VAE, Architecture
 
@@ -71,29 +71,6 @@ class TrainState:
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.model.output.weight.device
-
-
-@runtime_checkable
-class Rows(Protocol):
-    """N rows of data that are made or read when a batch asks for them; a tensor [N, D] is some."""
-
-    def __len__(self) -> int: ...
-
-    def index_select(self, dim: int, index: Tensor, /) -> Tensor:
-        """Return the rows at ``index`` [B] as a tensor [B, D]; ``dim`` is 0."""
-        ...
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What a group trains and is tested on, on its device.
-
-    ``train`` holds 8-bit intensities (or 0/1 once binarized for good) [N, D], or data that are
-    floats already and presented as they are; ``test`` the same fixed data for every run, as floats.
-    """
-
-    train: UInt8[Tensor, "N D"] | Float[Tensor, "N D"] | Rows
-    test: Float[Tensor, "T D"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from vaestudy.history import SCALARS
 from vaestudy.jobs import OnEpoch
 from vaestudy.rng import stream_seed
 from vaestudy.run_config import RunConfig
-from vaestudy.train import EpochReport, Rows, Splits, TrainState, train
+from vaestudy.splits import Rows, Splits
+from vaestudy.train import EpochReport, TrainState, train
 
 #: The most rows held out, and the most of training shown where none are.
 MOST_HELD_OUT: Final = 10_000

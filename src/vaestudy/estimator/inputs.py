@@ -20,7 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from vaestudy.estimator.rows import Mapped, gather, release, weighted
 from vaestudy.estimator.support import Facts, Scaling, domain_of
-from vaestudy.train import Rows
+from vaestudy.splits import Rows
 
 Array = NDArray[np.float64]
 

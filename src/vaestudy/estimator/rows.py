@@ -1,6 +1,6 @@
 """Training data that are not one tensor: a subset, weighted rows, a file too large for memory.
 
-Each is a :class:`vaestudy.train.Rows`: it has a length, and gives the rows at some indices.
+Each is a :class:`vaestudy.splits.Rows`: it has a length, and gives the rows at some indices.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vaestudy.train import Rows
+from vaestudy.splits import Rows
 
 #: Rows of a mapped file between two releases of its pages.
 _ROWS_AT_ONCE = 1024

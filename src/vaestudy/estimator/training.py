@@ -19,7 +19,8 @@ from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, 
 from vaestudy.jobs import OnEpoch
 from vaestudy.progress import bar_reporter
 from vaestudy.rng import stream_seed
-from vaestudy.train import Rows, TrainState, initial_state
+from vaestudy.splits import Rows
+from vaestudy.train import TrainState, initial_state
 
 #: What these measure is a log-density, so it changes with the unit of the data.
 _WITH_UNITS = ("objective", "bound", "elbo", "reconstruction")
