@@ -26,10 +26,11 @@ from vaestudy.examination import (
     Information,
     Quality,
 )
-from vaestudy.examine import anneal, examine_group, examine_run, find_gaps, inform
+from vaestudy.examine import examine_group, examine_run
 from vaestudy.jobs import train_group
 from vaestudy.quality import make_judge
 from vaestudy.rows import COLUMNS, Row
+from vaestudy.slower import anneal, find_gaps, inform
 from vaestudy.vae import VAE, Architecture
 
 RUN = run_config()

@@ -30,6 +30,7 @@ rule examine:
         classifier=lambda wildcards: classifier_of(wildcards.group),
         code=sources(
             "examine.py",
+            "slower.py",
             "quality.py",
             "evaluate.py",
             "annealing.py",
