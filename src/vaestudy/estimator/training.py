@@ -16,6 +16,7 @@ from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.persistence import Saved
 from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
+from vaestudy.estimator.tables import refuse_not_finite
 from vaestudy.jobs import OnEpoch
 from vaestudy.progress import bar_reporter
 from vaestudy.rng import stream_seed
@@ -59,8 +60,7 @@ class Training:
             X, weights = X[weights > 0], weights[weights > 0]
         self._check_stopping()
         looked_at, their_weights = inputs.survey(X, weights)
-        if not np.isfinite(looked_at).all():
-            raise ValueError("X contains NaN or infinity; expected finite numbers")
+        refuse_not_finite(looked_at)
         self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
         scaling = Scaling.none(X.shape[1])
         if domain_of(self.likelihood_).standardise:
