@@ -143,8 +143,13 @@ def test_latent_points_of_another_dimension_are_named() -> None:
         ({"n_z": 0}, "n_z: got 0; expected a number greater than 0"),
         ({"objective": "elob"}, "objective: got 'elob'; expected one of"),
         ({"likelihood": "cauchy"}, "likelihood is 'cauchy'; expected one of auto, bernoulli"),
-        ({"patience": 0}, "patience is 0"),
+        ({"hidden": 50}, r"hidden: got 50; expected a list, such as \[200, 200\]"),
+        ({"patience": 0}, "patience is 0; expected a whole number of at least 1"),
+        ({"patience": "long"}, "patience is 'long'"),
+        ({"n_importance": 0.5}, "n_importance is 0.5"),
+        ({"early_stopping": "no"}, "early_stopping is 'no'; expected True or False"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ({"validation_fraction": "half"}, "validation_fraction is 'half'"),
         ({"batch_size": "big"}, "batch_size: got 'big'"),
     ],
 )
@@ -152,6 +157,23 @@ def test_bad_parameters_are_named(changes: dict[str, object], message: str) -> N
     with pytest.raises(ValueError, match=message):
         quick(**changes).fit(REAL)
     assert issubclass(ConfigError, ValueError)
+
+
+def test_bad_counts_are_named() -> None:
+    vae = quick().fit(REAL)
+    with pytest.raises(ValueError, match=r"n_samples is 2\.5; expected a whole number"):
+        vae.sample(2.5)
+    with pytest.raises(ValueError, match=r"n_iter is 5; expected a whole number of at least 10"):
+        vae.impute(REAL, n_iter=5)
+
+
+def test_latent_points_may_stand_in_a_frame() -> None:
+    vae = quick().fit(REAL)
+    codes = vae.transform(REAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = vae.inverse_transform(pd.DataFrame(codes))
+    np.testing.assert_array_equal(found, vae.inverse_transform(codes))
 
 
 def test_divergence_is_an_error() -> None:
