@@ -131,7 +131,10 @@ class Training:
         self._finish(self.best_epoch_)
 
     def _reporter(self) -> AbstractContextManager[OnEpoch | None]:
-        return bar_reporter(self._state.runs[0].epochs) if self.verbose else nullcontext()
+        if not self.verbose:
+            return nullcontext()
+        tested = "held out" if self.early_stopping else "after it"
+        return bar_reporter(self._state.runs[0].epochs, tested, "rows")
 
     def _draw(self, random_state: int | np.random.RandomState | None) -> int:
         chosen = self.random_state if random_state is None else random_state
