@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -25,6 +27,23 @@ def test_a_shorter_course_is_the_same_cut_short() -> None:
     rates = [[learning_rate(run, epoch) for epoch in range(1, 51)] for run in (long, short)]
     assert rates[0] == rates[1]
     assert learning_rate(run_config(), 50) == 0.01
+
+
+def test_a_cosine_falls_within_the_epochs_there_are() -> None:
+    run = run_config(lr_schedule="cosine", epochs=100, learning_rate=1e-3)
+    rates = [learning_rate(run, epoch) for epoch in range(1, 101)]
+    assert rates[0] == 1e-3
+    assert rates[50] == pytest.approx(5e-4, rel=1e-12)
+    assert 0 < rates[-1] < 1e-6
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates))
+    # PyTorch's own, which counts from 0.
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1e-3)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=100)
+    for rate in rates:
+        assert rate == pytest.approx(theirs.get_last_lr()[0], rel=1e-9)
+        optimizer.step()
+        theirs.step()
 
 
 def test_training_uses_the_rate_of_each_epoch() -> None:

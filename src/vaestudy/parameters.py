@@ -172,10 +172,10 @@ class ModelParameters(Strict):
         "adam", description="adamax takes the parameters of adam as well; adagrad adam_eps."
     )
     learning_rate: PositiveFloat = Field(1e-3, description="The optimiser's step size.")
-    lr_schedule: Literal["constant", "burda"] = Field(
+    lr_schedule: Literal["constant", "burda", "cosine"] = Field(
         "constant",
         description="burda: learning_rate falls in stages of 1, 3, 9, ... epochs, to a tenth in "
-        "the eighth, which ends with epoch 3280.",
+        "the eighth, which ends with epoch 3280; cosine: it falls to near 0 within `epochs`.",
     )
     output_bias: Literal["zero", "data"] = Field(
         "zero",
