@@ -96,6 +96,13 @@ def interrupted_save(*args: object) -> None:
     raise KeyboardInterrupt
 
 
+def test_whoever_may_read_other_files_may_read_models(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    path = tmp_path / "model.safetensors"
+    tensorfile.write_tensors(path, "key", {}, {"x": torch.zeros(2)})
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_crash_while_writing_leaves_the_old_file_and_nothing_else(
     state: TrainState, paths: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,7 +266,12 @@ def test_a_progress_bar_is_shown_if_asked(
     quick().fit(table)
     assert capsys.readouterr().err == ""
     quick(verbose=True).fit(table)
-    assert "nats" in capsys.readouterr().err
+    shown = capsys.readouterr().err
+    assert "held out" in shown
+    assert "rows/s" in shown
+    assert "test" not in shown
+    quick(verbose=True, early_stopping=False).fit(table)
+    assert "held out" not in capsys.readouterr().err
 
 
 def test_importing_the_package_imports_neither_torch_nor_scikit_learn() -> None:

@@ -79,9 +79,10 @@ def with_value(value: object) -> np.ndarray:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (with_value(np.nan), "contains NaN"),
-        (with_value(np.inf), "contains infinity"),
-        (with_value("red"), "could not convert string to float: 'red'"),
+        (with_value(np.nan), r"NaN in 1 of 30 rows \(column 1\).*VAE.impute"),
+        (with_value(np.inf), r"infinity in 1 of 30 rows \(column 1\)"),
+        (with_value("red"), "could not convert string to float: 'red'; expected numbers"),
+        (REAL.reshape(30, 2, 2), r"shape \(30, 2, 2\); .*of shape \(30, 4\)"),
         (np.empty((0, 4)), "0 sample"),
         (np.empty((4, 0)), "0 feature"),
         (REAL[:1], "1 sample"),
@@ -92,6 +93,27 @@ def with_value(value: object) -> np.ndarray:
 def test_bad_data_are_named(data: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick().fit(data)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["red", "green"] * 15, "column 'c' holds str, such as 'red'; expected numbers: make"),
+        (pd.date_range("2020", periods=30), "column 'c' holds datetime64.*such as '2020-01-01"),
+        (pd.Categorical(["red", "green"] * 15), "column 'c' holds category, such as 'red'"),
+        ([1.0, None] * 15, r"NaN in 15 of 30 rows \(column 'c'\)"),
+        (pd.array([1, None] * 15, "Int64"), r"NaN in 15 of 30 rows \(column 'c'\)"),
+    ],
+)
+def test_bad_columns_of_frames_are_named(column: object, message: str) -> None:
+    frame = pd.DataFrame(REAL[:, :2], columns=["a", "b"]).assign(c=column)
+    with pytest.raises(ValueError, match=message):
+        quick().fit(frame)
+
+
+def test_columns_of_objects_that_are_numbers_are_taken() -> None:
+    frame = pd.DataFrame({"a": np.array([1, 2.5] * 15, object), "b": ["1", "2"] * 15})
+    assert quick().fit(frame).likelihood_ == "normal"
 
 
 @pytest.mark.parametrize("method", ["transform", "score_samples", "reconstruct", "impute"])
@@ -121,8 +143,13 @@ def test_latent_points_of_another_dimension_are_named() -> None:
         ({"n_z": 0}, "n_z: got 0; expected a number greater than 0"),
         ({"objective": "elob"}, "objective: got 'elob'; expected one of"),
         ({"likelihood": "cauchy"}, "likelihood is 'cauchy'; expected one of auto, bernoulli"),
-        ({"patience": 0}, "patience is 0"),
+        ({"hidden": 50}, r"hidden: got 50; expected a list, such as \[200, 200\]"),
+        ({"patience": 0}, "patience is 0; expected a whole number of at least 1"),
+        ({"patience": "long"}, "patience is 'long'"),
+        ({"n_importance": 0.5}, "n_importance is 0.5"),
+        ({"early_stopping": "no"}, "early_stopping is 'no'; expected True or False"),
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ({"validation_fraction": "half"}, "validation_fraction is 'half'"),
         ({"batch_size": "big"}, "batch_size: got 'big'"),
     ],
 )
@@ -130,6 +157,23 @@ def test_bad_parameters_are_named(changes: dict[str, object], message: str) -> N
     with pytest.raises(ValueError, match=message):
         quick(**changes).fit(REAL)
     assert issubclass(ConfigError, ValueError)
+
+
+def test_bad_counts_are_named() -> None:
+    vae = quick().fit(REAL)
+    with pytest.raises(ValueError, match=r"n_samples is 2\.5; expected a whole number"):
+        vae.sample(2.5)
+    with pytest.raises(ValueError, match=r"n_iter is 5; expected a whole number of at least 10"):
+        vae.impute(REAL, n_iter=5)
+
+
+def test_latent_points_may_stand_in_a_frame() -> None:
+    vae = quick().fit(REAL)
+    codes = vae.transform(REAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = vae.inverse_transform(pd.DataFrame(codes))
+    np.testing.assert_array_equal(found, vae.inverse_transform(codes))
 
 
 def test_divergence_is_an_error() -> None:

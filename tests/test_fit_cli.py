@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from vaestudy import VAE
 from vaestudy.cli import app
-from vaestudy.fit.files import Choices, FileError, read
+from vaestudy.fit.files import Choices, read
+from vaestudy.fit.texts import FileError
 
 RNG = np.random.default_rng(0)
 QUICK = ("--set", "hidden=[8]", "--epochs", "3", "--device", "cpu")
@@ -125,6 +126,30 @@ def test_text_becomes_columns_and_missing_rows_can_go(tmp_path: Path) -> None:
     assert "2 rows with missing values are left out" in found.remarks
 
 
+@pytest.mark.parametrize("decimal", [",", "."])
+def test_a_table_as_spreadsheets_write_it(tmp_path: Path, decimal: str) -> None:
+    path, numbers = tmp_path / "x.csv", frame()[["length", "width"]]
+    numbers.to_csv(path, index=False, sep=";", decimal=decimal, encoding="utf-8-sig")
+    found = read(path, Choices())
+    assert found.names == ["length", "width"]
+    np.testing.assert_allclose(found.data, numbers)
+    assert "semicolons" in found.remarks[0]
+
+
+def test_pandas_numbers_of_rows_are_left_out(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "x.csv", frame()[["length", "width"]]
+    numbers.to_csv(path)
+    found = read(path, Choices())
+    assert found.names == ["length", "width"]
+    assert "numbers the rows: left out" in found.remarks[0]
+
+
+def test_whole_numbers_may_be_names(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    pd.DataFrame(RNG.normal(size=(9, 3))).to_csv(path, index=False)
+    assert read(path, Choices()).names == ["0", "1", "2"]
+
+
 def write_bad(folder: Path, name: str) -> Path:
     """One bad file by what is wrong with it."""
     table = frame().drop(columns="name")
@@ -137,6 +162,15 @@ def write_bad(folder: Path, name: str) -> Path:
         table[:1].to_csv(path, index=False)
     elif name == "empty":
         path.write_text("")
+    elif name == "latin":
+        path.write_bytes("na\u00efve\n1\n".encode("latin-1"))
+    elif name == "nameless":
+        table[["length", "width"]].to_csv(path, index=False, header=False)
+    elif name == "short":
+        path.write_text("a,b\n1,2,3\n4,5,6\n")
+    elif name == "no array":
+        path = folder / "x.npy"
+        path.write_text("length\n1\n")
     elif name == "header":
         path.write_text("a,b\n")
     elif name == "ragged":
@@ -173,7 +207,11 @@ def write_bad(folder: Path, name: str) -> Path:
         ("infinite", "column 'width' holds infinity", ()),
         ("one", "1 sample", ()),
         ("empty", "is empty", ()),
-        ("header", "0 rows", ()),
+        ("header", "names of columns and no row", ()),
+        ("latin", "save it in UTF-8", ()),
+        ("nameless", "put a line of names above it", ()),
+        ("short", "rows have more values than the first line has names", ()),
+        ("no array", "expected what numpy.save writes", ()),
         ("ragged", "cannot be read as CSV", ()),
         ("grey", "expected values in [0, 1]", ("--likelihood", "bernoulli")),
         ("grey", "no column 'species'; it has 'length'", ("--color", "species")),

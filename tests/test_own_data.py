@@ -178,7 +178,7 @@ def test_pixels_in_a_table_get_their_shape_back(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda f: f.iloc[:1], "has 1 row; expected at least 2"),
-        (lambda f: f.iloc[:0], "0 row"),
+        (lambda f: f.iloc[:0], "no row; expected rows"),
         (lambda f: f.assign(width=np.nan), "rows miss values"),
         (lambda f: f.assign(width=np.inf), "'width' holds infinity"),
         (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), "40 different values"),

@@ -50,8 +50,10 @@ def _expectation(problem: Any) -> str:
             return f"expected a number of at most {context['le']}"
         case "less_than":
             return f"expected a number less than {context['lt']}"
-        case "int_type":
+        case "int_type" | "int_from_float":
             return "expected a whole number"
+        case "tuple_type":
+            return "expected a list, such as [200, 200]"
     message = str(problem["msg"])
     return message[:1].lower() + message[1:]
 

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
-from vaestudy.fit.files import MOST_CATEGORIES, Choices, FileError, Table, read, read_frame
+from vaestudy.fit.files import MOST_CATEGORIES, Choices, Table, read, read_frame
+from vaestudy.fit.texts import FileError
 from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters

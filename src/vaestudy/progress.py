@@ -68,8 +68,11 @@ def line_reporter(name: str) -> OnEpoch:
 
 
 @contextmanager
-def bar_reporter(epochs: int) -> Iterator[OnEpoch]:
-    """Yield a callback that moves a live bar."""
+def bar_reporter(epochs: int, tested: str = "test", rows: str = "images") -> Iterator[OnEpoch]:
+    """Yield a callback that moves a live bar; ``tested`` and ``rows`` are what the data are called.
+
+    A training that ends before its last epoch leaves the bar where it ended.
+    """
     columns = (
         TextColumn("epoch"),
         MofNCompleteColumn(),
@@ -83,9 +86,8 @@ def bar_reporter(epochs: int) -> Iterator[OnEpoch]:
         def on_epoch(runs: Sequence[RunConfig], report: EpochReport) -> None:
             log.info("%s", describe(report))
             train, test = report.train_bound.mean().item(), report.test_bound.mean().item()
-            text = (
-                f"train {train:.2f}  test {test:.2f} nats  {report.images_per_second:,.0f} images/s"
-            )
+            speed = f"{report.images_per_second:,.0f} {rows}/s"
+            text = f"train {train:.2f}  {tested} {test:.2f} nats  {speed}"
             progress.update(task, completed=report.epoch, description=text)
 
         yield on_epoch

@@ -29,7 +29,11 @@ def write_tensors(
     # One key: safetensors writes several in an order that changes from run to run.
     metadata = {key: json.dumps(header, sort_keys=True)}
     with atomic_path(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(dict(tensors), temporary, metadata)
+        # safetensors leaves files that nobody but their owner may read, whatever the umask.
+        temporary.chmod(mode)
 
 
 def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

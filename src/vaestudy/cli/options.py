@@ -75,7 +75,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.data import DataError
     from vaestudy.devices import DeviceError
     from vaestudy.estimator.fitting import DivergenceError
-    from vaestudy.fit.files import FileError
+    from vaestudy.fit.texts import FileError
     from vaestudy.jobs import BusyError
     from vaestudy.libraries import CompileError
     from vaestudy.report.errors import ReportError

@@ -116,7 +116,8 @@ class Fitted:
         return self.preparation.scaling.backward(x.cpu().numpy())
 
     def _params(self, z: Array) -> Iterable[Tensor]:
-        for part in torch.from_numpy(z).to(self.device).split(CHUNK_ROWS):
+        # A copy: pandas gives arrays that may not be written to, of which PyTorch warns.
+        for part in torch.tensor(z, device=self.device).split(CHUNK_ROWS):
             yield self.model.decode(part.unsqueeze(0))[0]
 
     def _possible(self, block: Array) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, Final, Literal
 
 import torch
@@ -59,6 +60,19 @@ def configure(values: Mapping[str, Any]) -> FitConfig:
         return FitConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(explain(error, FitConfig, "VAE")) from None
+
+
+def whole(name: str, value: object, at_least: int = 1) -> int:
+    """Return a parameter as a whole number.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or too small.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+        raise ValueError(f"{name} is {value!r}; expected a whole number of at least {at_least}")
+    return int(value)
 
 
 def unending(run: FitConfig) -> FitConfig:

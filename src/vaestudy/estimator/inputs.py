@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from vaestudy.estimator.rows import Mapped, gather, release, weighted
 from vaestudy.estimator.support import Facts, Scaling, domain_of
+from vaestudy.estimator.tables import numbers, refuse_not_finite
 from vaestudy.splits import Rows
 
 Array = NDArray[np.float64]
@@ -59,16 +59,7 @@ def check(estimator: BaseEstimator, X: Any, *, reset: bool, missing: bool = Fals
             raise ValueError(f"X holds {X.dtype}; expected real numbers")
         streamed: Array = validate_data(estimator, X, reset=reset, skip_check_array=True)
         return streamed
-    finite = "allow-nan" if missing else True
-    checked: Array = validate_data(
-        estimator,
-        X,
-        dtype=np.float64,
-        reset=reset,
-        ensure_min_samples=2 if reset else 1,
-        ensure_all_finite=finite,
-    )
-    return checked
+    return numbers(estimator, X, reset=reset, missing=missing)
 
 
 def check_weights(sample_weight: Any, X: Array) -> Array | None:
@@ -108,10 +99,9 @@ def blocks(X: Array, *, missing: bool = False) -> Iterator[Array]:
     for start in range(0, len(X), size):
         block = X[start : start + size]
         if is_streamed(X):
-            block = check_array(
-                np.asarray(block, np.float64), ensure_all_finite="allow-nan" if missing else True
-            )
+            block = np.array(block, np.float64)
             release(X)
+            refuse_not_finite(block, missing=missing)
         yield block
 
 
@@ -130,8 +120,7 @@ class Preparation:
         ValueError
             If a value is not finite, or impossible under the likelihood.
         """
-        if not np.isfinite(block).all():
-            raise ValueError("X contains NaN or infinity; expected finite numbers: see VAE.impute")
+        refuse_not_finite(block)
         if domain_of(self.likelihood).bounded and not Facts.of(block).in_unit_interval:
             raise ValueError(
                 f"X holds values in [{block.min():g}, {block.max():g}] but is fitted with "

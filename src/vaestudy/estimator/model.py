@@ -198,9 +198,8 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
             The estimator's own if None: with a fixed one, every call gives the same rows.
         """
         fitted = self._fitted_or_raise()
-        if n_samples < 1:
-            raise ValueError(f"n_samples is {n_samples}; expected at least 1")
-        return fitted.sample(n_samples, torch.Generator().manual_seed(self._draw(random_state)))
+        n = fitting.whole("n_samples", n_samples)
+        return fitted.sample(n, torch.Generator().manual_seed(self._draw(random_state)))
 
     def score_samples(self, X: Any) -> Array:
         """Return the log-likelihood of each row, (N,), in nats and the data's own units.
@@ -209,10 +208,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         expectation, tighter with more. Minus infinity for data that the likelihood excludes.
         """
         fitted = self._fitted_or_raise()
-        if self.n_importance < 1:
-            raise ValueError(f"n_importance is {self.n_importance}; expected at least 1")
+        n_samples = fitting.whole("n_importance", self.n_importance)
         rows = inputs.blocks(inputs.check(self, X, reset=False))
-        return fitted.log_px(rows, self.n_importance, stream_seed(self._seed, "estimate"))
+        return fitted.log_px(rows, n_samples, stream_seed(self._seed, "estimate"))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean of :meth:`score_samples`; higher is better."""
@@ -246,6 +244,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         fitted = self._fitted_or_raise()
         if how not in ("mean", "sample"):
             raise ValueError(f"how is {how!r}; expected 'mean' or 'sample'")
+        n_iter = fitting.whole("n_iter", n_iter, at_least=10)
         seed, parts = self._draw(random_state), []
         for block in inputs.blocks(inputs.check(self, X, reset=False, missing=True), missing=True):
             mean, draw = fitted.impute(block, n_iter, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.persistence import Saved
 from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
+from vaestudy.estimator.tables import refuse_not_finite
 from vaestudy.jobs import OnEpoch
 from vaestudy.progress import bar_reporter
 from vaestudy.rng import stream_seed
@@ -44,6 +46,7 @@ class Training:
     early_stopping: bool
     validation_fraction: float
     patience: int
+    n_importance: int
     random_state: int | np.random.RandomState | None
     verbose: bool
     n_features_in_: int
@@ -58,10 +61,9 @@ class Training:
         weights = inputs.check_weights(sample_weight, X)
         if weights is not None and not inputs.is_streamed(X):
             X, weights = X[weights > 0], weights[weights > 0]
-        self._check_stopping()
+        self._check_own()
         looked_at, their_weights = inputs.survey(X, weights)
-        if not np.isfinite(looked_at).all():
-            raise ValueError("X contains NaN or infinity; expected finite numbers")
+        refuse_not_finite(looked_at)
         self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
         scaling = Scaling.none(X.shape[1])
         if domain_of(self.likelihood_).standardise:
@@ -77,14 +79,18 @@ class Training:
         self._state = initial_state((self._configure(len(rows)),), X.shape[1], device)
         return rows
 
-    def _check_stopping(self) -> None:
-        if not 0 < self.validation_fraction < 1:
+    def _check_own(self) -> None:
+        """Check the parameters that are the estimator's and not the run's."""
+        fraction, stops = self.validation_fraction, self.early_stopping
+        if not isinstance(stops, bool | np.bool_):
+            raise ValueError(f"early_stopping is {stops!r}; expected True or False")
+        if not (isinstance(fraction, Real) and 0 < fraction < 1):
             raise ValueError(
-                f"validation_fraction is {self.validation_fraction}; expected a fraction between "
-                "0 and 1 (to hold out nothing: early_stopping=False)"
+                f"validation_fraction is {fraction!r}; expected a fraction between 0 and 1 (to "
+                "hold out nothing: early_stopping=False)"
             )
-        if self.patience < 1:
-            raise ValueError(f"patience is {self.patience}; expected 1 epoch or more")
+        fitting.whole("patience", self.patience)
+        fitting.whole("n_importance", self.n_importance)
 
     def _configure(self, n_rows: int) -> fitting.FitConfig:
         values = {name: _plain(getattr(self, name)) for name in _OF_RUN}
@@ -126,7 +132,10 @@ class Training:
         self._finish(self.best_epoch_)
 
     def _reporter(self) -> AbstractContextManager[OnEpoch | None]:
-        return bar_reporter(self._state.runs[0].epochs) if self.verbose else nullcontext()
+        if not self.verbose:
+            return nullcontext()
+        tested = "held out" if self.early_stopping else "after it"
+        return bar_reporter(self._state.runs[0].epochs, tested, "rows")
 
     def _draw(self, random_state: int | np.random.RandomState | None) -> int:
         chosen = self.random_state if random_state is None else random_state

@@ -152,9 +152,11 @@ def draw_snake(study: Study) -> Drawing:
         z, curve = decoder_curve(study.model(str(run["run_id"])), found.codes)
         x, y = found.points[:N_POINTS].T
         axes.scatter(x, y, c="#d5dbe0", s=1.2, lw=0, rasterized=True)
+        # A thousand pieces, each of its own colour, would be most of a megabyte of the report.
         lines = LineCollection(
-            list(np.stack([curve[:-1], curve[1:]], 1)), cmap="viridis", lw=1.8, capstyle="round"
-        )
+            list(np.stack([curve[:-1], curve[1:]], 1)),
+            cmap="viridis", lw=1.8, capstyle="round", rasterized=True,
+        )  # fmt: skip
         lines.set_array((z[1:] + z[:-1]) / 2)
         lines.set_clim(-2.5, 2.5)
         axes.add_collection(lines)

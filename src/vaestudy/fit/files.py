@@ -7,7 +7,7 @@ they are refused: no number stands for a name. ``.npy`` files are memory-mapped,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,13 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
+from vaestudy.estimator.inputs import STREAM_FROM
+from vaestudy.fit.texts import FileError, read_text
+
 #: A column of text with more different values than this is taken for names, not categories.
 MOST_CATEGORIES: Final = 20
+_NPY: Final = b"\x93NUMPY"
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-
-
-class FileError(ValueError):
-    """A file cannot be fitted; the message names it, what is wrong with it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,9 @@ def read(path: Path, choices: Choices) -> Table:
 
 
 def _read_csv(path: Path, choices: Choices) -> Table:
-    try:
-        frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
-    except (ValueError, OSError) as error:  # What pandas raises for bad text is a ValueError.
-        raise FileError(f"{path} cannot be read as CSV: {error}") from None
-    return read_frame(path, frame, choices)
+    frame, remarks = read_text(path)
+    table = read_frame(path, frame, choices)
+    return replace(table, remarks=(*remarks, *table.remarks))
 
 
 def _read_parquet(path: Path, choices: Choices) -> Table:
@@ -116,6 +114,9 @@ def _read_parquet(path: Path, choices: Choices) -> Table:
 
 
 def _read_npy(path: Path, choices: Choices) -> Table:
+    with path.open("rb") as file:
+        if file.read(len(_NPY)) != _NPY:
+            raise FileError(f"{path} is no .npy file; expected what numpy.save writes")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
@@ -131,8 +132,14 @@ def _read_npy(path: Path, choices: Choices) -> Table:
         return Table(array, pd.RangeIndex(len(array)))
     shape = array.shape[1:3] if array.shape[3:] in ((), (1,)) else array.shape[1:]
     rows, flat = pd.RangeIndex(len(array)), array.reshape(len(array), -1)
-    if array.dtype != np.uint8 or array.nbytes >= 2**28:
+    if array.dtype != np.uint8:
         return Table(flat, rows, image_shape=shape)
+    if array.nbytes >= STREAM_FROM:
+        said = (
+            "intensities 0..255 are fitted as they are, for the file is too large to divide in "
+            "memory: for a likelihood of [0, 1] save them as float16, divided by 255"
+        )
+        return Table(flat, rows, image_shape=shape, remarks=(said,))
     return Table(flat / 255, rows, image_shape=shape, remarks=("intensities divided by 255",))
 
 
@@ -161,8 +168,10 @@ def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
                 f"{path} has no column {name!r}; it has {', '.join(map(repr, frame.columns))}"
             )
     features, remarks = frame.drop(columns=asked), []
+    if not len(features):
+        raise FileError(f"{path} has names of columns and no row; expected rows of numbers")
     if features.empty:
-        raise FileError(f"{path} has {len(frame)} rows and no column left to fit")
+        raise FileError(f"{path} has no column left to fit: all are left out, or colour by")
     holes = features.isna()
     if holes.any(axis=None):
         features = _without_holes(path, features, holes, choices)

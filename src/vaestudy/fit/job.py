@@ -18,7 +18,8 @@ from vaestudy.config_errors import ConfigError
 from vaestudy.estimator import VAE
 from vaestudy.files import atomic_path, write_csv, write_json, write_parquet
 from vaestudy.fit import page
-from vaestudy.fit.files import FileError, Table
+from vaestudy.fit.files import Table
+from vaestudy.fit.texts import FileError
 
 #: Rows that the pictures look at.
 MOST_SHOWN = 2000
