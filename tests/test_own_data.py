@@ -179,9 +179,14 @@ def test_pixels_in_a_table_get_their_shape_back(tmp_path: Path) -> None:
     [
         (lambda f: f.iloc[:1], "has 1 row; expected at least 2"),
         (lambda f: f.iloc[:0], "no row; expected rows"),
-        (lambda f: f.assign(width=np.nan), "rows miss values"),
+        (
+            lambda f: f.assign(width=np.nan),
+            r"drop_missing: true, or the columns with drop: \[NAME\]",
+        ),
         (lambda f: f.assign(width=np.inf), "'width' holds infinity"),
-        (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), "40 different values"),
+        (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), r"drop: \['name'\]"),
+        (lambda f: f.assign(kind=[None, *f["kind"][1:]]), "1 of 40 rows miss values"),
+        (lambda f: f[[]], "is empty|cannot be read as CSV"),
     ],
 )
 def test_bad_tables_are_named(csv: Path, change: Any, message: str) -> None:
