@@ -225,6 +225,23 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
     check_fits(run_config(), load_dataset("mnist-5k", Path()))
 
 
+def test_one_model_of_a_file_is_trained_by_hand(csv: Path, tmp_path: Path) -> None:
+    out = ["train", "-o", str(tmp_path), "--set", "epochs=1", "--set", "hidden=[4]"]
+    own_file = ["--set", f"dataset={{path: {csv}, drop: [kind]}}"]
+    of_floats = ["--set", "binarization=none", "--set", "likelihood=normal"]
+    result = CliRunner().invoke(app, [*out, *own_file, *of_floats])
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.glob("own-my-table-*/model.safetensors"))) == 1
+    for wrong, message in (
+        (own_file, "set binarization: none"),
+        (["--set", "dataset=own-x"], "expected {path: your-file.csv}"),
+    ):
+        result = CliRunner().invoke(app, [*out, *wrong])
+        assert (result.exit_code, message in result.output) == (1, True), result.output
+    result = CliRunner().invoke(app, ["data", "mnits", "--output", str(tmp_path / "x")])
+    assert "data set 'mnits' is unknown; expected one of mnist-5k" in result.output
+
+
 def test_floats_are_shown_as_they_are() -> None:
     data = load_dataset("diabetes", Path())
     assert load_splits(data, "none", CPU).train is data.train

@@ -141,7 +141,8 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
             f"binarization is {run.binarization!r} but the data set {dataset.name} holds values "
             "between 0 and 1 or beyond, no pixels: set binarization: none"
         )
-    low, high = float(dataset.train.min()), float(dataset.train.max())
+    values = torch.cat([dataset.train, dataset.test])
+    low, high = float(values.min()), float(values.max())
     if run.likelihood != "normal" and (low < 0 or high > 1):
         raise ConfigError(
             f"likelihood is {run.likelihood!r} but the data set {dataset.name} holds values "
