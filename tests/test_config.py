@@ -255,16 +255,18 @@ def test_configurations_do_not_change_after_the_check() -> None:
         run_config().n_z = 5
 
 
-def test_experiments_of_one_job_have_one_a_data_set() -> None:
+def test_experiments_that_name_a_job_share_it_a_data_set() -> None:
     shared = {"title": "a", "vary": {"n_z": [2, 5]}}
-    small = {"title": "b", "one_job": True, "vary": {"n_z": [5, 7], "hidden": [[8], [9]]}}
+    small = {"title": "b", "job": "little", "vary": {"n_z": [5, 7], "hidden": [[8], [9]]}}
     toys = {"dataset": "fashion-2k", "hidden": [4]}
-    other = {"title": "c", "one_job": True, "set": toys, "vary": {"k": [1, 2]}}
-    config = parse_config(study(seeds=[0, 1], experiments={"a": shared, "b": small, "c": other}))
+    other = {"title": "c", "job": "little", "set": toys, "vary": {"k": [1, 2]}}
+    more = {"title": "d", "job": "little", "set": {"n_z": 9}}
+    experiments = {"a": shared, "b": small, "c": other, "d": more}
+    config = parse_config(study(seeds=[0, 1], experiments=experiments))
     groups = study_groups(config, expand_grid(config))
     sizes = {group.group_id: len(group.runs) for group in groups}
-    assert sizes["b-mnist"] == 2 * 4
-    assert sizes["c-fashion-2k"] == 2 * 2
+    assert sizes["little-mnist"] == 2 * (4 + 1)
+    assert sizes["little-fashion-2k"] == 2 * 2
     assert sum(sizes.values()) == len(expand_grid(config))
 
 
@@ -272,7 +274,7 @@ def test_experiments_of_one_job_have_one_a_data_set() -> None:
 def test_a_job_has_no_more_runs_than_a_command_takes(dataset: str) -> None:
     kind = {"dataset": dataset, "binarization": "none", "likelihood": "normal"}
     levels = {"beta": [0.1 * i for i in range(1, 46)], "weight_decay": [0, 1]}
-    many = {"title": "m", "one_job": True, "set": kind, "vary": levels}
+    many = {"title": "m", "job": "m", "set": kind, "vary": levels}
     config = parse_config(study(seeds=[0, 1], experiments={"m": many}))
     runs = expand_grid(config)
     groups = study_groups(config, runs)
@@ -285,7 +287,7 @@ def test_a_job_has_no_more_runs_than_a_command_takes(dataset: str) -> None:
 
 def test_a_run_of_a_job_of_its_own_stays_there() -> None:
     plain = {"title": "a", "vary": {"n_z": [2, 5]}}
-    small = {"title": "b", "one_job": True, "vary": {"n_z": [5, 7]}}
+    small = {"title": "b", "job": "b", "vary": {"n_z": [5, 7]}}
     config = parse_config(study(seeds=[0], experiments={"a": plain, "b": small}))
     found = group_of_each_run(study_groups(config, expand_grid(config)))
     by_n_z = {int(re.search(r"-z(\d+)-", run_id)[1]): name for run_id, name in found.items()}

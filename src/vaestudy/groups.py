@@ -20,29 +20,29 @@ MOST_RUNS = 80
 
 @dataclass(frozen=True)
 class Group:
-    """Runs trained together in one job: they share a group key."""
+    """Runs trained together in one job."""
 
     group_id: str
     runs: tuple[RunConfig, ...]
 
 
 def study_groups(study: StudyConfig, runs: Sequence[Run]) -> list[Group]:
-    """Return a study's training jobs: those of :func:`group_runs`, and some of whole experiments.
+    """Return a study's training jobs: those of :func:`group_runs`, and the experiments' own.
 
-    The latter, one a data set, hold the runs that experiments with ``one_job`` alone have, each in
-    the first of its experiments; but stacked runs, which share a job already.
+    The latter, one a data set for each name of a job, hold the runs all of whose experiments name
+    one, each in the job of the first; but stacked runs, which share a job already.
     """
-    whole: dict[str, list[RunConfig]] = {}
+    named: dict[str, list[RunConfig]] = {}
     others = []
     for run in runs:
-        if run.config.is_stacked or not all(study.experiments[e].one_job for e in run.experiments):
+        jobs = [study.experiments[name].job for name in run.experiments]
+        if run.config.is_stacked or None in jobs:
             others.append(run.config)
         else:
-            name = f"{run.experiments[0]}-{run.config.dataset}"
-            whole.setdefault(name, []).append(run.config)
+            named.setdefault(f"{jobs[0]}-{run.config.dataset}", []).append(run.config)
     return [
         *group_runs(others, study.max_members),
-        *(part for name, members in whole.items() for part in _parts(name, members)),
+        *(part for name, members in named.items() for part in _parts(name, members)),
     ]
 
 

@@ -22,10 +22,12 @@ class Experiment(Strict):
         description="Factor: its levels. A level that is a mapping sets several parameters "
         "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
     )
-    one_job: bool = Field(
-        False,
-        description="Whether its models train in one job a data set, one after another: for small "
-        "ones, whose jobs would take longer to start than to train.",
+    job: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="A training job by name. Models of all experiments that name the same train in "
+        "it, one kind after another, in one job a data set: for small ones, whose jobs would take "
+        "longer to start than to train. Left out: a job for each kind of model.",
     )
     principal_components: bool = Field(
         False,

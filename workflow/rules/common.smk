@@ -235,13 +235,21 @@ def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
     images = N_TEST.get(runs[0].dataset, 10_000)
-    passes = images * STUDY.evaluation.n_samples
-    # Models that know some labels are measured with and without them.
-    passes *= 2 if runs[0].labels in ("blanked", "m2") else 1
-    passes *= 4 if runs[0].network == "conv" else 1
     # A gradient costs about three passes of its batch.
-    passes += 3 * gradient_draws_of(wildcards.group) * runs[0].batch_size * runs[0].k
-    return minutes(len(runs) * passes, attempt)
+    draws = 3 * gradient_draws_of(wildcards.group)
+    passes = sum(
+        images * STUDY.evaluation.n_samples * measurements(run)
+        + draws * run.batch_size * run.k
+        for run in runs
+    )
+    return minutes(passes, attempt)
+
+
+def measurements(run):
+    """How many times a perceptron's: with and without some labels; by convolutions."""
+    return (2 if run.labels in ("blanked", "m2") else 1) * (
+        4 if run.network == "conv" else 1
+    )
 
 
 def examine_minutes(wildcards, attempt):

@@ -12,7 +12,8 @@ CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
 CHAPTER_FILES += ["latent_plane.py", "inference.py", "masks.py", "components.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
-    f"report/{name}.py" for name in ("present", "item", "svg", "phrases", "widgets", "errors")
+    f"report/{name}.py"
+    for name in ("present", "item", "svg", "phrases", "widgets", "errors")
 ]
 # The verdicts are read by one chapter and one figure: a new claim leaves the others alone.
 CLAIMS_FILES = ["claims/words.py", "report/ledger.py", "report/backlinks.py"]
