@@ -11,8 +11,8 @@ import pytest
 from tests.studies import make_study
 
 from vaestudy.claims import ClaimError, Ruling, judge, parse_ledger, tabulate
+from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.judge import QUICK
-from vaestudy.claims.kinds import AtLeast
 from vaestudy.claims.selection import expand
 from vaestudy.claims.words import claimed_text, interval_text
 from vaestudy.config import RunConfig

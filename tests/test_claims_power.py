@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from vaestudy.claims.claim import Contrast, Region
 from vaestudy.claims.judge import decide, examine
-from vaestudy.claims.kinds import Contrast, Region
 
 
 def verdicts(effect: float, noise: float, region: Region, n: int = 5, k: int = 1) -> pd.Series:

@@ -9,7 +9,7 @@ import pytest
 from tests.studies import make_study
 
 from vaestudy.claims import judge, parse_ledger
-from vaestudy.claims.kinds import AtLeast
+from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.selection import expand
 from vaestudy.config import RunConfig
 from vaestudy.study import EmptySelectionError, Study

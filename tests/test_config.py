@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,21 @@ def test_experiments_that_name_a_job_share_it_a_data_set() -> None:
     assert sizes["little-mnist"] == 2 * (4 + 1)
     assert sizes["little-fashion-2k"] == 2 * 2
     assert sum(sizes.values()) == len(expand_grid(config))
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "ring"])
+def test_a_job_has_no_more_runs_than_a_command_takes(dataset: str) -> None:
+    kind = {"dataset": dataset, "binarization": "none", "likelihood": "normal"}
+    levels = {"beta": [0.1 * i for i in range(1, 46)], "weight_decay": [0, 1]}
+    many = {"title": "m", "job": "m", "set": kind, "vary": levels}
+    config = parse_config(study(seeds=[0, 1], experiments={"m": many}))
+    runs = expand_grid(config)
+    groups = study_groups(config, runs)
+    assert [len(group.runs) for group in groups] == [80, 80, 20]
+    assert len({group.group_id for group in groups}) == 3
+    assert {run.run_id for g in groups for run in g.runs} == {r.config.run_id for r in runs}
+    command = json.dumps([run.model_dump(mode="json") for run in groups[0].runs])
+    assert len(command) < 2**16
 
 
 def test_a_run_of_a_job_of_its_own_stays_there() -> None:

@@ -135,6 +135,8 @@ def test_what_cannot_be_is_told() -> None:
         infer_missing(model.eval(), x, mask[:3], *generators(0))
     with pytest.raises(ValueError, match="n_samples is 0; expected at least 1"):
         infer_missing(model.eval(), x, mask, *generators(0), n_samples=0)
+    with pytest.raises(ValueError, match=r"start is 'encoder', .* expected random or prior"):
+        infer_missing(model.eval(), x, mask, *generators(0), settings=FitSettings())
     holes = x.clone()
     holes[1, :4] = torch.nan
     with pytest.raises(ValueError, match="NaN in 4 features that are observed"):

@@ -179,9 +179,14 @@ def test_pixels_in_a_table_get_their_shape_back(tmp_path: Path) -> None:
     [
         (lambda f: f.iloc[:1], "has 1 row; expected at least 2"),
         (lambda f: f.iloc[:0], "no row; expected rows"),
-        (lambda f: f.assign(width=np.nan), "rows miss values"),
+        (
+            lambda f: f.assign(width=np.nan),
+            r"drop_missing: true, or the columns with drop: \[NAME\]",
+        ),
         (lambda f: f.assign(width=np.inf), "'width' holds infinity"),
-        (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), "40 different values"),
+        (lambda f: f.assign(name=[f"row {i}" for i in range(len(f))]), r"drop: \['name'\]"),
+        (lambda f: f.assign(kind=[None, *f["kind"][1:]]), "1 of 40 rows miss values"),
+        (lambda f: f[[]], "is empty|cannot be read as CSV"),
     ],
 )
 def test_bad_tables_are_named(csv: Path, change: Any, message: str) -> None:
@@ -218,6 +223,23 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
     config = parse_config(study({"path": str(csv)}))
     check_own_data(config)
     check_fits(run_config(), load_dataset("mnist-5k", Path()))
+
+
+def test_one_model_of_a_file_is_trained_by_hand(csv: Path, tmp_path: Path) -> None:
+    out = ["train", "-o", str(tmp_path), "--set", "epochs=1", "--set", "hidden=[4]"]
+    own_file = ["--set", f"dataset={{path: {csv}, drop: [kind]}}"]
+    of_floats = ["--set", "binarization=none", "--set", "likelihood=normal"]
+    result = CliRunner().invoke(app, [*out, *own_file, *of_floats])
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.glob("own-my-table-*/model.safetensors"))) == 1
+    for wrong, message in (
+        (own_file, "set binarization: none"),
+        (["--set", "dataset=own-x"], "expected {path: your-file.csv}"),
+    ):
+        result = CliRunner().invoke(app, [*out, *wrong])
+        assert (result.exit_code, message in result.output) == (1, True), result.output
+    result = CliRunner().invoke(app, ["data", "mnits", "--output", str(tmp_path / "x")])
+    assert "data set 'mnits' is unknown; expected one of mnist-5k" in result.output
 
 
 def test_floats_are_shown_as_they_are() -> None:

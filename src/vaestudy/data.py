@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset, load_prepared, save_prepared
 from vaestudy.dataset_names import DATASETS
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set
@@ -62,13 +63,13 @@ def load_dataset(name: str, root: Path, download: bool = True) -> Dataset:
 
     Raises
     ------
-    ValueError
+    ConfigError
         If the name is unknown.
     DataError
         If a file is missing, cannot be downloaded, or is not the published one.
     """
     if name not in LOADERS:
-        raise ValueError(f"dataset={name!r} is unknown: choose one of {DATASETS}")
+        raise ConfigError(f"data set {name!r} is unknown; expected one of {', '.join(DATASETS)}")
     dataset = LOADERS[name](root, download)
     if dataset.sha256 != _SHA256[name]:
         raise DataError(

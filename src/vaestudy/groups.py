@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from vaestudy.config import Run, StudyConfig
 from vaestudy.run_config import RunConfig
 
-#: Seeds of all stacked runs of a kind that train together. A job's runs are one argument of a
-#: command, whose length systems limit.
+#: Seeds of all stacked runs of a kind that train together.
 STACKED_SEEDS = 2
+#: A job's runs, and what they are examined for, are arguments of a command of which a system takes
+#: 128 kB; a run has up to 1.3 kB.
+MOST_RUNS = 80
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def study_groups(study: StudyConfig, runs: Sequence[Run]) -> list[Group]:
             named.setdefault(f"{jobs[0]}-{run.config.dataset}", []).append(run.config)
     return [
         *group_runs(others, study.max_members),
-        *(Group(name, tuple(members)) for name, members in named.items()),
+        *(part for name, members in named.items() for part in _parts(name, members)),
     ]
 
 
@@ -50,7 +52,7 @@ def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
     A run's chunk depends on the run alone (its group key, warm-up and ``seed // max_members``), so
     that a new run joins or opens a group and never moves another; with ``max_members = 1`` a group
     is a run and bears its id. Stacked runs are chunks of ``STACKED_SEEDS`` seeds, whatever
-    ``max_members``.
+    ``max_members``, and only of more than ``MOST_RUNS`` does a run's chunk depend on others.
     """
     groups: dict[str, list[RunConfig]] = {}
     for run in runs:
@@ -61,4 +63,14 @@ def group_runs(runs: Sequence[RunConfig], max_members: int) -> list[Group]:
         else:
             name = f"{run.combination_id}-m{max_members}-g{run.seed // max_members}"
         groups.setdefault(name, []).append(run)
-    return [Group(name, tuple(members)) for name, members in groups.items()]
+    return [part for name, members in groups.items() for part in _parts(name, members)]
+
+
+def _parts(name: str, runs: Sequence[RunConfig]) -> list[Group]:
+    """Return a group, or as many as hold at most ``MOST_RUNS`` runs."""
+    starts = range(0, len(runs), MOST_RUNS)
+    names = [name if not start else f"{name}-{start // MOST_RUNS + 1}" for start in starts]
+    return [
+        Group(part, tuple(runs[start : start + MOST_RUNS]))
+        for part, start in zip(names, starts, strict=True)
+    ]

@@ -142,17 +142,19 @@ def infer_missing(
         Samples of z a datum. ``importance`` draws them from the prior and needs the more, the more
         latent dimensions there are: see :attr:`Inferred.effective_samples`.
     settings
-        How ``variational`` searches; by default from random starts.
+        How ``variational`` searches; by default from random starts. Not from the encoder's code.
 
     Raises
     ------
     ValueError
         If the model is in training mode or has several members, the method is unknown, a mask is
-        not of the data's shape, something observed is NaN, or there are no samples to be taken.
+        not of the data's shape, something observed is NaN, there are no samples to be taken, or the
+        search is to start at the code of part of a datum.
     """
-    _check(model, x, observed, method, n_samples)
+    settings = settings or _SEARCH
+    _check(model, x, observed, method, n_samples, settings)
     seen = torch.where(observed, x, torch.nan)
-    task = _Task(of_observed(model), seen, n_samples, settings or _SEARCH, generator)
+    task = _Task(of_observed(model), seen, n_samples, settings, generator)
     z, log_weight = METHODS[method](task)
     chosen = torch.multinomial(log_weight.exp().T, 1, generator=generator)
     at_one = z.gather(0, chosen.T.unsqueeze(-1).expand(1, *z.shape[1:]))
@@ -166,7 +168,9 @@ def infer_missing(
     )
 
 
-def _check(model: VAE, x: Tensor, observed: Tensor, method: str, n_samples: int) -> None:
+def _check(
+    model: VAE, x: Tensor, observed: Tensor, method: str, n_samples: int, settings: FitSettings
+) -> None:
     check_evaluating(model)
     if model.members != 1:
         raise ValueError(f"the model has {model.members} members; expected 1: load them one by one")
@@ -179,6 +183,11 @@ def _check(model: VAE, x: Tensor, observed: Tensor, method: str, n_samples: int)
         )
     if n_samples < 1:
         raise ValueError(f"n_samples is {n_samples}; expected at least 1")
+    if settings.start == "encoder":
+        raise ValueError(
+            "settings.start is 'encoder', which knows no code of part of a datum; expected random "
+            "or prior"
+        )
     if holes := int((x.isnan() & observed).sum()):
         raise ValueError(
             f"x is NaN in {holes} features that are observed; expected numbers there: let observed "

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
-from vaestudy.fit.files import MOST_CATEGORIES, Choices, Table, read, read_frame
+from vaestudy.fit.files import MOST_CATEGORIES, Choices, Remedies, Table, read, read_frame
 from vaestudy.fit.texts import FileError
 from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256
@@ -32,6 +32,12 @@ Array = NDArray[np.float64]
 MOST_VALUES: Final = 2**29
 #: Of scikit-learn's tables, as of published sets elsewhere.
 TEST_SHARE: Final = 0.2
+_IN_A_STUDY: Final = Remedies(
+    drop="drop: [NAME]",
+    drop_missing="drop_missing: true",
+    color="make it the label, which is not modelled, if it is a class",
+    resize="resize them, or take those of one size",
+)
 
 
 def load_own(own: OwnData) -> Dataset:
@@ -54,7 +60,7 @@ def load_own(own: OwnData) -> Dataset:
             f"{path} has changed since the study's configuration was read: run the study again"
         )
     try:
-        table = read(path, Choices(own.label, own.drop, own.drop_missing))
+        table = read(path, Choices(own.label, own.drop, own.drop_missing, remedies=_IN_A_STUDY))
     except FileError as error:
         raise DataError(str(error)) from None
     source = f"Own data, {path.name} (SHA-256 {own.sha256[:16]}…)."
@@ -135,7 +141,8 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
             f"binarization is {run.binarization!r} but the data set {dataset.name} holds values "
             "between 0 and 1 or beyond, no pixels: set binarization: none"
         )
-    low, high = float(dataset.train.min()), float(dataset.train.max())
+    values = torch.cat([dataset.train, dataset.test])
+    low, high = float(values.min()), float(values.max())
     if run.likelihood != "normal" and (low < 0 or high > 1):
         raise ConfigError(
             f"likelihood is {run.likelihood!r} but the data set {dataset.name} holds values "

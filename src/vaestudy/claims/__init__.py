@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+from vaestudy.claims.claim import ClaimError
 from vaestudy.claims.judge import Ruling, judge, judge_all, tabulate
-from vaestudy.claims.kinds import ClaimError
 from vaestudy.claims.ledger import Ledger, load_ledger, parse_ledger
 
 __all__ = [

@@ -19,7 +19,7 @@ from typing import Literal
 
 import pandas as pd
 
-from vaestudy.claims.kinds import Claim, ClaimError, Contrast, Region
+from vaestudy.claims.claim import Claim, ClaimError, Contrast, Region
 from vaestudy.claims.ledger import Ledger
 from vaestudy.claims.metrics import METRICS
 from vaestudy.claims.selection import Sampler

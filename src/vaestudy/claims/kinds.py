@@ -1,169 +1,24 @@
-r"""Kinds of claims: which contrasts each takes from its runs, and the region it says they lie in.
+"""Kinds of claims: which contrasts each takes from its runs.
 
-A contrast is one number a seed, such as the NLL of model a minus that of model b. A claim says that
-the mean of each of its contrasts lies in a region :math:`R`:
-
-.. math::
-    R = (m, \infty),\; (-\infty, -m) \;\text{ or }\; (-m, m)
-
-for "higher", "lower" and "within", with m the least effect that counts; :mod:`.judge` decides.
+To add one: write a class with ``kind``, ``runs`` and ``contrasts``, and put it in ``KINDS`` and
+``AnyClaim``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import combinations, pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import Field, StrictStr
 from scipy import stats
 
-from vaestudy.config_errors import ConfigError
+from vaestudy.claims.claim import Claim, ClaimError, Contrast, Draw, Sample, Selector
 from vaestudy.parameters import Strict
-from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError
-
-
-class ClaimError(ConfigError):
-    """The ledger, or a claim in it, cannot be used; the message says which and what to do."""
-
-
-Scalar = StrictInt | StrictFloat | StrictStr
-
-
-class AtLeast(Strict):
-    """Every level of a parameter that the study has trained, from one value up."""
-
-    at_least: StrictInt | StrictFloat = Field(description="The lowest level.")
-    at_most: StrictInt | StrictFloat | None = Field(
-        None, description="The highest level; none if left out."
-    )
-
-    def holds(self, level: float) -> bool:
-        """Whether a level is among them."""
-        return self.at_least <= level and (self.at_most is None or level <= self.at_most)
-
-
-#: Parameter: its level, a list of levels, {at_least: level}, or a word for levels that differ
-#: between studies (see `selection`); hidden widths are joined by hyphens, as 200-200. What it
-#: leaves out is as in the study's base model.
-Selector = dict[str, Scalar | list[Scalar] | AtLeast]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The replicates of one combination: a value a seed."""
-
-    label: str
-    parameters: dict[str, Any]
-    by_seed: pd.Series
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """What a claim is about: a number a seed, named for readers."""
-
-    label: str
-    by_seed: pd.Series
-
-
-Draw = Callable[[Selector], list[Sample]]
-
-
-@dataclass(frozen=True)
-class Region:
-    """The open interval in which a claim says that the mean lies."""
-
-    low: float
-    high: float
-
-    def holds(self, interval: Interval) -> bool:
-        """Whether the whole interval lies in the region; one without ends does not."""
-        return self.low < interval.low and interval.high < self.high
-
-    def excludes(self, interval: Interval) -> bool:
-        """Whether the whole interval lies outside, on one side."""
-        return interval.high <= self.low or interval.low >= self.high
-
-    def room(self, low: float, high: float) -> float:
-        """Return how far [low, high] could grow before it left; negative if it has left."""
-        return min(low - self.low, self.high - high)
-
-
-class Source(Strict):
-    """Where a claim stands."""
-
-    document: StrictStr = Field(description="A key of `documents`.")
-    item: StrictStr = Field(description="Section, figure or table of the document.")
-
-
-class Statistic(Strict):
-    """What decides a claim."""
-
-    metric: StrictStr = Field(description="A name in vaestudy.claims.metrics.METRICS.")
-    split: Literal["test", "training"] = Field(
-        "test",
-        description="Held-out data; training for claims about the course of training itself.",
-    )
-    direction: Literal["lower", "higher", "within"] = Field(
-        description="On which side of the reference the claim says that the metric lies."
-    )
-
-
-class Claim(Strict):
-    """What all kinds of claims have."""
-
-    id: Annotated[str, Field(pattern=r"^\d{3}\.[a-z0-9]+(-[a-z0-9]+)*$")] = Field(
-        description="Stable: document, full stop, words with hyphens."
-    )
-    source: Source
-    statement: StrictStr = Field(description="The claim, in our words.")
-    correction: StrictStr | None = Field(
-        None, description="What the source did, and why that cannot carry its claim."
-    )
-    statistic: Statistic
-    minimum_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="The least difference that counts, in the metric's unit."
-    )
-    figure: StrictStr | None = Field(
-        None, description="The figure to look at: a name in vaestudy.figures.FIGURES."
-    )
-    pending: StrictStr | None = Field(
-        None, description="The experiment that a claim waits for; none if the study has it."
-    )
-
-    #: Whether the contrasts are pure numbers, whatever the metric is counted in.
-    unitless: ClassVar[bool] = False
-
-    def contrasts(self, draw: Draw) -> list[Contrast]:
-        """Return the contrasts, every one of which the claim is about."""
-        raise NotImplementedError
-
-    @property
-    def reference(self) -> float:
-        """The value that the contrasts are held against."""
-        return 0.0
-
-    @property
-    def region(self) -> Region:
-        """Where the claim says that the means of its contrasts lie."""
-        at, least = self.reference, self.minimum_effect
-        return {
-            "higher": Region(at + least, math.inf),
-            "lower": Region(-math.inf, at - least),
-            "within": Region(at - least, at + least),
-        }[self.statistic.direction]
-
-    @model_validator(mode="after")
-    def _has_width(self) -> Self:
-        if self.statistic.direction == "within" and self.minimum_effect == 0:
-            raise ValueError("direction within needs a minimum_effect: how far is still alike?")
-        return self
 
 
 class _TwoRuns(Strict):

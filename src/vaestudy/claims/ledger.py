@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, StrictStr, TypeAdapter, ValidationError
 
-from vaestudy.claims.kinds import KINDS, AnyClaim, AtLeast, Claim, ClaimError, Selector
+from vaestudy.claims.claim import AtLeast, Claim, ClaimError, Selector
+from vaestudy.claims.kinds import KINDS, AnyClaim
 from vaestudy.claims.metrics import METRICS
 from vaestudy.claims.selection import STANDARD, WITH_STANDARD, WORDS
 from vaestudy.config import ModelParameters

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.claims.kinds import AtLeast, ClaimError, Sample, Selector
+from vaestudy.claims.claim import AtLeast, ClaimError, Sample, Selector
 from vaestudy.claims.metrics import SAME_PIXELS, Metric
 from vaestudy.figures.families import label_of
 from vaestudy.study import EmptySelectionError, Study

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vaestudy import __version__
-from vaestudy.cli import fit, people, stages
+from vaestudy.cli import fit, models, people, stages
 
 __all__ = ["app"]
 
@@ -33,5 +33,5 @@ def main(
         raise typer.Exit
 
 
-for command in (fit.fit, *people.COMMANDS, *stages.COMMANDS):
+for command in (fit.fit, *people.COMMANDS, *models.COMMANDS, *stages.COMMANDS):
     app.command()(command)

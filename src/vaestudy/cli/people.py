@@ -25,6 +25,7 @@ from vaestudy.cli.options import (
 from vaestudy.config import RunConfig, StudyConfig, load_config, parse_run
 from vaestudy.config_errors import ConfigError
 from vaestudy.groups import study_groups
+from vaestudy.own_data import OwnData, check_own, name_own_data
 
 _PARAMETERS = ", ".join(RunConfig.model_fields)
 
@@ -51,10 +52,18 @@ def train(
     """
     from vaestudy import jobs, progress
     from vaestudy.data import data_root, load_dataset
+    from vaestudy.own_dataset import check_fits, load_own
 
-    run = parse_run({"dataset": "mnist-5k", **assignments(set_ or [])}, "--set")
+    values = name_own_data({"dataset": "mnist-5k", **assignments(set_ or [])}, "--set")
+    own = values.pop("own_data", {})
+    run = parse_run(values, "--set")
+    check_own(run.dataset, own, "--set")
     chosen = start_job(device, threads)
-    dataset = load_dataset(run.dataset, data_root(root))
+    if own:
+        dataset = load_own(OwnData.model_validate(own[run.dataset]))
+        check_fits(run, dataset)
+    else:
+        dataset = load_dataset(run.dataset, data_root(root))
     progress.log_to(output / run.run_id / "train.log")
     with progress.bar_reporter(run.epochs) as on_epoch:
         jobs.train_group(

@@ -26,6 +26,16 @@ _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".we
 
 
 @dataclass(frozen=True)
+class Remedies:
+    """What to write where the user says how a file is read, for messages."""
+
+    drop: str = "--drop NAME"
+    drop_missing: str = "--drop-missing"
+    color: str = "colour by it with --color"
+    resize: str = "--size 28 makes them all 28×28"
+
+
+@dataclass(frozen=True)
 class Choices:
     """What the user says of a file.
 
@@ -39,12 +49,15 @@ class Choices:
         Leave out rows with missing values.
     size
         Images are resized to so many pixels a side; None: they must all be of one size.
+    remedies
+        What messages advise: options of a command, unless the choices were made elsewhere.
     """
 
     color: str | None = None
     drop: tuple[str, ...] = ()
     drop_missing: bool = False
     size: int | None = None
+    remedies: Remedies = Remedies()
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +189,7 @@ def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
     if holes.any(axis=None):
         features = _without_holes(path, features, holes, choices)
         remarks.append(f"{len(frame) - len(features)} rows with missing values are left out")
-    numbers, encoded = _numbers(path, features)
+    numbers, encoded = _numbers(path, features, choices.remedies)
     color = None if choices.color is None else frame.loc[features.index, choices.color]
     return Table(numbers, features.index, color, remarks=(*remarks, *encoded))
 
@@ -189,15 +202,20 @@ def _without_holes(
     said = f"{path}: {count} of {len(features)} rows miss values (in {columns})"
     if not choices.drop_missing:
         raise FileError(
-            f"{said}; expected none: leave these rows out with --drop-missing, or the columns with "
-            "--drop NAME. A model fitted to the rest fills them in: VAE.load(…).impute(X)"
+            f"{said}; expected none: leave these rows out with {choices.remedies.drop_missing}, or "
+            f"the columns with {choices.remedies.drop}. A model fitted to the rest fills them in: "
+            "VAE.load(…).impute(X)"
         )
     if count == len(features):
-        raise FileError(f"{said}: no row is left to fit; leave out columns with --drop NAME")
+        raise FileError(
+            f"{said}: no row is left to fit; leave out columns with {choices.remedies.drop}"
+        )
     return features[~holes.any(axis=1)]
 
 
-def _numbers(path: Path, features: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _numbers(
+    path: Path, features: pd.DataFrame, remedies: Remedies
+) -> tuple[pd.DataFrame, list[str]]:
     parts: list[pd.DataFrame | pd.Series] = []
     remarks = []
     for name in features.columns:
@@ -210,7 +228,8 @@ def _numbers(path: Path, features: pd.DataFrame) -> tuple[pd.DataFrame, list[str
             raise FileError(
                 f"{path}: column {name!r} holds {column.dtype} with {n} different values, such as "
                 f"{str(column.iloc[0])!r}; expected numbers, or at most {MOST_CATEGORIES} "
-                f"categories: leave it out with --drop {name!r}, or colour by it with --color"
+                f"categories: leave it out with {remedies.drop.replace('NAME', repr(name))}, or "
+                f"{remedies.color}"
             )
         parts.append(pd.get_dummies(column, prefix=name, prefix_sep="=", dtype=float))
         remarks.append(f"column {name!r} is text: one column of 0 and 1 for each of {n} values")
@@ -229,7 +248,7 @@ def _read_images(folder: Path, choices: Choices) -> Table:
         raise FileError(
             f"{folder} is a folder of images, which has no columns to colour by or drop"
         )
-    images = _open_all(paths, choices.size)
+    images = _open_all(paths, choices)
     names = [str(path.relative_to(folder)) for path in paths]
     parents = [path.parent.relative_to(folder).as_posix() for path in paths]
     rows = pd.Index(names)
@@ -239,7 +258,7 @@ def _read_images(folder: Path, choices: Choices) -> Table:
     return Table(images.reshape(len(paths), -1) / 255, rows, color, shape, remarks)
 
 
-def _open_all(paths: Sequence[Path], size: int | None) -> NDArray[np.uint8]:
+def _open_all(paths: Sequence[Path], choices: Choices) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
     images: list[NDArray[np.uint8]] = []
@@ -253,14 +272,14 @@ def _open_all(paths: Sequence[Path], size: int | None) -> NDArray[np.uint8]:
                 converted = image.convert(mode)
         except (UnidentifiedImageError, OSError) as error:
             raise FileError(f"{path} cannot be read as an image: {error}") from None
-        if size is not None:
-            converted = converted.resize((size, size))
+        if choices.size is not None:
+            converted = converted.resize((choices.size, choices.size))
         pixels = np.asarray(converted)
         if images and pixels.shape != images[0].shape:
             raise FileError(
                 f"{path} is {pixels.shape[1]}×{pixels.shape[0]} pixels but {paths[0].name} is "
-                f"{images[0].shape[1]}×{images[0].shape[0]}; expected images of one size: --size "
-                "28 makes them all 28×28"
+                f"{images[0].shape[1]}×{images[0].shape[0]}; expected images of one size: "
+                f"{choices.remedies.resize}"
             )
         images.append(pixels)
     return np.stack(images)
