@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forks
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,11 +71,10 @@ class Checkout:
             file.write(text)
 
     def snakemake(self, *arguments: str, config: str | None = "mini.yaml") -> Result:
-        command = self.command(*arguments, config=config)
-        done = subprocess.run(
-            command, cwd=self.path, env=environment(), capture_output=True, text=True, timeout=900
-        )
-        return Result(done.returncode, done.stdout + done.stderr)
+        command = self.command(*arguments, config=config)[len(SNAKEMAKE) :]
+        output = self.path.with_name(f"{self.path.name}-output.txt")
+        code = forks.snakemake(command, self.path, environment(), output)
+        return Result(code, output.read_text(encoding="utf-8"))
 
     def command(self, *arguments: str, config: str | None = "mini.yaml") -> list[str]:
         configfile = ["--configfile", config] if config else []
