@@ -70,6 +70,7 @@ def test_the_page_stands_alone_and_shows_everything(tmp_path: Path) -> None:
     assert "a&lt;b.csv" in page
     assert "Warning: likelihood is &#x27;gaussian&#x27;" in page
     assert "one column of 0 and 1 for each of 2 values" in page
+    assert "has the columns <code>model.feature_names_in_</code>" in page
     # Names of namespaces and licences are not loaded.
     assert not re.search(r'(src|href)\s*=\s*"(?!#|data:)', page)
     assert not re.search(r"url\((?!#|data:)", page)
