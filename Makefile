@@ -7,7 +7,7 @@ CORES ?= 2
 STUDY ?= configs/quick.yaml
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help report full env test lint types unit lock clean
+.PHONY: help report full examples env test lint types unit lock clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,6 +18,9 @@ report: env  ## Run the quick study and write its report (STUDY=config.yaml for 
 
 full:  ## Run the full study on all cores.
 	$(MAKE) report STUDY=config.yaml CORES=all
+
+examples: env  ## Execute the examples and write them as notebooks beside them.
+	$(BIN)/python examples/make_notebooks.py
 
 env: $(VENV)/.installed  ## Make the environment from the lock file.
 

@@ -243,7 +243,11 @@ def test_files(tmp_path: Path) -> None:
     assert config.directory == Path("results/test")
     with pytest.raises(ConfigError, match=r"cannot read the configuration .*absent: No such file"):
         load_config(tmp_path / "absent")
-    for text, message in (("a: [", "is not valid YAML"), ("- 1", "holds list"), ("", "NoneType")):
+    for text, message in (
+        ("a: [", "is not valid YAML"),
+        ("- 1", "holds a list"),
+        ("", "holds nothing"),
+    ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message) as error:
             load_config(path)

@@ -16,6 +16,7 @@ from vaestudy import VAE
 from vaestudy.cli import app
 from vaestudy.fit.files import Choices, read
 from vaestudy.fit.texts import FileError
+from vaestudy.likelihoods import LIKELIHOODS
 
 RNG = np.random.default_rng(0)
 QUICK = ("--set", "hidden=[8]", "--epochs", "3", "--device", "cpu")
@@ -70,9 +71,15 @@ def test_the_page_stands_alone_and_shows_everything(tmp_path: Path) -> None:
     assert "a&lt;b.csv" in page
     assert "Warning: likelihood is &#x27;gaussian&#x27;" in page
     assert "one column of 0 and 1 for each of 2 values" in page
+    assert "has the columns <code>model.feature_names_in_</code>" in page
     # Names of namespaces and licences are not loaded.
     assert not re.search(r'(src|href)\s*=\s*"(?!#|data:)', page)
     assert not re.search(r"url\((?!#|data:)", page)
+
+
+def test_the_help_names_every_likelihood() -> None:
+    told = CliRunner().invoke(app, ["fit", "--help"]).stdout
+    assert all(name in told for name in LIKELIHOODS)
 
 
 @pytest.mark.parametrize("latent", [1, 3])

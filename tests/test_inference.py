@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -17,6 +20,7 @@ from vaestudy.inference import (
 )
 from vaestudy.likelihoods import LIKELIHOODS
 from vaestudy.masks import random_pixels, top_half, without_quadrant
+from vaestudy.partial import check_given
 from vaestudy.posteriors import FitSettings
 from vaestudy.vae import VAE
 
@@ -133,14 +137,36 @@ def test_what_cannot_be_is_told() -> None:
         infer_missing(model.eval(), x, mask, *generators(0), method="guess")
     with pytest.raises(ValueError, match=r"observed is of shape \(3,\); expected .*\(2, 12\)"):
         infer_missing(model.eval(), x, mask[:3], *generators(0))
-    with pytest.raises(ValueError, match="n_samples is 0; expected at least 1"):
-        infer_missing(model.eval(), x, mask, *generators(0), n_samples=0)
     with pytest.raises(ValueError, match=r"start is 'encoder', .* expected random or prior"):
         infer_missing(model.eval(), x, mask, *generators(0), settings=FitSettings())
-    holes = x.clone()
-    holes[1, :4] = torch.nan
-    with pytest.raises(ValueError, match="NaN in 4 features that are observed"):
-        infer_missing(model.eval(), holes, mask, *generators(0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"model": object()}, TypeError, r"expected a vaestudy\.vae\.VAE.*load_model.*impute"),
+        ({"x": np.zeros((2, 12))}, TypeError, "x is a ndarray; expected a tensor"),
+        ({"observed": np.ones(12)}, TypeError, "observed is a ndarray; expected a tensor"),
+        ({"x": torch.zeros(2, 12).byte()}, ValueError, r"x is of torch.uint8; .*\(x / 255\)"),
+        ({"x": torch.zeros(2, 12).double()}, ValueError, r"expected torch\.float32"),
+        ({"x": torch.zeros(2, 9)}, ValueError, r"x is of shape \(2, 9\); expected \(B, 12\)"),
+        ({"x": torch.full((2, 12), torch.nan)}, ValueError, "NaN where observed says"),
+        ({"observed": torch.ones(12)}, ValueError, r"expected torch\.bool"),
+        ({"n_samples": 0}, ValueError, "n_samples is 0"),
+    ],
+)
+def test_what_does_not_fit_is_named(
+    changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    given: dict[str, Any] = {
+        "model": VAE(architecture(), members=1).eval(),
+        "x": torch.zeros(2, 12),
+        "observed": torch.ones(12, dtype=torch.bool),
+        "n_samples": 5,
+        **changes,
+    }
+    with pytest.raises(error, match=message):
+        check_given(**given)
 
 
 def test_masks() -> None:

@@ -188,7 +188,8 @@ def load_config(path: str | Path) -> StudyConfig:
 def parse_config(values: Any, source: str = "configuration") -> StudyConfig:
     """Check a configuration given as a mapping, its grid included; see :func:`load_config`."""
     if not isinstance(values, dict):
-        raise ConfigError(f"{source} holds {type(values).__name__}, expected a mapping of keys")
+        kind = "nothing" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(f"{source} holds {kind}; expected keys and values, as in config.yaml")
     try:
         config = StudyConfig.model_validate(name_own_data(values, source))
     except ValidationError as error:

@@ -29,9 +29,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vaestudy.evaluate import check_evaluating
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.likelihoods import Likelihood
+from vaestudy.partial import check_given
 from vaestudy.posteriors import FitSettings, fit_posteriors, reconstruction
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
@@ -128,9 +128,10 @@ def infer_missing(
     Parameters
     ----------
     model
-        One member, in evaluation mode.
+        One member, in evaluation mode, as :func:`vaestudy.checkpoint.load_model` gives it.
     x
-        The data; what stands where nothing is observed is not looked at, and may be NaN.
+        The data as the model sees them; what stands where nothing is observed is not looked at, and
+        may be NaN.
     observed
         Which features stand: one mask for all data or one for each; half of an image, all but a
         quadrant, scattered pixels, anything.
@@ -147,12 +148,21 @@ def infer_missing(
     Raises
     ------
     ValueError
-        If the model is in training mode or has several members, the method is unknown, a mask is
-        not of the data's shape, something observed is NaN, there are no samples to be taken, or the
-        search is to start at the code of part of a datum.
+        If the model is in training mode or has several members, the method is unknown, data or
+        mask do not fit the model and each other, or the search is to start at the code of part of
+        a datum.
+    TypeError
+        If the model is not the engine's, or data or mask are no tensors.
     """
     settings = settings or _SEARCH
-    _check(model, x, observed, method, n_samples, settings)
+    check_given(model, x, observed, n_samples)
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; expected one of: {', '.join(METHODS)}")
+    if settings.start == "encoder":
+        raise ValueError(
+            "settings.start is 'encoder', which knows no code of part of a datum; expected random "
+            "or prior"
+        )
     seen = torch.where(observed, x, torch.nan)
     task = _Task(of_observed(model), seen, n_samples, settings, generator)
     z, log_weight = METHODS[method](task)
@@ -166,33 +176,6 @@ def infer_missing(
     return Inferred(
         torch.where(observed, x, mean), torch.where(observed, x, example), z, log_weight
     )
-
-
-def _check(
-    model: VAE, x: Tensor, observed: Tensor, method: str, n_samples: int, settings: FitSettings
-) -> None:
-    check_evaluating(model)
-    if model.members != 1:
-        raise ValueError(f"the model has {model.members} members; expected 1: load them one by one")
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; expected one of: {', '.join(METHODS)}")
-    if observed.shape not in (x.shape, x.shape[1:]):
-        raise ValueError(
-            f"observed is of shape {tuple(observed.shape)}; expected that of the data, "
-            f"{tuple(x.shape)}, or of one datum, {tuple(x.shape[1:])}"
-        )
-    if n_samples < 1:
-        raise ValueError(f"n_samples is {n_samples}; expected at least 1")
-    if settings.start == "encoder":
-        raise ValueError(
-            "settings.start is 'encoder', which knows no code of part of a datum; expected random "
-            "or prior"
-        )
-    if holes := int((x.isnan() & observed).sum()):
-        raise ValueError(
-            f"x is NaN in {holes} features that are observed; expected numbers there: let observed "
-            "be false where x is NaN"
-        )
 
 
 @torch.no_grad()

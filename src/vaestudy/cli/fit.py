@@ -20,7 +20,8 @@ def fit(
     likelihood: Annotated[
         str,
         typer.Option(
-            help="auto (by the data), bernoulli, continuous-bernoulli, beta, normal, gaussian."
+            help="auto (by the data), bernoulli, continuous-bernoulli, beta, normal, "
+            "squared-error, gaussian."
         ),
     ] = "auto",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data, at most.")] = 200,
@@ -30,7 +31,8 @@ def fit(
         typer.Option(
             "--set",
             metavar="PARAMETER=VALUE",
-            help="Another parameter of vaestudy.VAE, such as beta=4; may be repeated.",
+            help="Another parameter of vaestudy.VAE, such as beta=4, objective=iwae, k=5 or "
+            "'hidden=[50, 50]'; may be repeated. `python -m pydoc vaestudy.VAE` lists them.",
         ),
     ] = None,
     color: Annotated[

@@ -43,6 +43,7 @@ def render(shown: Shown) -> str:
         facts=_facts(shown),
         remarks=_remarks(shown),
         plates="\n".join(_plate(plate) for plate in _plates(shown)),
+        prepared=_prepared(shown),
         parameters=_parameters(shown.model),
         n_z=shown.codes.shape[1],
     )
@@ -135,6 +136,20 @@ def _plate(plate: Plate) -> str:
         f"<section><h2>{plate.title}</h2><figure>{picture}"
         f"<figcaption>{escape(plate.caption)}</figcaption></figure></section>"
     )
+
+
+def _prepared(shown: Shown) -> str:
+    """Return how rows have to be given to the model."""
+    shape, model = shown.table.image_shape, shown.model
+    if shape is not None:
+        pixels = " × ".join(str(length) for length in shape)
+        return f"<code>X</code> is [N, {model.n_features_in_}]: pictures of {pixels}, a row each."
+    if hasattr(model, "feature_names_in_"):
+        return (
+            "<code>X</code> has the columns <code>model.feature_names_in_</code>, in this order "
+            "and the file's units."
+        )
+    return f"<code>X</code> is [N, {model.n_features_in_}], as the file is."
 
 
 def _facts(shown: Shown) -> str:

@@ -49,6 +49,7 @@ def curves(history: pd.DataFrame, best_epoch: int) -> Figure:
             low = rows["value"].quantile(0.1)
             axes.set_ylim(bottom=low - 0.5 * (rows["value"].max() - low))
         axes.set(title=f"{title}, nats a row", xlabel="epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     return figure
 
