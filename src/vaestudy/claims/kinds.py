@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
 from scipy import stats
 
+from vaestudy.claims.words import minus_text
 from vaestudy.config_errors import ConfigError
 from vaestudy.parameters import Strict
 from vaestudy.stats import Interval
@@ -278,7 +279,7 @@ AnyClaim = Difference | Equivalence | Ordering | Extremum | Level | Correlation
 
 
 def _minus(a: Sample, b: Sample) -> Contrast:
-    return Contrast(f"{a.label} − {b.label}", (a.by_seed - b.by_seed).dropna())
+    return Contrast(minus_text(a.label, b.label), (a.by_seed - b.by_seed).dropna())
 
 
 def _rank_correlation(levels: Sequence[float], row: NDArray[np.float64]) -> float:
