@@ -37,6 +37,7 @@ from vaestudy.figures.activity_prose import (
     read_warmup,
 )
 from vaestudy.figures.activity_table import combinations, fate_table, size_table
+from vaestudy.figures.cells import means
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference, final_mean
 from vaestudy.stats import mean_interval, number
@@ -133,7 +134,7 @@ present.figure(
     "Right, decreasing step curves, one a model, of the number of units above each threshold.",
 )
 present.prose(f"""
-A threshold is only as good as the gap it falls into. In @fig:activity-histogram
+A threshold is only as good as the gap it falls into. Of the dimensions of @fig:activity-histogram,
 {read_threshold(study)} {read_plateau(study, figure_four(study))}
 The
 models that take the draft's equations for the heads at their word are left out of the histogram:
@@ -340,8 +341,8 @@ present.table(
     caption=f"What becomes of {base.n_z} latent dimensions, Bernoulli decoder: the fewest active "
     "at any epoch and the epoch when; dimensions pruned; and those of them that returned, "
     f"returned clearly (above {high:.2g}) and to stay (above {10 * threshold:.2g} at the end). "
-    "Means over $n$ seeds ± half the 95 % interval; where seeds agree it is 0, which with few "
-    "seeds is no certainty.",
+    f"{means().capitalize()}; where seeds agree both are of no width, which with few seeds is no "
+    "certainty.",
 )
 present.prose(read_returns(study, vae))
 
@@ -393,8 +394,8 @@ if len(sizes) > 1:
         runs=[run for plain in several for run in study.runs(
             **{**plain.parameters, "n_z": ...})["run_id"]],
         caption="Active units at the end of training by number of latent dimensions, and units "
-        f"whose KL is over {WORTH:g} nats, a stricter count. Means over {seeds} seeds ± half the "
-        "95 % interval.",
+        f"whose KL is over {WORTH:g} nats, a stricter count; "
+        f"{means(seeds)}.",
     )  # fmt: skip
     present.prose(f"""
 The draft supposes that dimensions beyond ten are superfluous, on the ground that the bounds look
@@ -420,7 +421,8 @@ if gaussian := find_family(study, likelihood="gaussian"):
                    "is lower than with the Bernoulli by")  # fmt: skip
     gauss_text = f" With a Gaussian decoder the number of active units of the base VAE {gap}."
 present.prose(
-    f"@tbl:combinations lists every combination of the study, {len(shown_table)} in all."
+    f"@tbl:combinations lists every combination of the base model's data and hidden layers, {len(shown_table)} in "
+    "all; models of other data or layers stand in their chapters."
     + gauss_text
     + (
         f" {diverged} runs diverged and are missing from the means."
@@ -433,8 +435,8 @@ present.table(
     label="tbl:combinations",
     data=numbers,
     runs=study.table("runs")["run_id"].tolist(),
-    caption="Active units, test NLL and KL from the prior (nats) of every combination at the end "
-    "of training, means over $n$ seeds ± half the 95 % interval. BN: layers with batch "
+    caption="Active units, test NLL and KL from the prior (nats) at the end "
+    f"of training; {means()}. BN: layers with batch "
     "normalization; WU: epochs of warm-up. The NLL of a Gaussian decoder is a density's and does "
     "not compare with a Bernoulli's (@sec:likelihood). It is estimated with "
     f"{study.config.evaluation.n_samples:,} samples an image. Departures from the base model that "

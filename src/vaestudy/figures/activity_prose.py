@@ -35,7 +35,7 @@ def read_threshold(study: Study) -> str:
     threshold = study.config.evaluation.activity_threshold
     divided, valley = shares(activity, threshold), find_valley(activity)
     text = (
-        f"{100 * divided.below:.1f} % of the dimensions end with an activity clearly below the "
+        f"{100 * divided.below:.1f} % end with an activity clearly below the "
         f"threshold ($A_u \\le {threshold / MARGIN:.2g}$), {100 * divided.above:.1f} % clearly "
         f"above ($A_u > {threshold * MARGIN:.2g}$), and {100 * divided.between:.1f} % in between. "
     )
@@ -183,9 +183,9 @@ def read_ten(study: Study) -> str:
     over = [str(n) for n, interval in counts.items() if interval.low > 10]
     under = [str(n) for n, interval in counts.items() if interval.high < 10]
     if not sizes:
-        return "No model of this study has more than ten dimensions."
+        return "no model of this study has more than ten dimensions."
     if not over and not under:
-        return "No interval excludes ten active units for a VAE with more than ten dimensions."
+        return "no interval excludes ten active units for a VAE with more than ten dimensions."
     told = [f"above ten with $n_z$ of {', '.join(over)}"] if over else []
     told += [f"below ten with $n_z$ of {', '.join(under)}"] if under else []
-    return f"The interval of the VAE's active units lies {' and '.join(told)}."
+    return f"the interval of the VAE's active units lies {' and '.join(told)}."

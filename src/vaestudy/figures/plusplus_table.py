@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of
 from vaestudy.figures.plusplus_data import PRINTED, mean_of, plus_runs
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.stats import number
 from vaestudy.study import Study
 
-NOT_MEASURED = "–"
 #: Epochs of the source's printed losses.
 _EPOCHS = 5
 
@@ -94,6 +93,6 @@ def _compare(
         cells = {head: name, "n": str(len(runs))}
         for metric, title, digits in columns:
             found = mean_of(study, metric, **parameters)
-            cells[title] = NOT_MEASURED if found is None else plus_minus(found, digits)
+            cells[title] = mean_cell(found, digits)
         rows.append(cells)
     return pd.DataFrame(rows), ids
