@@ -10,15 +10,10 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
-import numpy as np
-import pandas as pd
-
 from vaestudy.figures import FIGURES
 from vaestudy.figures.activity_data import (
     MARGIN,
     at_the_end,
-    count_active,
-    fates,
     figure_four,
     find_families,
     find_family,
@@ -29,8 +24,10 @@ from vaestudy.figures.activity_heatmaps import shown_seed
 from vaestudy.figures.activity_prose import (
     WORTH,
     read_addition,
+    read_course,
     read_latent_dimension,
     read_plateau,
+    read_price,
     read_returns,
     read_ten,
     read_threshold,
@@ -40,7 +37,6 @@ from vaestudy.figures.activity_table import combinations, fate_table, size_table
 from vaestudy.figures.cells import means
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference, final_mean
-from vaestudy.stats import mean_interval, number
 from vaestudy.study import Study
 
 present.style()
@@ -188,32 +184,10 @@ present.figure(
     alt="Scatter plot on logarithmic axes of the KL of every dimension against its activity, with "
     "the lower bound as a solid line and the linear model's curve as a dashed one.",
 )
-priced = at_the_end(study, pd.concat([f.runs for f in families if not f.warmup]))
-idle = priced[priced["activity"] <= threshold]
-used = priced[(priced["activity"] > threshold) & (priced["activity"] < 1)]
-linear = (used["kl"] / (-np.log1p(-used["activity"]) / 2)).median()
-if len(idle):
-    idle_text = (
-        f"The {len(idle):,} inactive dimensions together hold "
-        f"{100 * idle['kl'].sum() / priced['kl'].sum():.2g} % of the KL, and the most that any of "
-        f"them pays is {idle['kl'].max():.2g} nats: "
-        + ("inactive by $A_u$ is here inactive by KL as well"
-           if idle["kl"].max() < 0.1 else
-           "some are idle by $A_u$ and yet pay, so that the two measures do not agree on all")
-    )  # fmt: skip
-else:
-    idle_text = "None of these models has an inactive dimension at the end of training"
-rank = priced["activity"].rank().corr(priced["kl"].rank())
-linear_text = (
-    f"The active ones with $A_u < 1$ pay a median of {linear:.2f} times what @eq:linear asks of a "
-    "linear model, which has no part in their training. "
-    if len(used)
-    else ""
+present.prose(
+    "@fig:activity-kl sets the two measures side by side for trained networks. "
+    + read_price(study, [family for family in families if not family.warmup])
 )
-present.prose(f"""
-@fig:activity-kl sets the two measures side by side for trained networks. {idle_text}.
-{linear_text}Over all dimensions drawn the rank correlation between activity and KL is {rank:.2f}.
-""")
 
 # %% [markdown]
 # ## Effects of implementation on activity {#sec:effects}
@@ -252,19 +226,11 @@ present.figure(
     "warm-up.",
     alt="Two panels of curves of the number of active units by epoch, one curve a combination.",
 )
-early = fates(study, vae.runs)
-fewest = mean_interval(early["lowest"])
-untrained = mean_interval(count_active(study, vae.runs).query("epoch == 0")["active"])
-pruned_early = mean_interval(early["pruned"])
 absent = f" (without {missing} of them, which this study has not trained)" if missing else ""
 present.prose(f"""
 The draft's Figure 4 shows four models through training{absent}; @fig:activity-heatmaps repeats it,
 @fig:kl-heatmaps gives the same dimensions' KL, and @fig:active-units counts the active ones, for
-these models and others. An untrained encoder maps images at random, which is enough for
-{untrained.text(1)} of the base VAE's dimensions to have an $A_u$ above the threshold; that says
-nothing about use. Training takes {pruned_early.text(1)} of them below it at one time or another;
-the count is at its lowest with {fewest.text(1)}, in epoch
-{number(early["lowest_epoch"].mean(), 0)} on average, and ends at {vae_units}.
+these models and others. {read_course(study, vae)}
 """)
 
 # %% [markdown]

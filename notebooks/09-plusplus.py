@@ -88,7 +88,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-cloud"], study)
 if drawn is not None:
-    shown, means = cloud_of(study)
+    shown, codes = cloud_of(study)
     present.figure(
         drawn,
         label="fig:plus-cloud",
@@ -96,7 +96,7 @@ if drawn is not None:
         alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
         width="80%",
         interactive=latent_scatter_3d(
-            means[:MAX_POINTS],
+            codes[:MAX_POINTS],
             shown.classes[:MAX_POINTS],
             [str(c) for c in range(shown.classes.max() + 1)],
         ),
@@ -123,7 +123,7 @@ if found is not None:
         runs=runs,
         data=numbers,
         caption="Losses after each of five epochs beside those that the source prints: the negative ELBO with two and three dimensions, and "
-        "the negative bound of $k$ samples in two. Ours are means over seeds, of the epoch's training batches and of all test images.",
+        f"the negative bound of $k$ samples in two. Ours are of the epoch's training batches and of all test images, each the {means(len(study.config.seeds))}.",
     )
 
 # %% [markdown]
