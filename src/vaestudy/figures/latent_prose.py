@@ -86,8 +86,8 @@ def read_neighbours(near: pd.DataFrame, levels: Sequence[int], pixels: float) ->
     low, high = levels[0], levels[-1]
     peak = max(levels, key=lambda n: accuracy[n].mean())
     text = (
-        f"In the plane the {vae} reaches {mean_interval(accuracy[low]).text(1)} %; its best mean "
-        f"is at $n_z = {peak}$ with {mean_interval(accuracy[peak]).text(1)} %"
+        f"In the plane the {vae} reaches {_percent(accuracy[low])}; its best mean "
+        f"is at $n_z = {peak}$ with {_percent(accuracy[peak])}"
     )
     if peak != low:
         gain = paired_difference(accuracy[peak], accuracy[low])
@@ -105,6 +105,11 @@ def read_neighbours(near: pd.DataFrame, levels: Sequence[int], pixels: float) ->
         f"are right for {number(100 * pixels, 1)} %; against them the best latent space differs by "
         f"{_points(beyond)}{undecided}."
     )
+
+
+def _percent(values: pd.Series) -> str:
+    mean, rest = mean_interval(values).text(1).split(" ", 1)
+    return f"{mean} % {rest}"
 
 
 def _points(gap: Interval) -> str:

@@ -18,7 +18,9 @@ from vaestudy.report.tree import Node, each, plain, raw, raw_inline, walk
 
 # Citations come as finished text, so Typst must not set them again.
 _FORM = "typst-citations"
-_LONG_TABLE = 25
+# Lines that are kept on one page; of texts fewer, for how they break is only guessed.
+_LONG_TABLE = 40
+_LONG_TEXTS = 25
 # Characters: beyond these a cell is a text, whose column takes what room the others leave.
 _TEXT = 60
 # Characters that a line of such a cell has, roughly.
@@ -123,9 +125,9 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
         common += f", width: {width:.4g}%, alt: {_quote(item.alt)}"
         opening = f'#picture("{index}.svg", {common}, caption: ['
         return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
-    long = "true" if _printed_lines(item) > _LONG_TABLE else "false"
-    texts = "true" if any(length > _TEXT for length in _widest(item)) else "false"
-    common += f", long: {long}, texts: {texts}"
+    texts = any(length > _TEXT for length in _widest(item))
+    long = _printed_lines(item) > (_LONG_TEXTS if texts else _LONG_TABLE)
+    common += f", long: {json.dumps(long)}, texts: {json.dumps(texts)}"
     opening = f"#tabular({common}, size: {_table_size(item):.3g}pt, caption: ["
     tables = [_table(block, item) for block in inner if block["t"] == "Table"]
     closing = raw("typst", f"] <{item.label}>")
