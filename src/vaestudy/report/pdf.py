@@ -188,7 +188,10 @@ def _widest(item: Item) -> list[int]:
 
 def _printed_lines(item: Item) -> int:
     """Estimate how many lines a table takes: too many for what is kept on one page?"""
-    return sum(max(1 + cell.count("\n") + len(cell) // _LINE for cell in row) for row in item.rows)
+    return sum(
+        max(sum(1 + len(line) // _LINE for line in cell.split("\n")) for cell in row)
+        for row in item.rows
+    )
 
 
 def _compile(main: Path) -> bytes:
