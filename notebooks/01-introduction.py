@@ -119,7 +119,8 @@ Training images are binarized afresh at each presentation, every pixel on with a
 to its grey value; test images are binarized once, and all models are tested on the same pixels. Each
 combination is trained from {n_seeds} seeds, which fix the initial weights, the order
 of the images, their binarization and the noise; differences between combinations are taken seed
-by seed, and every mean stands with its 95 % interval (Student's $t$) and its $n$.
+by seed, and every mean stands with its $n$ and its 95 % interval by Student's $t$; in tables, beneath that, with its
+bootstrap interval, which does not lean on the normal distribution [@hesterberg2015].
 {"With so few seeds the intervals are wide, often wider than the effect, and this study gives estimates, not verdicts." if n_seeds < 5 else ""}
 """)
 

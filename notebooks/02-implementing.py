@@ -10,14 +10,20 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
-import pandas as pd
-
-from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures import FIGURES
-from vaestudy.figures.families import label_of
+from vaestudy.figures.cells import means
+from vaestudy.figures.implementing_prose import read_dimensions, read_variants
+from vaestudy.figures.implementing_table import (
+    common_ground,
+    dimension_table,
+    roughness_gap,
+    speed_gap,
+    variants_table,
+    warmup_table,
+)
 from vaestudy.report import present
-from vaestudy.report.phrases import by_seed, change, difference, final_mean, verdict
-from vaestudy.stats import mean_interval, number, paired_difference
+from vaestudy.report.phrases import by_seed, change, difference, verdict
+from vaestudy.stats import mean_interval, paired_difference
 from vaestudy.study import Study
 
 present.style()
@@ -25,6 +31,7 @@ study = Study.load(config)
 base = study.config.base
 iwae = study.iwae
 k = iwae["k"]
+seeds = len(study.config.seeds)
 
 # %% [markdown]
 # # Implementing variational autoencoders {#sec:implementing}
@@ -143,32 +150,14 @@ exceeds $e^{{1/2}}/\\sqrt{{2\\pi}}$, so that on 784 pixels no Gaussian model of 
 # probability of a 1. For a Bernoulli decoder both are the model itself.
 
 # %%
-rows, csv_rows = [], []
-for likelihood in ("bernoulli", "gaussian"):
-    for objective in ({}, iwae):
-        selection = {"likelihood": likelihood, **objective}
-        if not study.has(**selection):
-            continue
-        runs = study.runs(**selection)
-        cells = {"Model": label_of(runs.iloc[0])}
-        for metric, title in (
-            ("nll_restricted", "NLL, restricted"),
-            ("nll_mean", "NLL, mean"),
-            ("squared_error", "Squared error"),
-            ("active_units", "Active units"),
-        ):
-            own = metric if likelihood == "gaussian" or not metric.startswith("nll_") else "nll"
-            final = study.final(runs, own)
-            cells[title] = mean_interval(final["value"]).text(1, n=False)
-            csv_rows.append(final.assign(metric=metric))
-        rows.append(cells)
+shown, data = common_ground(study)
 present.table(
-    pd.DataFrame(rows),
+    shown,
     label="tbl:common-ground",
     caption=f"Bernoulli and Gaussian decoders on common ground: test NLL of the same binary pixels in "
     f"nats under either reading of the decoder, squared reconstruction error an image, and active "
-    f"units; means with 95 % intervals over {len(study.config.seeds)} seeds.",
-    data=pd.concat(csv_rows),
+    f"units; {means(seeds)}.",
+    data=data,
 )
 gap = paired_difference(
     by_seed(study, "nll_mean", {"likelihood": "gaussian"}), by_seed(study, "nll", {})
@@ -245,24 +234,10 @@ present.figure(
 )
 
 
-def compare_speed(parameters, reference):
-    to = {}
-    for name, selection in (("with", parameters), ("without", reference)):
-        rows = epochs_to_within(study, study.runs(**selection))
-        to[name] = rows.set_index("seed")["epochs_to"]
-    return paired_difference(to["with"], to["without"])
-
-
 nll_vae = difference(study, "nll", hidden, {})
 nll_iwae = difference(study, "nll", {**iwae, **hidden}, iwae)
-speed = compare_speed(hidden, {})
-rough = {
-    name: study.runs(**sel)
-    .assign(r=lambda t: t["run_id"].map(roughness(study, t)))
-    .set_index("seed")["r"]
-    for name, sel in (("with", hidden), ("without", {}))
-}
-rough_gap = paired_difference(rough["with"], rough["without"])
+speed = speed_gap(study, hidden, {})
+rough_gap = roughness_gap(study, hidden, {})
 present.prose(f"""
 Batch normalization {change(nll_vae, "raises the VAE's test NLL by", "lowers the VAE's test NLL by")}; for the
 IWAE it {change(nll_iwae, "raises it by", "lowers it by")}. The claim made for it is that it stabilises and
@@ -285,7 +260,9 @@ is steadier.
 #
 # $$ \mathcal L^{(\beta)}(x) = \mathbb E_{q_\phi}\bigl[\log p_\theta(x \mid z)\bigr]
 #   - \beta\, D_{\mathrm{KL}}\bigl(q_\phi(z \mid x) \,\|\, p(z)\bigr), \qquad
-#   \beta = \min\Bigl(1, \frac{t - 1}{N_T}\Bigr) \text{ in epoch } t . $$ {#eq:warmup}
+#   \beta = \min\Bigl(1, \frac{t - 1}{N_T}\Bigr) , $$ {#eq:warmup}
+#
+# where $t$ counts epochs from 1.
 #
 # For the importance-weighted bound the factor multiplies $\log p(z) - \log q_\phi(z \mid x)$ within each
 # weight. With $\beta = 0$ the objective is sometimes said to be a deterministic autoencoder's.
@@ -322,30 +299,17 @@ follows them through training.
 """)
 
 # %%
-rows = []
-for n in study.levels("warmup"):
-    nll, units = (final_mean(study, m, {"warmup": n}) for m in ("nll", "active_units"))
-    gap = (
-        difference(study, "nll", {"warmup": n}, {"warmup": 0}).text(signed=True, n=False)
-        if n
-        else "–"
-    )
-    rows.append({"Warm-up (epochs)": n, "Test NLL": nll.text(n=False), "Against none": gap,
-                 "Active units": units.text(1, n=False)})  # fmt: skip
 present.table(
-    pd.DataFrame(rows),
+    warmup_table(study),
     label="tbl:warmup-sweep",
     caption=f"Length of the warm-up, VAE, $n_z = {base.n_z}$: test NLL (nats), its paired difference from no "
-    f"warm-up, and active units; 95 % intervals over {len(study.config.seeds)} seeds.",
+    f"warm-up, and active units; {means(seeds)}.",
 )
 
 # %% [markdown]
 # ## Latent dimensionality {#sec:latent-dimension}
 
 # %%
-levels = study.levels("n_z", **iwae)
-reference = min((n for n in levels if n >= 10), default=max(levels))
-rest = [n for n in levels if n > reference]
 present.figure(
     FIGURES["latent-dimension"](study),
     label="fig:latent-dimension",
@@ -355,58 +319,15 @@ present.figure(
     alt="Left, test bound curves for each latent dimension. Right, test NLL falling steeply from two "
     "dimensions and little after.",
 )
-rows = []
-for objective in ({}, iwae):
-    for n in study.levels("n_z", **objective):
-        selection = {"n_z": n, **objective}
-        epochs = epochs_to_within(study, study.runs(**selection))
-        rows.append({
-            "Model": label_of(study.runs(**selection).iloc[0]),
-            "$n_z$": n,
-            "Test NLL": final_mean(study, "nll", selection).text(n=False),
-            "Active units": final_mean(study, "active_units", selection).text(1, n=False),
-            "Epochs to 1 nat": mean_interval(epochs["epochs_to"]).text(1, n=False),
-        })  # fmt: skip
 present.table(
-    pd.DataFrame(rows),
+    dimension_table(study),
     label="tbl:latent-dimension",
     caption="Latent dimensions: test NLL (nats), active units, and the first epoch whose test bound is within 1 "
-    f"nat of the last; means with 95 % intervals over {len(study.config.seeds)} seeds.",
+    f"nat of the last; {means(seeds)}.",
 )
 
 # %%
-texts = []
-two = min(levels)
-if two < reference:
-    worse = difference(study, "nll", {**iwae, "n_z": two}, {**iwae, "n_z": reference})
-    texts.append(
-        f"With $n_z = {two}$ the IWAE's NLL {change(worse, 'is higher by', 'is lower by')} than with "
-        f"{reference}, which {verdict(worse, 'higher')} that {two} are too few."
-    )
-for n in rest:
-    gap = difference(study, "nll", {**iwae, "n_z": n}, {**iwae, "n_z": reference})
-    alike = gap.low > -0.5 and gap.high < 0.5
-    texts.append(
-        f"From $n_z = {reference}$ to {n} it {change(gap, 'rises by', 'falls by')}"
-        + ("; within half a nat, the two are equivalent." if alike else ".")
-    )
-if rest:
-    used = final_mean(study, "active_units", {**iwae, "n_z": max(levels)})
-    fastest = {
-        n: mean_interval(epochs_to_within(study, study.runs(n_z=n, **iwae))["epochs_to"]).mean
-        for n in levels
-    }
-    quick = min(fastest, key=fastest.get)
-    texts.append(
-        f"""The draft states that all models with $n_z \\ge 10$ converge to the same bound, that $n_z = 10$ does so
-        fastest, and wonders whether ten dimensions suffice because there are ten digits. Two models are called
-        equivalent here if the interval of their difference lies within half a nat of zero; the
-        differences above say which are. Getting within 1 nat of its own last value takes the fewest epochs,
-        {number(fastest[quick], 1)} on average, at $n_z = {quick}$. As to the digits: with {max(levels)} dimensions on
-        offer the IWAE uses {used.text(1)}, a number that tells of the images' variety and of the bound's
-        price, and has no reason to equal the number of classes."""
-    )
-present.prose(" ".join(" ".join(texts).split()))
+present.prose(read_dimensions(study))
 
 # %% [markdown]
 # ## Readings of the source {#sec:variants}
@@ -423,49 +344,12 @@ present.figure(
     "beside that on the hidden layers alone. Left: training (solid) and test (dashed) bound. Right: test NLL, as before.",
     alt="Bound curves and final test NLL of the base model and of the variants.",
 )
-variants = {
-    "Adam with $\\beta_2 = 0.9$": ({"adam_beta2": 0.9}, {}),
-    "Bounded heads": ({"encoder_heads": "bounded"}, {}),
-    "BN on the heads too": ({"batch_norm": "all"}, hidden),
-}
-rows = []
-for name, (selection, against) in variants.items():
-    if not study.has(**selection):
-        continue
-    rows.append({
-        "Variant": name,
-        "Against": label_of(study.runs(**against).iloc[0]),
-        "Change in NLL": difference(study, "nll", selection, against).text(signed=True, n=False),
-        "Active units": final_mean(study, "active_units", selection).text(1, n=False),
-        "of those against": final_mean(study, "active_units", against).text(1, n=False),
-    })  # fmt: skip
 present.table(
-    pd.DataFrame(rows),
+    variants_table(study),
     label="tbl:variants",
     caption="Literal readings of the draft against this study's choices: paired change in test NLL (nats) and active "
-    f"units; 95 % intervals over {len(study.config.seeds)} seeds.",
+    f"units; {means(seeds)}.",
 )
 
 # %%
-texts = []
-if study.has(adam_beta2=0.9):
-    gap = difference(study, "nll", {"adam_beta2": 0.9}, {})
-    texts.append(
-        f"With the printed $\\beta_2 = 0.9$ the second moment is an average of about ten steps, and the NLL "
-        f"{change(gap, 'rises by', 'falls by')}."
-    )
-if study.has(encoder_heads="bounded"):
-    gap = difference(study, "nll", {"encoder_heads": "bounded"}, {})
-    texts.append(
-        "Bounded heads leave the encoder little room: a mean in $(0, 1)$ with a standard deviation of at least 0.61 "
-        f"can carry only a fraction of a nat a dimension, so that the code needs many. The NLL "
-        f"{change(gap, 'rises by', 'falls by')}."
-    )
-if study.has(batch_norm="all"):
-    gap = difference(study, "active_units", {"batch_norm": "all"}, hidden)
-    texts.append(
-        "Batch normalization on the heads sets each dimension's spread by a learned scale instead of by what it "
-        f"carries; the number of dimensions over the threshold {change(gap, 'is higher by', 'is lower by', 'units', 1)} "
-        "than with BN on the hidden layers alone, and it no longer counts the same thing."
-    )
-present.prose(" ".join(texts))
+present.prose(read_variants(study))

@@ -10,15 +10,10 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
-import numpy as np
-import pandas as pd
-
 from vaestudy.figures import FIGURES
 from vaestudy.figures.activity_data import (
     MARGIN,
     at_the_end,
-    count_active,
-    fates,
     figure_four,
     find_families,
     find_family,
@@ -29,17 +24,19 @@ from vaestudy.figures.activity_heatmaps import shown_seed
 from vaestudy.figures.activity_prose import (
     WORTH,
     read_addition,
+    read_course,
     read_latent_dimension,
     read_plateau,
+    read_price,
     read_returns,
     read_ten,
     read_threshold,
     read_warmup,
 )
 from vaestudy.figures.activity_table import combinations, fate_table, size_table
+from vaestudy.figures.cells import means
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference, final_mean
-from vaestudy.stats import mean_interval, number
 from vaestudy.study import Study
 
 present.style()
@@ -133,7 +130,7 @@ present.figure(
     "Right, decreasing step curves, one a model, of the number of units above each threshold.",
 )
 present.prose(f"""
-A threshold is only as good as the gap it falls into. In @fig:activity-histogram
+A threshold is only as good as the gap it falls into. Of the dimensions of @fig:activity-histogram,
 {read_threshold(study)} {read_plateau(study, figure_four(study))}
 The
 models that take the draft's equations for the heads at their word are left out of the histogram:
@@ -187,32 +184,10 @@ present.figure(
     alt="Scatter plot on logarithmic axes of the KL of every dimension against its activity, with "
     "the lower bound as a solid line and the linear model's curve as a dashed one.",
 )
-priced = at_the_end(study, pd.concat([f.runs for f in families if not f.warmup]))
-idle = priced[priced["activity"] <= threshold]
-used = priced[(priced["activity"] > threshold) & (priced["activity"] < 1)]
-linear = (used["kl"] / (-np.log1p(-used["activity"]) / 2)).median()
-if len(idle):
-    idle_text = (
-        f"The {len(idle):,} inactive dimensions together hold "
-        f"{100 * idle['kl'].sum() / priced['kl'].sum():.2g} % of the KL, and the most that any of "
-        f"them pays is {idle['kl'].max():.2g} nats: "
-        + ("inactive by $A_u$ is here inactive by KL as well"
-           if idle["kl"].max() < 0.1 else
-           "some are idle by $A_u$ and yet pay, so that the two measures do not agree on all")
-    )  # fmt: skip
-else:
-    idle_text = "None of these models has an inactive dimension at the end of training"
-rank = priced["activity"].rank().corr(priced["kl"].rank())
-linear_text = (
-    f"The active ones with $A_u < 1$ pay a median of {linear:.2f} times what @eq:linear asks of a "
-    "linear model, which has no part in their training. "
-    if len(used)
-    else ""
+present.prose(
+    "@fig:activity-kl sets the two measures side by side for trained networks. "
+    + read_price(study, [family for family in families if not family.warmup])
 )
-present.prose(f"""
-@fig:activity-kl sets the two measures side by side for trained networks. {idle_text}.
-{linear_text}Over all dimensions drawn the rank correlation between activity and KL is {rank:.2f}.
-""")
 
 # %% [markdown]
 # ## Effects of implementation on activity {#sec:effects}
@@ -251,19 +226,11 @@ present.figure(
     "warm-up.",
     alt="Two panels of curves of the number of active units by epoch, one curve a combination.",
 )
-early = fates(study, vae.runs)
-fewest = mean_interval(early["lowest"])
-untrained = mean_interval(count_active(study, vae.runs).query("epoch == 0")["active"])
-pruned_early = mean_interval(early["pruned"])
 absent = f" (without {missing} of them, which this study has not trained)" if missing else ""
 present.prose(f"""
 The draft's Figure 4 shows four models through training{absent}; @fig:activity-heatmaps repeats it,
 @fig:kl-heatmaps gives the same dimensions' KL, and @fig:active-units counts the active ones, for
-these models and others. An untrained encoder maps images at random, which is enough for
-{untrained.text(1)} of the base VAE's dimensions to have an $A_u$ above the threshold; that says
-nothing about use. Training takes {pruned_early.text(1)} of them below it at one time or another;
-the count is at its lowest with {fewest.text(1)}, in epoch
-{number(early["lowest_epoch"].mean(), 0)} on average, and ends at {vae_units}.
+these models and others. {read_course(study, vae)}
 """)
 
 # %% [markdown]
@@ -340,8 +307,8 @@ present.table(
     caption=f"What becomes of {base.n_z} latent dimensions, Bernoulli decoder: the fewest active "
     "at any epoch and the epoch when; dimensions pruned; and those of them that returned, "
     f"returned clearly (above {high:.2g}) and to stay (above {10 * threshold:.2g} at the end). "
-    "Means over $n$ seeds ± half the 95 % interval; where seeds agree it is 0, which with few "
-    "seeds is no certainty.",
+    f"{means().capitalize()}; where seeds agree both are of no width, which with few seeds is no "
+    "certainty.",
 )
 present.prose(read_returns(study, vae))
 
@@ -393,8 +360,8 @@ if len(sizes) > 1:
         runs=[run for plain in several for run in study.runs(
             **{**plain.parameters, "n_z": ...})["run_id"]],
         caption="Active units at the end of training by number of latent dimensions, and units "
-        f"whose KL is over {WORTH:g} nats, a stricter count. Means over {seeds} seeds ± half the "
-        "95 % interval.",
+        f"whose KL is over {WORTH:g} nats, a stricter count; "
+        f"{means(seeds)}.",
     )  # fmt: skip
     present.prose(f"""
 The draft supposes that dimensions beyond ten are superfluous, on the ground that the bounds look
@@ -420,7 +387,8 @@ if gaussian := find_family(study, likelihood="gaussian"):
                    "is lower than with the Bernoulli by")  # fmt: skip
     gauss_text = f" With a Gaussian decoder the number of active units of the base VAE {gap}."
 present.prose(
-    f"@tbl:combinations lists every combination of the study, {len(shown_table)} in all."
+    f"@tbl:combinations lists every combination of the base model's data and hidden layers, {len(shown_table)} in "
+    "all; models of other data or layers stand in their chapters."
     + gauss_text
     + (
         f" {diverged} runs diverged and are missing from the means."
@@ -433,8 +401,8 @@ present.table(
     label="tbl:combinations",
     data=numbers,
     runs=study.table("runs")["run_id"].tolist(),
-    caption="Active units, test NLL and KL from the prior (nats) of every combination at the end "
-    "of training, means over $n$ seeds ± half the 95 % interval. BN: layers with batch "
+    caption="Active units, test NLL and KL from the prior (nats) at the end "
+    f"of training; {means()}. BN: layers with batch "
     "normalization; WU: epochs of warm-up. The NLL of a Gaussian decoder is a density's and does "
     "not compare with a Bernoulli's (@sec:likelihood). It is estimated with "
     f"{study.config.evaluation.n_samples:,} samples an image. Departures from the base model that "

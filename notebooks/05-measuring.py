@@ -13,6 +13,7 @@ config = "configs/quick.yaml"
 import math
 
 from vaestudy.figures import FIGURES
+from vaestudy.figures.cells import means
 from vaestudy.figures.measuring_data import (
     GAPS,
     INFORMATION,
@@ -22,6 +23,7 @@ from vaestudy.figures.measuring_data import (
     by_run,
     has,
     n_images,
+    threshold_table,
     yardstick,
 )
 from vaestudy.quality import MEMORISED_QUANTILE
@@ -34,7 +36,7 @@ present.style()
 study = Study.load(config)
 settings = study.config.evaluation
 iwae = study.iwae
-COMPARED = "means over seeds with their 95 % intervals where there is more than one seed"
+COMPARED = f"{means()}, where there is more than one"
 
 
 def mean_of(metric, parameters):
@@ -86,7 +88,7 @@ if has(study, "ais_nll"):
         by_family(runs, LIKELIHOOD),
         label="tbl:annealed",
         caption=f"Plain and annealed NLL of the same images (nats), what the plain estimate leaves, the gap of the bidirectional check on "
-        f"simulated images, and the effective number of chains, of {settings.ais.n_chains}; {COMPARED}. $n$: seeds.",
+        f"simulated images, and the effective number of chains, of {settings.ais.n_chains}; {COMPARED}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
@@ -132,7 +134,7 @@ if has(study, "approximation_gap"):
     present.table(
         by_family(runs, GAPS),
         label="tbl:gaps",
-        caption=f"Approximation and amortization gap, and their sum, in nats; {COMPARED}. $n$: seeds.",
+        caption=f"Approximation and amortization gap, and their sum, in nats; {COMPARED}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
@@ -194,7 +196,7 @@ if has(study, "mutual_information"):
     present.table(
         by_family(runs, INFORMATION),
         label="tbl:information",
-        caption=f"Mutual information and marginal KL (nats), effective and active dimensions; {COMPARED}. $n$: seeds.",
+        caption=f"Mutual information and marginal KL (nats), effective and active dimensions; {COMPARED}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
@@ -218,12 +220,17 @@ if has(study, "mutual_information"):
             + change(drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by")
             + "."
         )
-    fewer = mean_interval(runs["active_units"] - runs["effective_dimensions"])
+    fewer = runs["active_units"].mean() - runs["effective_dimensions"].mean()
+    counted = (
+        f"Effective dimensions are fewer than active ones, $D_1$ by {number(fewer, 1)} on average: the threshold counts "
+        "dimensions that carry little"
+        if fewer > 0
+        else "There are no more active dimensions than effective ones: the threshold counts none that carries little"
+    )
     present.prose(f"""
 Mutual information lies between {number(least, 2)} and {number(most, 2)} nats, where $\\ln N$ is {math.log(n):.2f} (@fig:information,
 @tbl:information). {reading}. It is {100 * share.mean:.0f} % of the KL term on average; the rest is the distance between the codes and
-the prior that samples come from.{warm} Effective dimensions are fewer than active ones, $D_1$ by {number(fewer.mean, 1)}
-on average: the threshold counts dimensions that carry little.
+the prior that samples come from.{warm} {counted}.
 """)
 else:
     present.prose("This study did not divide the KL term: its configuration has no `information`.")
@@ -233,30 +240,21 @@ drawn = FIGURES["activity-density"](study)
 present.figure(
     drawn,
     label="fig:activity-density",
-    caption="Activity of all latent dimensions of all runs with unchanged heads and the base model's decoder, by objective. Left: its density on "
+    caption="Activity of all latent dimensions of all runs with unchanged heads and the base model's hidden layers and decoder, by objective. Left: its density on "
     f"a logarithmic axis. Right: the share of dimensions with more activity. The line is the threshold of {settings.activity_threshold:g}.",
     alt="Left, density curves over activity on a logarithmic axis with a vertical line at the "
     "threshold. Right, falling curves.",
 )
-density = drawn.data
-threshold = settings.activity_threshold
-texts = []
-for name, curve in density.groupby("model", sort=False):
-    shares = {
-        at: float(curve.loc[curve["activity"] <= at, "share_above"].min())
-        if (curve["activity"] <= at).any()
-        else 1.0
-        for at in (threshold / 3, threshold, 3 * threshold)
-    }
-    low, middle, high = shares.values()
-    texts.append(
-        f"for the {name}, {100 * middle:.0f} % of the dimensions count as active, {100 * low:.0f} % "
-        f"with a threshold a third as high and {100 * high:.0f} % with one three times as high"
-    )
-present.prose(f"""
-How much depends on the threshold shows in the density of $A_u$ over runs (@fig:activity-density). Where it
-has a gap, all thresholds within the gap count the same; outside one, the count moves with the threshold. Here,
-{"; ".join(texts)}.
+counted = threshold_table(drawn.data, settings.activity_threshold)
+present.table(
+    counted,
+    label="tbl:thresholds",
+    caption="Dimensions of @fig:activity-density that count as active, by where the threshold is drawn.",
+    runs=drawn.runs,
+)
+present.prose("""
+How much depends on the threshold shows in the density of $A_u$ over runs (@fig:activity-density, @tbl:thresholds). Where it
+has a gap, all thresholds within the gap count the same; outside one, the count moves with the threshold.
 """)
 
 # %% [markdown]
@@ -284,7 +282,7 @@ if has(study, "fid"):
         caption=f"Quality of {settings.quality.n_samples:,} samples: Fréchet distance from the training images; mean confidence of the classifier on drawn "
         "pixels; balance, the effective number of predicted classes over all classes; its accuracy on reconstructions of "
         f"test images; and the share of drawn samples nearer to a training image than the nearest {100 * MEMORISED_QUANTILE:.0f} % of test "
-        f"images; {COMPARED}. $n$: seeds. Test images themselves have distances of {number(floor, 1)} (drawn) and "
+        f"images; {COMPARED}. Test images themselves have distances of {number(floor, 1)} (drawn) and "
         f"{number(floor_means, 1)} (grey), a confidence of {number(sure, 3)} and an accuracy of {number(accuracy, 3)}.",
         runs=runs["run_id"].tolist(),
         data=runs,

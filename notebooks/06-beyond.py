@@ -22,21 +22,15 @@ from vaestudy.figures.beyond_prose import (
     read_sweep,
 )
 from vaestudy.figures.beyond_table import differences_table, grey_table, objectives_table
+from vaestudy.figures.cells import means
+from vaestudy.figures.plusplus_pictures import likelihoods_of
 from vaestudy.report import present
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
 base = study.config.base
 members = find_members(study)
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
 
 
 # %% [markdown]
@@ -128,7 +122,7 @@ present.table(
     runs=runs,
     data=data,
     caption=f"Objectives on the base model: test NLL (nats), active units of {base.n_z}, {measured} and "
-    "training time; mean ± half of the 95 % interval over $n$ seeds. K: samples; G: groups; c: the ELBO's share; "
+    f"training time; {means()}. K: samples; G: groups; c: the ELBO's share; "
     "λ: free nats a dimension; β: KL weight; cyclical WU: cyclical annealing. Times are of the machines named in "
     "@sec:provenance, whatever else they did.",
 )
@@ -140,8 +134,7 @@ if len(differences):
         runs=runs,
         data=data,
         caption="The same as paired differences: of each objective to the IWAE of its $K$ if it weighs samples, else to "
-        "the VAE; the IWAE itself to the VAE. Mean over $n$ paired seeds ± half of its "
-        "95 % interval.",
+        f"the VAE; the IWAE itself to the VAE. {means('$n$ paired').capitalize()}.",
     )
     present.prose(f"""
 {read_differences(study, "nll", "the test NLL")} {read_best(study)} (@tbl:beyond, @tbl:beyond-differences.) Each interval errs in
@@ -274,7 +267,11 @@ else:
 # %%
 found = tried(grey_table, study)
 if found is None:
-    present.prose("Likelihoods of grey pixels are not run in this study; `config.yaml` has them.")
+    small = tried(likelihoods_of, study)
+    present.prose(
+        "This study has not run likelihoods of grey pixels on the base model"
+        + ("; on a smaller one they are compared in @sec:plus-grey." if small else ".")
+    )
 else:
     grey, grey_runs = found
     present.table(
@@ -284,7 +281,7 @@ else:
         caption="VAEs of grey pixels. *NLL as a density*: with the model's own likelihood; for the Bernoulli with its logits in "
         "@eq:continuous-bernoulli, which makes a density of what it learned. *Clipped*: the same at pixels kept half a grey level away from 0 and 1, as the Beta "
         "(@eq:beta-likelihood) always takes them. *Squared error*: of the mean's reconstruction, summed over "
-        "pixels. Mean ± half of the 95 % interval over $n$ seeds.",
+        f"pixels. {means().capitalize()}.",
     )
     present.prose("""
 The densities of @tbl:grey compare, unlike the mass and the density of @sec:likelihood: all are of the same grey pixels. What

@@ -11,6 +11,7 @@ config = "configs/quick.yaml"
 
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
+from vaestudy.figures.cells import means
 from vaestudy.figures.plane import N_POINTS
 from vaestudy.figures.plane_data import plane_runs
 from vaestudy.figures.plane_prose import (
@@ -25,18 +26,10 @@ from vaestudy.figures.plane_prose import (
 )
 from vaestudy.figures.plane_table import shapes_table, square_table
 from vaestudy.report import present
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
 
 
 def told(read):
@@ -45,7 +38,7 @@ def told(read):
 
 
 square = tried(plane_runs, study)
-TOLD = "mean ± half of the 95 % interval over $n$ seeds"
+TOLD = means()
 
 # %% [markdown]
 # # Points in the plane {#sec:toys}

@@ -11,6 +11,7 @@ config = "configs/quick.yaml"
 
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
+from vaestudy.figures.cells import means
 from vaestudy.figures.latent_space import MAX_POINTS
 from vaestudy.figures.plusplus import cloud_of
 from vaestudy.figures.plusplus_data import CLOTHES, plus_runs
@@ -32,22 +33,10 @@ from vaestudy.figures.plusplus_table import (
 )
 from vaestudy.report import present
 from vaestudy.report.widgets import latent_scatter_3d
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
-
-
-def not_run(what):
-    present.prose(f"{what} not run in this study; `config.yaml` has the experiment.")
 
 
 def size_of(dataset):
@@ -67,7 +56,7 @@ def size_of(dataset):
 # %%
 base = tried(plus_runs, study)
 if base is None:
-    not_run("The model of this section was")
+    present.not_run("The model of this section was")
 else:
     first = base.iloc[0]
     present.prose(f"""
@@ -83,7 +72,7 @@ those of a study at that budget, and only roughly even then, for they are losses
 # %%
 drawn = tried(FIGURES["plus-latent"], study)
 if drawn is None:
-    not_run("Two and three latent dimensions were")
+    present.not_run("Two and three latent dimensions were")
 else:
     present.figure(
         drawn,
@@ -99,7 +88,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-cloud"], study)
 if drawn is not None:
-    shown, means = cloud_of(study)
+    shown, codes = cloud_of(study)
     present.figure(
         drawn,
         label="fig:plus-cloud",
@@ -107,7 +96,7 @@ if drawn is not None:
         alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
         width="80%",
         interactive=latent_scatter_3d(
-            means[:MAX_POINTS],
+            codes[:MAX_POINTS],
             shown.classes[:MAX_POINTS],
             [str(c) for c in range(shown.classes.max() + 1)],
         ),
@@ -134,7 +123,7 @@ if found is not None:
         runs=runs,
         data=numbers,
         caption="Losses after each of five epochs beside those that the source prints: the negative ELBO with two and three dimensions, and "
-        "the negative bound of $k$ samples in two. Ours are means over seeds, of the epoch's training batches and of all test images.",
+        f"the negative bound of $k$ samples in two. Ours are of the epoch's training batches and of all test images, each the {means(len(study.config.seeds))}.",
     )
 
 # %% [markdown]
@@ -147,7 +136,7 @@ if found is not None:
 # %%
 drawn = tried(FIGURES["plus-variance"], study)
 if drawn is None:
-    not_run("Other numbers of latent dimensions were")
+    present.not_run("Other numbers of latent dimensions were")
 else:
     present.figure(
         drawn,
@@ -167,7 +156,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-fashion"], study)
 if drawn is None:
-    not_run("Models of clothes were")
+    present.not_run("Models of clothes were")
 else:
     present.figure(
         drawn,
@@ -184,7 +173,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-search"], study)
 if drawn is None:
-    not_run("A search over the latent dimension was")
+    present.not_run("A search over the latent dimension was")
 else:
     present.figure(
         drawn,
@@ -203,9 +192,9 @@ else:
 # The KL term of @eq:elbo may be replaced by another divergence. The *Jensen–Shannon divergence* [@lin1991] of $q = q_\phi(z \mid x)$ and
 # $p = p(z)$ is their mean KL from the mixture $M = \tfrac12 (q + p)$,
 #
-# $$ \mathrm{JSD}(q, p) = \tfrac12 D_{\mathrm{KL}}(q \,\|\, M) + \tfrac12 D_{\mathrm{KL}}(p \,\|\, M)
-#   = \ln 2 - \tfrac12 \mathbb E_q \ln\Bigl(1 + \frac{p(z)}{q(z)}\Bigr)
-#   - \tfrac12 \mathbb E_p \ln\Bigl(1 + \frac{q(z)}{p(z)}\Bigr) , $$ {#eq:jensen-shannon}
+# $$ \begin{aligned} \mathrm{JSD}(q, p) &= \tfrac12 D_{\mathrm{KL}}(q \,\|\, M) + \tfrac12 D_{\mathrm{KL}}(p \,\|\, M) \\
+#   &= \ln 2 - \tfrac12 \mathbb E_q \ln\Bigl(1 + \frac{p(z)}{q(z)}\Bigr)
+#   - \tfrac12 \mathbb E_p \ln\Bigl(1 + \frac{q(z)}{p(z)}\Bigr) , \end{aligned} $$ {#eq:jensen-shannon}
 #
 # with no closed form for normal distributions but with unbiased estimates from samples of both. @deasy2020 replace the mixture by the
 # normalised geometric mean $G \propto q^\alpha p^{1 - \alpha}$, which is normal again,
@@ -220,7 +209,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-divergences"], study)
 if drawn is None:
-    not_run("Jensen–Shannon objectives were")
+    present.not_run("Jensen–Shannon objectives were")
 else:
     present.figure(
         drawn,
@@ -235,7 +224,7 @@ else:
         label="tbl:plus-divergences",
         runs=runs,
         caption="The same models by measures that do not depend on what they were trained with: test NLL, ELBO and its two terms "
-        "(nats), the mean variance of $q(z \\mid x)$, squared error of reconstructions. Mean ± half of the 95 % interval over $n$ seeds.",
+        f"(nats), the mean variance of $q(z \\mid x)$, squared error of reconstructions. {means().capitalize()}.",
     )
     present.prose(f"""
 {read_divergences(study)} (@tbl:plus-divergences.) Where a divergence lets the KL grow, codes may lie far from the prior, and its samples
@@ -251,7 +240,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-weighted"], study)
 if drawn is None:
-    not_run("Importance weighting was")
+    present.not_run("Importance weighting was")
 else:
     present.figure(
         drawn,
@@ -277,7 +266,7 @@ else:
 # %%
 drawn = tried(FIGURES["plus-grey"], study)
 if drawn is None:
-    not_run("Likelihoods of grey pixels were")
+    present.not_run("Likelihoods of grey pixels were")
 else:
     present.figure(
         drawn,
@@ -292,7 +281,7 @@ else:
         label="tbl:plus-grey",
         runs=runs,
         caption="The same models by common measures. *NLL as a density*: at pixels kept half a grey level away from 0 and 1, the same for all; "
-        "for the Bernoulli with its logits as a continuous Bernoulli's. Mean ± half of the 95 % interval over $n$ seeds.",
+        f"for the Bernoulli with its logits as a continuous Bernoulli's. {means().capitalize()}.",
     )
     present.prose(f"""
 {read_grey(study)} (@tbl:plus-grey.) Most pixels of these images are exactly 0, and a family that can
@@ -314,7 +303,7 @@ pile its mass up there, as the Beta can and the Gaussian with its bounded varian
 # %%
 drawn = tried(FIGURES["plus-halves"], study)
 if drawn is None:
-    not_run("Inference of halves was")
+    present.not_run("Inference of halves was")
 else:
     present.figure(
         drawn,
@@ -333,6 +322,6 @@ if found is not None and len(found[0]):
         label="tbl:plus-halves",
         runs=runs,
         caption="NLL of the bottom half given the top half (nats), by method and number of latent dimensions; lower is better. The importance-weighted one is "
-        "only as good as its effective samples are many. Mean ± half of the 95 % interval over $n$ seeds.",
+        f"only as good as its effective samples are many. {means().capitalize()}.",
     )
     present.prose(f"{read_halves(study)} (@tbl:plus-halves, @fig:plus-halves.)")

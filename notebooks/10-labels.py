@@ -12,6 +12,7 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
 from vaestudy.figures.beyond_data import runs_of
+from vaestudy.figures.cells import means
 from vaestudy.figures.labels_data import find_pairs, find_told, plain
 from vaestudy.figures.labels_table import (
     labels_table,
@@ -23,21 +24,11 @@ from vaestudy.figures.labels_table import (
 )
 from vaestudy.figures.networks import networks_table, widths
 from vaestudy.report import present
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
 base = study.config.base
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
-
-
 told = tried(find_told, study)
 pairs = tried(find_pairs, study)
 
@@ -86,7 +77,7 @@ else:
         caption="What models make of labels. *Labels*: the share of the training set's that is told, the same images for every "
         "seed; test images have theirs. Test NLL in nats with the label given and without it (M2: summed over labels; blanks: given a "
         "blank). *Drawn* and *means*: samples that a classifier finds to be of the class that was asked for, as drawn pixels and as "
-        "decoder means. $q(y \\mid x)$: test images whose label M2 infers. Mean ± half of the 95 % interval over $n$ seeds.",
+        f"decoder means. $q(y \\mid x)$: test images whose label M2 infers. {means().capitalize()}.",
     )
     present.prose(f"""
 {read_likelihood(study)} {read_cut(study)} (@tbl:labels.)
@@ -148,8 +139,8 @@ else:
         runs=[run for pair in pairs for run in pair.runs],
         data=data,
         caption="Dense and convolutional networks of as many parameters, otherwise the base model but for what the text says. NLL and ELBO in nats on "
-        "test images, squared error of the mean's reconstruction. Mean ± half of the 95 % interval over $n$ seeds, and "
-        "the paired difference, convolutional − dense.",
+        f"test images, squared error of the mean's reconstruction. {means().capitalize()}; "
+        "last the paired difference, convolutional − dense.",
     )
     present.figure(
         FIGURES["networks"](study),

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from vaestudy.figures.aevb import aevb_runs, drawn_levels
+from vaestudy.figures.cells import means
 from vaestudy.figures.kingma_welling import FIGURES
 from vaestudy.figures.summary_data import source_log, summary_runs
 from vaestudy.figures.summary_prose import (
@@ -28,22 +29,12 @@ from vaestudy.figures.summary_prose import (
 from vaestudy.latent_plane import METRICS, NEIGHBOURS
 from vaestudy.report import present
 from vaestudy.stats import mean_interval
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 torch.set_num_threads(1)
 present.style()
 study = Study.load(config)
 base = study.config.base
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
-
-
 ten, two = tried(summary_runs, study, 10), tried(summary_runs, study, 2)
 aevb = tried(aevb_runs, study)
 
@@ -68,7 +59,7 @@ aevb = tried(aevb_runs, study)
 present.figure(
     FIGURES["gaussian-to-ring"](study),
     label="fig:gaussian-to-ring",
-    caption="**From a Gaussian to a ring.** Left: samples of a Gaussian in the plane. Right: the same "
+    caption="From a Gaussian to a ring. Left: samples of a Gaussian in the plane. Right: the same "
     "samples under @eq:gaussian-to-ring, none of which lies within the dashed circle of radius 1. A point's "
     "colour is its direction from the centre, the same on both sides.",
     alt="Left, a round cloud of points, densest in the middle. Right, the same points as a thin ring "
@@ -116,7 +107,7 @@ if drawn is not None:
     present.figure(
         drawn,
         label="fig:summary-log",
-        caption="**The summary's log, and ours.** Loss, reconstruction and KL term of single batches, lower is better, "
+        caption="The summary's log, and ours. Loss, reconstruction and KL term of single batches, lower is better, "
         "over the number of batches seen. Crosses: the 20 rows that the source prints. Line: every one of our first "
         "steps, mean over seeds, the band their range; dots with bars: one step in 500. The left panel is "
         "the sum of the other two.",
@@ -128,8 +119,8 @@ if drawn is not None:
         label="tbl:summary-log",
         runs=ten["run_id"].tolist(),
         data=drawn.data,
-        caption="The same in numbers (nats, batch means, lower is better). *loss*, *rec*, *kl*: as the source prints them, "
-        f"to two decimals. *ours*: mean over {len(ten)} seeds ± half of the 95 % interval; – where training ends earlier.",
+        caption="The same in numbers (nats, batch means, lower is better). *Loss*, *reconstruction*, *KL*: as the source prints them, "
+        f"to two decimals. *Ours*: {means(len(ten))}; – where training ends earlier.",
     )
     present.prose(f"{read_log(study)} (@fig:summary-log, @tbl:summary-log.)")
 
@@ -149,7 +140,7 @@ else:
     present.figure(
         drawn,
         label="fig:summary-first-steps",
-        caption="**Each of the first steps.** Left: the KL of every batch, a line a seed; triangles mark where it is "
+        caption="Each of the first steps. Left: the KL of every batch, a line a seed; triangles mark where it is "
         "lowest (a mean over ten steps). Right: the same steps, KL against reconstruction term.",
         alt="Two panels with the KL on a logarithmic axis: on the left it moves over the first batches, reaches a lowest point "
         "and rises; on the right it is drawn against the falling reconstruction term.",
@@ -175,14 +166,14 @@ if ten is not None:
     present.figure(
         FIGURES["summary-reconstructions"](study),
         label="fig:summary-reconstructions",
-        caption="**One hundred reconstructions.** The first 100 test images in pairs, as in the source: counted from 0, even columns "
+        caption="One hundred reconstructions. The first 100 test images in pairs, as in the source: counted from 0, even columns "
         "are reconstructions from the mean of the code, odd columns the originals.",
         alt="Ten rows of ten pairs of digits; in each pair a somewhat smoother digit stands left of its original.",
     )
     present.figure(
         FIGURES["summary-samples"](study),
         label="fig:summary-samples",
-        caption="**One hundred samples.** Decoded means of codes drawn from the prior.",
+        caption="One hundred samples. Decoded means of codes drawn from the prior.",
         alt="Ten rows of ten decoded samples; many look like digits, some lie between two of them.",
         width="62%",
     )
@@ -203,7 +194,7 @@ else:
     present.figure(
         FIGURES["summary-plane"](study),
         label="fig:summary-plane",
-        caption="**The decoded plane, and the digit in each of its cells.** Left: decoded means of codes at equal steps of the "
+        caption="The decoded plane, and the digit in each of its cells. Left: decoded means of codes at equal steps of the "
         "prior's probability. Right: the same cells in the colour of the digit that the classifier sees, paler where it is "
         "less sure; a figure stands in the middle of each digit's largest region.",
         alt="Left, a square of 20 by 20 digits that pass into one another. Right, the same square as a map of ten "
@@ -212,7 +203,7 @@ else:
     present.figure(
         FIGURES["summary-codes"](study),
         label="fig:summary-codes",
-        caption="**Test digits in the plane.** Means of their codes. Left: by class, whose names stand at the medians. "
+        caption="Test digits in the plane. Means of their codes. Left: by class, whose names stand at the medians. "
         "Right: by slant (@eq:slant), blue leaning to the left and red to the right.",
         alt="Two scatter plots of the same points: on the left ten colours, one for each digit, in regions that overlap in the "
         "middle; on the right colours from blue to red by slant.",
@@ -236,8 +227,8 @@ if two is not None:
         label="tbl:summary-plane",
         runs=two["run_id"].tolist(),
         data=pd.concat([study.final(two, name) for name in METRICS]),
-        caption="What the plane knows of the test digits: shares in per cent, mean over "
-        f"{len(two)} seeds with its 95 % interval. Slants are foretold by the {NEIGHBOURS} nearest other codes.",
+        caption="What the plane knows of the test digits: shares in per cent, "
+        f"{means(len(two))}. Slants are foretold by the {NEIGHBOURS} nearest other codes.",
     )
     present.prose(f"{read_plane(study)} (@tbl:summary-plane.)")
 
@@ -261,7 +252,7 @@ else:
     present.figure(
         drawn,
         label="fig:aevb-bounds",
-        caption="**The bound against images evaluated,** on training (solid) and test images (dashed); means over seeds, bands "
+        caption="The bound against images evaluated, on training (solid) and test images (dashed); means over seeds, bands "
         "their range. A training value is the mean over an epoch's batches, while the model improves; a test value is taken at the "
         f"epoch's end. Images are counted as often as they are shown: {int(drawn.data['images'].max()):,} in all, {n_train:,} different ones.",
         alt="Panels with a logarithmic axis of images evaluated, one for each number of latent dimensions, with a rising curve for "
@@ -272,8 +263,8 @@ else:
         label="tbl:aevb",
         runs=aevb["run_id"].tolist(),
         data=drawn.data,
-        caption="Where the curves of @fig:aevb-bounds end, and the test NLL (nats) and active units there: mean over "
-        f"{aevb['seed'].nunique()} seeds ± half of the 95 % interval. Bounds: higher is better; NLL: lower is better.",
+        caption="Where the curves of @fig:aevb-bounds end, and the test NLL (nats) and active units there: "
+        f"{means(aevb['seed'].nunique())}. Bounds: higher is better; NLL: lower is better.",
     )
     present.prose(
         f"The paper remarks that superfluous latent variables do not overfit. {read_overfitting(study)} (@tbl:aevb.) "
@@ -285,7 +276,7 @@ if aevb is not None and drawn_levels(study):
     present.figure(
         FIGURES["aevb-samples"](study),
         label="fig:aevb-samples",
-        caption="**Samples from latent spaces of growing dimension:** decoded means of codes from the prior, of the models of "
+        caption="Samples from latent spaces of growing dimension: decoded means of codes from the prior, of the models of "
         "@fig:aevb-bounds.",
         alt="Squares of ten by ten decoded samples, one for each number of latent dimensions.",
     )

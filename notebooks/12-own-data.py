@@ -11,6 +11,7 @@ config = "configs/quick.yaml"
 
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
+from vaestudy.figures.cells import means
 from vaestudy.figures.packaged_data import find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
@@ -22,21 +23,11 @@ from vaestudy.figures.packaged_prose import (
 )
 from vaestudy.figures.packaged_table import combinations_table, datasets_table, variants_table
 from vaestudy.report import present
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
 own = study.config.of_own_data
-
-
-def tried(make, *arguments):
-    """Return what ``make`` makes, or None where the study has not run what it needs."""
-    try:
-        return make(*arguments)
-    except EmptySelectionError:
-        return None
-
-
 fitted = tried(find_fitted, study) or []
 n_z = int(fitted[0].runs["n_z"].iloc[0]) if fitted else 0
 
@@ -82,7 +73,7 @@ is meant to be and once for each of its choices changed (@fig:packaged, @tbl:pac
             runs=[run_id for variant in variants for run_id in variant.runs["run_id"]],
             data=data,
             caption="The same in numbers: test NLL and what changes with it (paired difference to the first row), the squared "
-            "error of the nearest representation, mean ± half of the 95 % interval over $n$ seeds, and mean training time, on the machines "
+            f"error of the nearest representation, each the {means()}; and mean training time, on the machines "
             "named in @sec:provenance and whatever else they did.",
         )
         present.prose(f"""
@@ -156,8 +147,8 @@ if fitted:
         runs=[run_id for one in fitted for run_id in one.runs["run_id"]],
         data=data,
         caption="Squared error of test rows' nearest representation, summed over columns (in squared standard deviations for "
-        "standardised ones), beside that of as many principal components and of the training mean; mean ± half of the 95 % "
-        "interval over $n$ seeds. –: not measured.",
+        "standardised ones), beside that of as many principal components and of the training mean; "
+        f"{means()}. –: not measured.",
     )
 drawn = tried(FIGURES["any-data"], study)
 if drawn is not None:
@@ -210,7 +201,7 @@ if own:
         data=data,
         runs=study.table("runs")["run_id"].tolist(),
         caption="Every combination of this study's grid: test NLL (nats a row; of standardised columns, in their units), "
-        "squared error of the nearest representation, and latent dimensions in use; mean ± half of the 95 % interval over $n$ seeds.",
+        f"squared error of the nearest representation, and latent dimensions in use; {means()}.",
     )
 
 # %% [markdown]

@@ -124,8 +124,8 @@ present.table(
     runs=list(dict.fromkeys(run for runs in ran["runs"] for run in runs.split(","))),
     data=ours,
     caption="The ledger of claims. *Decided by*: the statistic on test data, the difference of models, and "
-    "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds, with its 95 % interval. "
-    f"{shown} The download has the bootstrap intervals, the $p$ values and all differences of a claim.",
+    "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds with its 95 % $t$ interval, and beneath it the bootstrap "
+    f"interval. {shown} The download has the $p$ values and all differences of a claim.",
 )
 
 # %% [markdown]

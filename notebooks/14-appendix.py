@@ -63,6 +63,7 @@ present.table(
     label="tbl:datasets",
     caption="Data sets, and the start of the checksum of their arrays; a file with any other is refused.",
     data=datasets,
+    formats={"Train": ",", "Test": ","},
 )  # fmt: skip
 
 # %% [markdown]
@@ -96,7 +97,10 @@ present.table(
 shared = {
     name: value for name, value in study.base.items() if len(set(runs[name].astype(str))) == 1
 }
-words = {"adam_eps": "Adam's ε", "adam_beta1": "Adam's β₁", "adam_beta2": "Adam's β₂"}
+words = {
+    "adam_eps": "Adam's $\\epsilon$", "adam_beta1": "Adam's $\\beta_1$", "adam_beta2": "Adam's $\\beta_2$",
+    "n_z": "$n_z$", "beta": "$\\beta$", "k": "$K$", "lr_schedule": "learning rate schedule",
+}  # fmt: skip
 present.table(
     pd.DataFrame(
         [
@@ -128,12 +132,18 @@ table = everything.assign(
     nll=everything["run_id"].map(nll),
     seconds=everything["train_seconds"] / everything["members"],
     note=[
-        ("β₂ = 0.9 " if row.adam_beta2 != study.base["adam_beta2"] else "")
-        + (f"WU {row.warmup} " if row.warmup else "")
-        + ("grey " if row.binarization == "none" and row.likelihood not in ANY_VALUE else "")
-        + (f"{row.dataset} " if row.dataset != study.base["dataset"] else "")
-        + (f"hidden {row.hidden} " if row.hidden != study.base["hidden"] else "")
-        + (f"{row.optimizer}" if row.optimizer != study.base["optimizer"] else "")
+        ", ".join(
+            note
+            for note, wanted in (
+                (f"$\\beta_2$ = {row.adam_beta2:g}", row.adam_beta2 != study.base["adam_beta2"]),
+                (f"WU {row.warmup}", row.warmup),
+                ("grey", row.binarization == "none" and row.likelihood not in ANY_VALUE),
+                (row.dataset, row.dataset != study.base["dataset"]),
+                (f"hidden {row.hidden}", row.hidden != study.base["hidden"]),
+                (row.optimizer, row.optimizer != study.base["optimizer"]),
+            )
+            if wanted
+        )
         for row in everything.itertuples()
     ],
 ).sort_values(["order", "seed"])

@@ -11,6 +11,7 @@ from tests.studies import make_study
 from vaestudy.claims import judge, parse_ledger
 from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.selection import expand
+from vaestudy.claims.words import minus_text
 from vaestudy.config import RunConfig
 from vaestudy.study import EmptySelectionError, Study
 
@@ -124,3 +125,24 @@ def test_the_ledger_of_the_report_takes_the_words() -> None:
         "002.labels-improve-likelihood",
         "002.convolutions-better",
     }
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "text"),
+    [
+        ("VAE + BN", "VAE", "VAE + BN − VAE"),
+        ("VAE, Gaussian", "VAE", "VAE, Gaussian − VAE"),
+        (
+            "VAE (β=0.1, L2=0.2), squared error, n_z = 2",
+            "VAE (β=0.1), squared error, n_z = 2",
+            "VAE (β=0.1, L2=0.2) − VAE (β=0.1), both squared error, n_z = 2",
+        ),
+        (
+            "VAE, n_z = 2, optimizer = adam, epochs = 5",
+            "VAE, n_z = 2, optimizer = adagrad, epochs = 5",
+            "VAE, optimizer = adam − VAE, optimizer = adagrad, both n_z = 2, epochs = 5",
+        ),
+    ],
+)
+def test_a_difference_says_once_what_its_models_share(a: str, b: str, text: str) -> None:
+    assert minus_text(a, b) == text

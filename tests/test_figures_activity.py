@@ -225,7 +225,7 @@ def test_table_has_every_combination_once(study: Study) -> None:
     assert base["$n_z$"].tolist() == ["2", "3"]
     assert base["Active units"].tolist() == ["2.0 ± 0.0", "2.0 ± 0.0"]
     # mean of 90, 91, 92; t(0.975, 2) / sqrt(3) = 2.4841
-    assert base["Test NLL"].tolist() == ["91.00 ± 2.48"] * 2
+    assert base["Test NLL"].tolist() == ["91.00 ± 2.48\n[90.00, 92.00]"] * 2
 
 
 def test_diverged_combinations_stay_in_the_table(tmp_path: Path) -> None:

@@ -205,8 +205,9 @@ def test_tables_tell_means_and_differences_with_intervals(study: Study) -> None:
     shown, numbers = objectives_table(study)
     vae = shown[shown["Objective"] == "VAE"].iloc[0]
     # mean of 100, 101, 102; t(0.975, 2) / sqrt(3) = 2.4841
-    assert vae[["n", "Test NLL", "Active units"]].tolist() == ["3", "101.00 ± 2.48", "3.0 ± 0.0"]
-    assert vae["SNR, encoder"] == "0.41 ± 0.02"
+    nll = "101.00 ± 2.48\n[100.00, 102.00]"
+    assert vae[["n", "Test NLL", "Active units"]].tolist() == ["3", nll, "3.0 ± 0.0"]
+    assert vae["SNR, encoder"] == "0.41 ± 0.02\n[0.40, 0.42]"
     gaps = differences_table(study).set_index("Objective")
     assert "VAE" not in gaps.index
     doubly = gaps.loc["IWAE, DReG (K=4)"]
@@ -264,7 +265,7 @@ def test_a_study_without_the_experiment_says_so(alone: Study) -> None:
 def test_grey_likelihoods_stand_by_their_densities(study: Study) -> None:
     table, runs = grey_table(study)
     assert table["Decoder"].tolist() == ["Bernoulli", "Gaussian"]
-    assert table["NLL as a density"].tolist()[0] == "−501.0 ± 2.5"
+    assert table["NLL as a density"].tolist()[0] == "−501.0 ± 2.5\n[−502.0, −500.0]"
     assert len(runs) == 6
 
 

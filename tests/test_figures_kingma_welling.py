@@ -172,8 +172,8 @@ def test_late_loss_wants_all_ten_rows(tmp_path: Path) -> None:
     assert late_loss(whole, runs).iloc[0] == pytest.approx(-53.5)
     assert ruling(whole, "003.log-is-repeatable") == "contradicted"
     table = log_table(whole)
-    assert table["loss"].iloc[0] == "545.43"
-    assert (table["ours: kl"].iloc[1:].str.startswith("10.02")).all()
+    assert table["Loss"].iloc[0] == "545.43"
+    assert (table["Ours: KL"].iloc[1:].str.startswith("10.02")).all()
 
 
 def test_signs_are_the_sources(tmp_path: Path) -> None:
@@ -191,4 +191,4 @@ def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "$n_z = 20$ to $200$ widens the gap" in read_overfitting(study)
     table = aevb_table(study)
     assert table["$n_z$"].tolist() == ["20", "200"]
-    assert table["training − test"].str.startswith(("1.00", "3.00")).all()
+    assert table["Training − test"].str.startswith(("1.00", "3.00")).all()

@@ -100,6 +100,8 @@ def test_numbers_have_real_minus_signs() -> None:
     assert number(-1234.5, 1) == "\N{MINUS SIGN}1,234.5"
     assert number(0.5, 1, signed=True) == "+0.5"
     assert number(float("nan")) == "–"
+    assert number(-0.0004, 2) == "0.00"
+    assert number(0.004, 2, signed=True) == "0.00"
     assert Interval(-1, -2, 0.5, 5).text(1) == "−1.0 [−2.0, 0.5] (n\u00a0=\u00a05)"
 
 
@@ -110,12 +112,13 @@ def test_numbers_have_real_minus_signs() -> None:
         (Interval(-1, -1.5, -0.5, 5), "falls by 1.00 nats [0.50, 1.50]"),
         (
             Interval(1, -0.5, 2.5, 5),
-            "rises by 1.00 nats [−0.50, 2.50] on average, which 5 s",
+            "rises by 1.00 nats [−0.50, 2.50] (n\u00a0=\u00a05: undecided)",
         ),
         (
             Interval(-1, -2.5, 0.5, 2),
-            "falls by 1.00 nats [−0.50, 2.50] on average, which 2 s",
+            "falls by 1.00 nats [−0.50, 2.50] (n\u00a0=\u00a02: undecided)",
         ),
+        (mean_interval([1.0]), "rises by 1.00 nats (n\u00a0=\u00a01, no interval: undecided)"),
         (Interval(0, 0, 0, 5), "makes no difference"),
     ],
 )
@@ -136,8 +139,10 @@ def test_verdicts_need_an_interval_and_five_seeds(
 ) -> None:
     assert verdict(interval, expected) == words
     few = Interval(interval.mean, interval.low, interval.high, 2)
-    tail = "" if "undecided" in words else ", as an estimate from 2 seeds and not a verdict"
-    assert verdict(few, expected) == words + tail
+    if "undecided" not in words:
+        verb, _, rest = words.partition(" ")
+        words = f"{verb}, as an estimate from 2 seeds and not a verdict, {rest}"
+    assert verdict(few, expected) == words
 
 
 def test_durations() -> None:

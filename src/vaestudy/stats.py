@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
@@ -31,12 +31,26 @@ SEEDS_FOR_A_VERDICT = 5
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds with its 95 % interval; the ends are NaN for a single value."""
+    """A mean over seeds with its 95 % interval; the ends are NaN for a single value.
+
+    ``values`` are what the mean is taken of, one a seed; empty if they are not at hand.
+    """
 
     mean: float
     low: float
     high: float
     n: int
+    values: tuple[float, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def bootstrap(self) -> Interval | None:
+        """The same mean with its bootstrap interval; None without values, or with one."""
+        return bootstrap_interval(self.values) if len(self.values) > 1 else None
+
+    def times(self, factor: float) -> Interval:
+        """Return the interval of ``factor`` times the values, for a factor that is not negative."""
+        mean, low, high = (factor * end for end in (self.mean, self.low, self.high))
+        return Interval(mean, low, high, self.n, tuple(factor * value for value in self.values))
 
     @property
     def sign(self) -> Verdict:
@@ -61,7 +75,9 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     """Return ``value`` for a reader: grouped thousands, a real minus sign, – if there is none."""
     if not math.isfinite(value):
         return "–"
-    text = f"{value:+,.{digits}f}" if signed else f"{value:,.{digits}f}"
+    # Rounded first: what is nothing to so many decimals has no sign.
+    value = round(value, digits) + 0.0
+    text = f"{value:+,.{digits}f}" if signed and value else f"{value:,.{digits}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
@@ -77,9 +93,10 @@ def mean_interval(values: Iterable[float], level: float = 0.95) -> Interval:
     if x.size == 0:
         raise ValueError("no values to average: were these runs part of the study?")
     if x.size == 1:
-        return Interval(float(x[0]), math.nan, math.nan, 1)
+        return Interval(float(x[0]), math.nan, math.nan, 1, tuple(x.tolist()))
     half = float(stats.t.ppf(0.5 + level / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size))
-    return Interval(float(x.mean()), float(x.mean()) - half, float(x.mean()) + half, x.size)
+    mean = float(x.mean())
+    return Interval(mean, mean - half, mean + half, x.size, tuple(x.tolist()))
 
 
 def paired_difference(a: pd.Series, b: pd.Series, level: float = 0.95) -> Interval:

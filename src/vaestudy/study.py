@@ -6,11 +6,11 @@ base model but for what is named, so a figure draws the same comparison in every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from vaestudy.data import Dataset
     from vaestudy.vae import VAE
 
+T = TypeVar("T")
+
 TABLES = (
     *("runs", "history", "units", "steps", "evaluation"),
     *("summary", "timing", "datasets", "claims"),
@@ -28,6 +30,14 @@ TABLES = (
 
 class EmptySelectionError(LookupError):
     """No run of the study has the parameters that a figure or a number needs."""
+
+
+def tried(make: Callable[..., T], *arguments: Any) -> T | None:
+    """Return what ``make`` makes, or None where the study has not run what it needs."""
+    try:
+        return make(*arguments)
+    except EmptySelectionError:
+        return None
 
 
 class MissingTableError(FileNotFoundError):

@@ -190,3 +190,25 @@ def test_texts_that_typst_or_html_could_misread(make_notebook: Maker, tmp_path: 
     )
     build_report([path], META, tmp_path / "a.html", tmp_path / "a.pdf", RESOURCES)
     assert "5 &lt; 6" in (tmp_path / "a.html").read_text()
+
+
+def test_a_cells_second_line_stands_beneath_the_first(make_notebook: Maker) -> None:
+    item = Item(
+        kind="table",
+        label="tbl:a",
+        markdown="C.",
+        header=("$n$", "Mean"),
+        rows=(("5", "91.00 ± 2.48\n[90.00, 92.00]"),),
+        align="rr",
+        csv="a\n1\n",
+    )
+    assert item.column_lines() == [["$n$", "5"], ["Mean", "91.00 ± 2.48", "[90.00, 92.00]"]]
+    document = read_document([make_notebook("# Chapter", item)], META, RESOURCES)
+    assert '<span class="beneath">[90.00, 92.00]</span>' in to_html(document, META)
+    assert "#beneath[\\[90.00, 92.00\\]" in to_typst(document, META)
+
+
+def test_no_line_ends_between_a_number_and_its_percent_sign(make_notebook: Maker) -> None:
+    document = read_document([make_notebook("# Chapter\n\nIn 7.9 % of $3$ %.")], META, RESOURCES)
+    assert "In 7.9\u00a0% of" in to_html(document, META)
+    assert "7.9~% of" in to_typst(document, META)

@@ -17,6 +17,7 @@ from pydantic import Field, StrictStr
 from scipy import stats
 
 from vaestudy.claims.claim import Claim, ClaimError, Contrast, Draw, Sample, Selector
+from vaestudy.claims.words import minus_text
 from vaestudy.parameters import Strict
 from vaestudy.study import EmptySelectionError
 
@@ -133,7 +134,7 @@ AnyClaim = Difference | Equivalence | Ordering | Extremum | Level | Correlation
 
 
 def _minus(a: Sample, b: Sample) -> Contrast:
-    return Contrast(f"{a.label} − {b.label}", (a.by_seed - b.by_seed).dropna())
+    return Contrast(minus_text(a.label, b.label), (a.by_seed - b.by_seed).dropna())
 
 
 def _rank_correlation(levels: Sequence[float], row: NDArray[np.float64]) -> float:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pandas as pd
 
 from vaestudy.stats import Interval, number
+
+#: Between the parts of a model's name; the commas within its parentheses are not.
+_SEPARATOR = re.compile(r", (?![^(]*\))")
 
 
 def claimed_text(row: pd.Series) -> str:
@@ -40,6 +44,19 @@ def bootstrap_text(row: pd.Series) -> str:
 def compared_text(row: pd.Series) -> str:
     """Return the statistic and the runs that it compares."""
     return f"{row['title']}: {row['compared']}" if row["n"] else str(row["title"])
+
+
+def minus_text(a: str, b: str) -> str:
+    """Name the difference of two models; what both share beside their family is said once."""
+    (first, *of_a), (second, *of_b) = (_SEPARATOR.split(label) for label in (a, b))
+    shared = [part for part in of_a if part in of_b]
+    left, right = (
+        ", ".join([name, *(part for part in parts if part not in shared)])
+        for name, parts in ((first, of_a), (second, of_b))
+    )
+    if left == right:
+        return f"{a} − {b}"
+    return f"{left} − {right}" + (f", both {', '.join(shared)}" if shared else "")
 
 
 def _counted(end: float, unit: str) -> str:

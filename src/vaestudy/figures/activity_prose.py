@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+
 from vaestudy.figures.activity_data import (
     MARGIN,
     Family,
@@ -20,8 +23,8 @@ from vaestudy.figures.activity_table import (
     shares,
     still_falling,
 )
-from vaestudy.report.phrases import by_seed, change, difference, verdict
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.report.phrases import by_seed, change, difference, final_mean, verdict
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
@@ -35,7 +38,7 @@ def read_threshold(study: Study) -> str:
     threshold = study.config.evaluation.activity_threshold
     divided, valley = shares(activity, threshold), find_valley(activity)
     text = (
-        f"{100 * divided.below:.1f} % of the dimensions end with an activity clearly below the "
+        f"{100 * divided.below:.1f} % end with an activity clearly below the "
         f"threshold ($A_u \\le {threshold / MARGIN:.2g}$), {100 * divided.above:.1f} % clearly "
         f"above ($A_u > {threshold * MARGIN:.2g}$), and {100 * divided.between:.1f} % in between. "
     )
@@ -61,6 +64,52 @@ def read_threshold(study: Study) -> str:
             "threshold takes dimensions for active that a longer run would empty."
         )
     return text
+
+
+def read_price(study: Study, families: Sequence[Family]) -> str:
+    """Say what inactive and active dimensions pay, beside what a linear model would."""
+    priced = at_the_end(study, pd.concat([family.runs for family in families]))
+    threshold = study.config.evaluation.activity_threshold
+    idle = priced[priced["activity"] <= threshold]
+    used = priced[(priced["activity"] > threshold) & (priced["activity"] < 1)]
+    text = "None of these models has an inactive dimension at the end of training."
+    if len(idle):
+        agree = (
+            "inactive by $A_u$ is here inactive by KL as well"
+            if idle["kl"].max() < WORTH
+            else "some are idle by $A_u$ and yet pay, so that the two measures do not agree on all"
+        )
+        text = (
+            f"The {len(idle):,} inactive dimensions together hold "
+            f"{100 * idle['kl'].sum() / priced['kl'].sum():.2g} % of the KL, and the most that any "
+            f"of them pays is {idle['kl'].max():.2g} nats: {agree}."
+        )
+    if len(used):
+        linear = (used["kl"] / (-np.log1p(-used["activity"]) / 2)).median()
+        text += (
+            f" The active ones with $A_u < 1$ pay a median of {linear:.2f} times what @eq:linear "
+            "asks of a linear model, which has no part in their training."
+        )
+    rank = priced["activity"].rank().corr(priced["kl"].rank())
+    return (
+        f"{text} Over all dimensions drawn the rank correlation between activity and KL is "
+        f"{rank:.2f}."
+    )
+
+
+def read_course(study: Study, family: Family) -> str:
+    """Say how many dimensions of a family's models are active before, during and after training."""
+    early = fates(study, family.runs)
+    untrained = count_active(study, family.runs).query("epoch == 0")["active"]
+    return (
+        "An untrained encoder maps images at random, which is enough for "
+        f"{mean_interval(untrained).text(1)} of the base {family.label}'s dimensions to have an "
+        "$A_u$ above the threshold; that says nothing about use. Training takes "
+        f"{mean_interval(early['pruned']).text(1)} of them below it at one time or another; the "
+        f"count is at its lowest with {mean_interval(early['lowest']).text(1)}, in epoch "
+        f"{number(early['lowest_epoch'].mean(), 0)} on average, and ends at "
+        f"{final_mean(study, 'active_units', family.parameters).text(1)}."
+    )
 
 
 def read_plateau(study: Study, families: Sequence[Family]) -> str:
@@ -124,9 +173,14 @@ def read_addition(study: Study, with_: Family, without: Family, what: str) -> st
     return (
         f"In the {without.label}, {what} "
         f"{change(low, 'raises the lowest count by', 'lowers the lowest count by', 'units', 1)}. "
-        "The number of active units at the end "
-        f"{change(end, 'is higher by', 'is lower by', 'units', 1)}; this {verdict(end, 'higher')}."
+        f"The number of active units at the end {_judged(end)}."
     )
+
+
+def _judged(units: Interval) -> str:
+    """Say how many more units there are, and what that means for a statement that there are."""
+    text = change(units, "is higher by", "is lower by", "units", 1)
+    return text if units.sign == "undecided" else f"{text}; this {verdict(units, 'higher')}"
 
 
 def read_warmup(study: Study, warm: Family, cold: Family) -> str:
@@ -136,15 +190,13 @@ def read_warmup(study: Study, warm: Family, cold: Family) -> str:
     counts = count_active(study, warm.runs)
     full = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
     after = paired_difference(by_seed(study, "active_units", warm.parameters), full)
-    early_text = change(early, "is higher by", "is lower by", "units", 1)
     return (
         f"*{cold.label}, warm-up of {warm.warmup} epochs.* Does it stop early pruning? The lowest "
-        f"count of active units at any time {early_text}; "
-        f"this {verdict(early, 'higher')}. Does it keep more units active? The number at the end "
-        f"of training {change(end, 'is higher by', 'is lower by', 'units', 1)}; this "
-        f"{verdict(end, 'higher')}. What happens once the KL term is at full strength? From the "
-        f"last epoch of the warm-up, with {mean_interval(full).text(1)} active units, to the end "
-        f"of training the count {change(after, 'rises by', 'falls by', 'units', 1)}."
+        f"count of active units at any time {_judged(early)}. Does it keep more units active? The "
+        f"number at the end of training {_judged(end)}. What happens once the KL term is at full "
+        f"strength? From the last epoch of the warm-up, with {mean_interval(full).text(1)} active "
+        "units, to the end of training the count "
+        f"{change(after, 'rises by', 'falls by', 'units', 1)}."
     )
 
 
@@ -183,9 +235,9 @@ def read_ten(study: Study) -> str:
     over = [str(n) for n, interval in counts.items() if interval.low > 10]
     under = [str(n) for n, interval in counts.items() if interval.high < 10]
     if not sizes:
-        return "No model of this study has more than ten dimensions."
+        return "no model of this study has more than ten dimensions."
     if not over and not under:
-        return "No interval excludes ten active units for a VAE with more than ten dimensions."
+        return "no interval excludes ten active units for a VAE with more than ten dimensions."
     told = [f"above ten with $n_z$ of {', '.join(over)}"] if over else []
     told += [f"below ten with $n_z$ of {', '.join(under)}"] if under else []
-    return f"The interval of the VAE's active units lies {' and '.join(told)}."
+    return f"the interval of the VAE's active units lies {' and '.join(told)}."

@@ -18,8 +18,9 @@ from vaestudy.figures.activity_data import (
     fates,
     find_family,
 )
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of, order_of
-from vaestudy.stats import Interval, mean_interval, number
+from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
 #: Thresholds that `plateau` tries, as multiples of the study's.
@@ -29,8 +30,10 @@ _LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
 # What the table gives a column or the model's name; any other departure from base is spelt out.
 _LABELLED = {"objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads"}
-_LABELLED |= {"network", "labels", "label_share", "deeper"}
-_NAMED = {"dataset", "likelihood", "n_z", "batch_norm", "warmup"} | _LABELLED
+_LABELLED |= {"likelihood", "network", "labels", "label_share", "deeper"}
+_NAMED = {"dataset", "n_z", "batch_norm", "warmup"} | _LABELLED
+# What a table of combinations holds fixed.
+_SETTING = ("dataset", "binarization", "hidden", "activation")
 _SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
 
 
@@ -123,21 +126,14 @@ def plateau(study: Study, family: Family, tolerance: float = 1.0) -> tuple[float
     return float(grid[low]), float(grid[high])
 
 
-def plus_minus(interval: Interval, digits: int) -> str:
-    """Return ``mean ± half-width``, the narrow form of an interval for a table's cell."""
-    mean = number(interval.mean, digits)
-    if not np.isfinite(interval.low):
-        return mean
-    return f"{mean} ± {number(interval.high - interval.mean, digits)}"
-
-
 def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return every combination's active units, NLL and KL: for reading, and as numbers.
 
-    Of the base model's data: elsewhere an NLL is of something else.
+    Of the base model's pixels, elsewhere an NLL is of something else, and of its networks.
     """
     runs = study.table("runs")
-    runs = runs[runs["dataset"] == study.base["dataset"]]
+    for name in _SETTING:
+        runs = runs[runs[name] == study.base[name]]
     values = study.table("evaluation").merge(runs, on="run_id")
     values = values[values["metric"].isin(_METRICS)]
     heads = [group.iloc[0] for _, group in runs.groupby("combination_id", sort=False)]
@@ -154,7 +150,7 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
                 cells[title] = "diverged" if own.empty else "–"
                 continue
             interval = mean_interval(of_seeds)
-            cells[title] = plus_minus(interval, digits)
+            cells[title] = mean_cell(interval, digits)
             plain |= {metric: interval.mean, f"{metric}_low": interval.low,
                       f"{metric}_high": interval.high, "n": interval.n}  # fmt: skip
         shown.append(cells)
@@ -175,7 +171,6 @@ def _departures(study: Study, row: pd.Series) -> list[str]:
 def _describe(study: Study, row: pd.Series) -> dict[str, str]:
     plain = {name: row[name] for name in _LABELLED}
     return {
-        "Decoder": str(row["likelihood"]).replace("-", " ").title(),
         "Model": ", ".join([label_of(plain), *_departures(study, row)]),
         "BN": {"none": "–", "hidden": "hidden", "all": "all"}[row["batch_norm"]],
         "WU": str(row["warmup"]) if row["warmup"] else "–",
@@ -201,7 +196,7 @@ def fate_table(study: Study, families: Sequence[Family]) -> pd.DataFrame:
     rows = []
     for family in families:
         told = fates(study, family.runs)
-        cells = {title: plus_minus(mean_interval(told[name]), 1) for title, name in columns.items()}
+        cells = {title: mean_cell(mean_interval(told[name]), 1) for title, name in columns.items()}
         rows.append({"Model": family.label, "n": str(len(told)), **cells})
     return pd.DataFrame(rows)
 
@@ -221,7 +216,7 @@ def size_table(study: Study, families: Sequence[Family], nats: float) -> pd.Data
                 continue
             counts = fates(study, sized.runs)["active"]
             paying = count_paying(study, sized.runs, nats)
-            cells[active] = plus_minus(mean_interval(counts), 1)
-            cells[costly] = plus_minus(mean_interval(paying), 1)
+            cells[active] = mean_cell(mean_interval(counts), 1)
+            cells[costly] = mean_cell(mean_interval(paying), 1)
         rows.append(cells)
     return pd.DataFrame(rows)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.beyond_data import (
     QUANTITIES,
     Member,
@@ -15,10 +14,8 @@ from vaestudy.figures.beyond_data import (
     mean_of,
     reference_of,
 )
-from vaestudy.stats import Interval
+from vaestudy.figures.cells import mean_cell
 from vaestudy.study import EmptySelectionError, Study
-
-NOT_MEASURED = "–"
 
 #: Likelihoods of grey pixels, with the metric that is a density for each.
 _DENSITIES = {
@@ -39,9 +36,7 @@ def objectives_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         cells = {"Objective": member.label, "n": str(len(member.runs))}
         for quantity in QUANTITIES:
             found = mean_of(study, member, quantity.metric)
-            cells[quantity.title] = (
-                NOT_MEASURED if found is None else plus_minus(found, quantity.digits)
-            )
+            cells[quantity.title] = mean_cell(found, quantity.digits)
         shown.append(cells)
     return pd.DataFrame(shown), numbers(study, members)
 
@@ -57,7 +52,7 @@ def differences_table(study: Study) -> pd.DataFrame:
         cells = {"Objective": member.label, "Against": reference.label, "n": str(n)}
         for quantity in QUANTITIES:
             gap = compare(study, member, reference, quantity.metric)
-            cells[quantity.title] = _signed(gap, quantity.digits)
+            cells[quantity.title] = mean_cell(gap, quantity.digits, signed=True)
         rows.append(cells)
     return pd.DataFrame(rows)
 
@@ -103,15 +98,8 @@ def grey_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
             ("Active units", "active_units", 1),
         ):
             found = mean_of(study, member, name)
-            cells[title] = NOT_MEASURED if found is None else plus_minus(found, digits)
+            cells[title] = mean_cell(found, digits)
         rows.append(cells)
     if not rows:
         raise EmptySelectionError(f"{study.config.study!r} has no model of grey pixels")
     return pd.DataFrame(rows), runs
-
-
-def _signed(gap: Interval | None, digits: int) -> str:
-    if gap is None:
-        return NOT_MEASURED
-    text = plus_minus(gap, digits)
-    return f"+{text}" if gap.mean > 0 else text

@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.beyond_data import Member, by_seed, compare, mean_of
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.labels_data import (
     Pair,
     find_told,
@@ -45,7 +45,7 @@ def labels_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         cells = {"Labels": name, "n": str(len(member.runs))}
         for metric, title, digits, factor in _COLUMNS:
             found = mean_of(study, member, metric)
-            cells[title] = "–" if found is None else plus_minus(_times(found, factor), digits)
+            cells[title] = mean_cell(found and found.times(factor), digits)
             if found is not None:
                 ends = (found.mean, found.low, found.high, found.n)
                 numbers.append((name, metric, *ends))
@@ -58,11 +58,6 @@ def _with_unit(text: str, unit: str) -> str:
     """Put a unit behind the first number of an interval's text."""
     value, _, rest = text.partition(" ")
     return f"{value} {unit} {rest}".rstrip()
-
-
-def _times(interval: Interval, factor: float) -> Interval:
-    mean, low, high = (factor * end for end in (interval.mean, interval.low, interval.high))
-    return Interval(mean, low, high, interval.n)
 
 
 def read_likelihood(study: Study) -> str:
@@ -103,7 +98,7 @@ def read_asked(study: Study) -> str:
     for member in members:
         found = mean_of(study, member, metric)
         if found is not None:
-            shown = _with_unit(_times(found, 100).text(1), "%")
+            shown = _with_unit(found.times(100).text(1), "%")
             parts.append(f"{shown} with *{name_of(study, member)}*")
     if not parts:
         return "This study has not asked its models for classes."
@@ -111,7 +106,7 @@ def read_asked(study: Study) -> str:
     for member in others:
         gap = compare(study, member, reference, metric)
         if gap is not None and kind_of(reference) == "condition":
-            said = change(_times(gap, 100), "raises that by", "lowers that by", "points", 1)
+            said = change(gap.times(100), "raises that by", "lowers that by", "points", 1)
             text += f" Against all labels, *{name_of(study, member)}* {said}."
     return text
 
@@ -122,7 +117,7 @@ def read_inferred(study: Study) -> str:
     for member in of_kind(find_told(study), "m2"):
         found = mean_of(study, member, "label_accuracy")
         if found is not None:
-            shown = _with_unit(_times(found, 100).text(1), "%")
+            shown = _with_unit(found.times(100).text(1), "%")
             parts.append(f"{shown} from {100 * share_of(member):g} % of labels")
     if not parts:
         return "This study has trained no model that infers labels."

@@ -111,9 +111,13 @@ def information(study: Study) -> Drawing:
 
 
 def density(study: Study) -> Drawing:
-    """Draw the density of A_u over the dimensions of all runs of each objective."""
+    """Draw the density of A_u over the dimensions of all runs of each objective.
+
+    Of the base model's decoder and hidden layers: another's dimensions have another scale.
+    """
     runs = plain_heads(study)
-    runs = runs[runs["likelihood"] == study.config.base.likelihood]
+    for name in ("likelihood", "binarization", "hidden", "activation"):
+        runs = runs[runs[name] == study.base[name]]
     bare = runs[["objective", "k"]].assign(label=lambda t: t.apply(label_of, axis=1))
     runs = runs.assign(label=bare["label"], order=bare.apply(order_of, axis=1))
     figure = Figure(figsize=(TEXT_WIDTH, 2.4))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vaestudy.binarization import as_float
 from vaestudy.examination import FREE
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of, order_of
 from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
 from vaestudy.rng import stream_seed
@@ -100,8 +101,29 @@ def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     for label, seeds in runs.groupby("label", sort=False):
         cells = {"Model": label, "n": len(seeds)}
         for name, (title, digits) in columns.items():
-            cells[title] = mean_interval(seeds[name]).text(digits, n=False)
+            cells[title] = mean_cell(mean_interval(seeds[name]), digits)
         rows.append(cells)
+    return pd.DataFrame(rows)
+
+
+def threshold_table(curves: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Return the share of dimensions (%) above a third of the threshold, it, and three times it.
+
+    Parameters
+    ----------
+    curves
+        Data of the figure of densities.
+    threshold
+        Activity above which a dimension counts as active.
+    """
+    rows = []
+    for (name, n_runs), curve in curves.groupby(["model", "n_runs"], sort=False):
+        row = {"Model": name, "Runs": str(n_runs)}
+        for factor, title in ((1 / 3, "a third"), (1, "the threshold"), (3, "three times")):
+            below = curve.loc[curve["activity"] <= factor * threshold, "share_above"]
+            share = float(below.min()) if len(below) else 1.0
+            row[f"Above {title}, {factor * threshold:.2g}"] = f"{100 * share:.0f} %"
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from vaestudy.convolutions import conv_widths
-from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.beyond_data import Member, compare, mean_of
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.labels_data import Pair, as_images, find_pairs, first_seed
 from vaestudy.figures.mosaics import labelled_rows
@@ -83,7 +83,7 @@ def networks_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             cells["Parameters"] = f"{n_parameters:,}"
             for metric, title, digits in _QUANTITIES:
                 found = mean_of(study, member, metric)
-                cells[title] = "–" if found is None else plus_minus(found, digits)
+                cells[title] = mean_cell(found, digits)
                 if found is not None:
                     ends = (found.mean, found.low, found.high, found.n)
                     numbers.append((_title(member), pair.dataset, metric, *ends))
@@ -91,8 +91,7 @@ def networks_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         cells = {"Network": "difference", "Data": pair.dataset, "n": "", "Parameters": "–"}
         for metric, title, digits in _QUANTITIES:
             gap = compare(study, pair.conv, pair.mlp, metric)
-            sign = "+" if gap is not None and gap.mean > 0 else ""
-            cells[title] = "–" if gap is None else sign + plus_minus(gap, digits)
+            cells[title] = mean_cell(gap, digits, signed=True)
             if gap is not None:
                 cells["n"] = str(gap.n)
                 ends = (gap.mean, gap.low, gap.high, gap.n)

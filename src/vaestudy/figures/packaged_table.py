@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 
 from vaestudy.config import ModelParameters
-from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.cells import NOT_MEASURED, mean_cell
 from vaestudy.figures.families import label_of
 from vaestudy.figures.packaged import by_seed
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
 
-_NOT_MEASURED = "–"
 _ERRORS = {
     "Model": "squared_error",
     "Principal components": "pca_squared_error",
@@ -44,9 +43,9 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             {
                 "Model": variant.label,
                 "n": str(mean.n),
-                "Test NLL": plus_minus(mean, 2),
-                "Difference": _signed(gap) if variant is not variants[0] else _NOT_MEASURED,
-                "Squared error": plus_minus(error, 2),
+                "Test NLL": mean_cell(mean, 2),
+                "Difference": mean_cell(gap if variant is not variants[0] else None, signed=True),
+                "Squared error": mean_cell(error, 2),
                 "Time (s)": number(seconds, 1),
             }
         )
@@ -103,15 +102,10 @@ def _seconds(study: Study, variant: Variant) -> pd.Series:
 
 def _mean(values: pd.Series, digits: int) -> str:
     if not len(values):
-        return _NOT_MEASURED
+        return NOT_MEASURED
     # Principal components are the same for every seed.
     alike = (values == values.iloc[0]).all()
-    return number(values.iloc[0], digits) if alike else plus_minus(mean_interval(values), digits)
-
-
-def _signed(gap: Interval) -> str:
-    text = plus_minus(gap, 2)
-    return f"+{text}" if gap.mean > 0 else text
+    return number(values.iloc[0], digits) if alike else mean_cell(mean_interval(values), digits)
 
 
 def _numbers(interval: Interval) -> tuple[float, float, float, int]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.plane_data import (
     DIAMOND,
     EDGE,
@@ -26,7 +26,6 @@ from vaestudy.figures.plane_data import (
     other_shapes,
     plane_runs,
 )
-from vaestudy.stats import Interval
 from vaestudy.study import Study
 
 #: What of the plane's statistics a page has room for; the heat maps have all.
@@ -71,19 +70,14 @@ def _tables(
     for names, cell in named:
         found = {s: mean_of(study, s.metric, **cell) for s in statistics}
         n = str(max(interval.n for interval in found.values()))
-        shown.append({**names, "n": n, **{_title(s): _cell(i, s) for s, i in found.items()}})
+        shown.append(
+            {**names, "n": n, **{_title(s): mean_cell(i, s.digits) for s, i in found.items()}}
+        )
         numbers += [
             {**cell, "metric": s.metric, "mean": i.mean, "low": i.low, "high": i.high, "n": i.n}
             for s, i in found.items()
         ]
     return pd.DataFrame(shown), pd.DataFrame(numbers)
-
-
-def _cell(interval: Interval, statistic: Statistic) -> str:
-    # An unbiased distance may be a rounding error below zero.
-    mean = round(interval.mean, statistic.digits) + 0.0
-    half = interval.high - interval.mean
-    return plus_minus(Interval(mean, mean - half, mean + half, interval.n), statistic.digits)
 
 
 def _title(statistic: Statistic) -> str:

@@ -125,7 +125,7 @@ def posterior_variance(study: Study) -> Drawing:
     axes.plot(means.index, means, marker="o", color=PALETTE[0], label="mean")
     axes.set(xlabel="latent dimensions $n_z$", ylabel="posterior variance")
     axes.set(ylim=(0, 1.25 * data["variance"].max()), xticks=means.index)
-    axes.legend(loc="upper left", ncols=2)
+    axes.legend(loc="upper center", ncols=2)
     return Drawing(figure, data, tuple(dict.fromkeys(data["run_id"])))
 
 
@@ -145,7 +145,7 @@ def search(study: Study) -> Drawing:
     panels[1].set(title="(b)", ylabel="active units")
     data = pd.concat(parts, ignore_index=True)
     ticks = sorted(data["n_z"].unique())
-    panels[1].plot(ticks, ticks, color=MUTED, lw=0.8, ls=(0, (3, 2)), label="all", zorder=1)
+    panels[1].plot(ticks, ticks, color=MUTED, lw=0.8, ls=(0, (3, 2)), label="all active", zorder=1)
     panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels:
         axes.set(xlabel="latent dimensions $n_z$", xscale="log")

@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of
 from vaestudy.figures.plusplus_data import PRINTED, mean_of, plus_runs
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
-from vaestudy.stats import number
+from vaestudy.stats import Interval, mean_interval, number
 from vaestudy.study import Study
 
-NOT_MEASURED = "–"
 #: Epochs of the source's printed losses.
 _EPOCHS = 5
 
@@ -31,15 +30,18 @@ def losses_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
         runs = plus_runs(study, **parameters)
         ids += runs["run_id"].tolist()
         curves = study.curves(runs, ["bound" if weighted else "elbo"])
-        means = -curves.groupby(["split", "epoch"])["value"].mean()
-        losses = {"printed": list(printed)}
-        for split in ("train", "test"):
-            losses[split] = [float(means.get((split, epoch), math.nan)) for epoch in epochs]
+        ours: dict[Any, Interval] = {
+            at: mean_interval(-own["value"]) for at, own in curves.groupby(["split", "epoch"])
+        }
         name = f"IWAE, $k = {level}$" if weighted else f"VAE, $n_z = {level}$"
-        for whose, values in losses.items():
-            cells = {str(epoch): number(v) for epoch, v in zip(epochs, values, strict=True)}
-            shown.append({"Model": name, "Loss": whose, **cells})
-            rows += [(factor, level, whose, e, v) for e, v in zip(epochs, values, strict=True)]
+        cells = {str(e): number(v) for e, v in zip(epochs, printed, strict=True)}
+        shown.append({"Model": name, "Loss": "printed", **cells})
+        rows += [(factor, level, "printed", e, v) for e, v in zip(epochs, printed, strict=True)]
+        for split in ("train", "test"):
+            found = {epoch: ours.get((split, epoch)) for epoch in epochs}
+            cells = {str(epoch): mean_cell(loss) for epoch, loss in found.items()}
+            shown.append({"Model": name, "Loss": split, **cells})
+            rows += [(factor, level, split, e, i.mean if i else math.nan) for e, i in found.items()]
     data = pd.DataFrame(rows, columns=["factor", "level", "split", "epoch", "loss"])
     return pd.DataFrame(shown), data, ids
 
@@ -94,6 +96,6 @@ def _compare(
         cells = {head: name, "n": str(len(runs))}
         for metric, title, digits in columns:
             found = mean_of(study, metric, **parameters)
-            cells[title] = NOT_MEASURED if found is None else plus_minus(found, digits)
+            cells[title] = mean_cell(found, digits)
         rows.append(cells)
     return pd.DataFrame(rows), ids

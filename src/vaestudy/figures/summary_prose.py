@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vaestudy.figures.activity_table import plus_minus
 from vaestudy.figures.aevb import aevb_runs
+from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.summary_data import (
     WINDOW,
     kl_course,
@@ -20,6 +20,7 @@ from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 
 NOT_REACHED = "–"
+_LOGGED = {"loss": "Loss", "rec": "Reconstruction", "kl": "KL"}
 
 
 def log_table(study: Study) -> pd.DataFrame:
@@ -29,11 +30,11 @@ def log_table(study: Study) -> pd.DataFrame:
     for theirs in source_log().to_dict("records"):
         own = log[log["step"] == theirs["step"]]
         row = {"Step": f"{theirs['step']:,.0f}"}
-        for name in ("loss", "rec", "kl"):
-            row[name] = number(theirs[name], 2)
-        for name in ("loss", "rec", "kl"):
-            found = plus_minus(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
-            row[f"ours: {name}"] = found
+        for name, title in _LOGGED.items():
+            row[title] = number(theirs[name], 2)
+        for name, title in _LOGGED.items():
+            found = mean_cell(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
+            row[f"Ours: {title}"] = found
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -92,7 +93,7 @@ def plane_table(study: Study) -> pd.DataFrame:
     }
     runs = summary_runs(study, 2)
     rows = [
-        {"Share": text, "%": mean_interval(100 * study.final(runs, name)["value"]).text(1, n=False)}
+        {"Share": text, "%": mean_cell(mean_interval(100 * study.final(runs, name)["value"]), 1)}
         for name, text in names.items()
     ]
     return pd.DataFrame(rows)
@@ -126,11 +127,11 @@ def aevb_table(study: Study) -> pd.DataFrame:
         rows.append(
             {
                 "$n_z$": str(n_z),
-                "training ELBO": plus_minus(mean_interval(ends["train"]), 2),
-                "test ELBO": plus_minus(mean_interval(ends["test"]), 2),
-                "training − test": plus_minus(mean_interval(ends["train"] - ends["test"]), 2),
-                "test NLL": plus_minus(mean_interval(nll), 2),
-                "active units": plus_minus(mean_interval(units), 1),
+                "Training ELBO": mean_cell(mean_interval(ends["train"]), 2),
+                "Test ELBO": mean_cell(mean_interval(ends["test"]), 2),
+                "Training − test": mean_cell(mean_interval(ends["train"] - ends["test"]), 2),
+                "Test NLL": mean_cell(mean_interval(nll), 2),
+                "Active units": mean_cell(mean_interval(units), 1),
             }
         )
     return pd.DataFrame(rows)

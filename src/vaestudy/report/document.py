@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vaestudy.report import maths, pandoc
 from vaestudy.report.backlinks import link_back
@@ -89,6 +90,7 @@ def _read(markdown: str, macros: str, name: str) -> list[Node]:
         blocks = pandoc.read_markdown(f"{macros}\n\n{markdown}\n")
     except ReportError as error:
         raise ReportError(f"{name}: {error}") from None
+    blocks = _keep_percents(blocks)
     for _ in each(blocks, "Image"):
         raise ReportError(
             f"{name} has an image in its Markdown: show it with present.figure, so that it gets a "
@@ -102,6 +104,23 @@ def _read(markdown: str, macros: str, name: str) -> list[Node]:
     for math in each(kept, "Math"):
         _check_formula(math["c"][1], math["c"][0]["t"] == "DisplayMath", name)
     return kept
+
+
+def _keep_percents(value: Any) -> Any:
+    """Let no line break fall between a number and its % sign."""
+    if isinstance(value, dict):
+        return {key: _keep_percents(child) for key, child in value.items()}
+    if not isinstance(value, list):
+        return value
+    out = [_keep_percents(child) for child in value]
+    for i in range(1, len(out) - 1):
+        before, space, after = (isinstance(node, dict) and node for node in out[i - 1 : i + 2])
+        if not (before and space and after) or space.get("t") not in ("Space", "SoftBreak"):
+            continue
+        ends = before.get("t") == "Math" or str(before.get("c"))[-1:].isdigit()
+        if ends and after.get("t") == "Str" and after["c"].startswith("%"):
+            out[i] = string("\N{NO-BREAK SPACE}")
+    return out
 
 
 def _check_formula(tex: str, display: bool, name: str) -> None:

@@ -44,7 +44,7 @@ def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> li
     looks = ["scroll"]
     looks += ["tall"] if len(item.rows) > _LONG_TABLE else []
     # Short cells are never broken; a narrow screen scrolls the table instead.
-    longest = max((len(cell) for row in item.rows for cell in row), default=0)
+    longest = max((len(line) for lines in item.column_lines() for line in lines[1:]), default=0)
     looks += ["short"] if longest < _SHORT else ["wide"] if len(item.header) >= _WIDE else []
     start = f'<div class="{" ".join(looks)}" tabindex="0" role="region" aria-label="{name}">'
     return [head, *text, raw("html", start), *tables, raw("html", "</div>"), foot]

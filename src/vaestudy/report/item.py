@@ -39,7 +39,8 @@ class Item:
     interactive
         HTML that takes the picture's place on a screen.
     header, rows, align
-        A table's cells, in Markdown, and the side to which each column is set (``l`` or ``r``).
+        A table's cells, in Markdown, and the side to which each column is set (``l`` or ``r``). A
+        cell's second line stands beneath its first in smaller type.
     csv
         The data to download.
     """
@@ -57,6 +58,11 @@ class Item:
     rows: tuple[tuple[str, ...], ...] = ()
     align: str = ""
     csv: str = ""
+
+    def column_lines(self) -> list[list[str]]:
+        """Return each column's lines, those of its title first: what its width is made of."""
+        columns = zip(self.header, *self.rows, strict=True)
+        return [[line for cell in column for line in cell.split("\n")] for column in columns]
 
     def to_json(self) -> dict[str, Any]:
         """Give the item as JSON, for a notebook's output."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vaestudy.claims.words import claimed_text, compared_text, interval_text
+from vaestudy.claims.words import bootstrap_text, claimed_text, compared_text, interval_text
 from vaestudy.report.backlinks import PREFIX, anchor
 
 
@@ -54,7 +54,7 @@ def _decided(row: pd.Series) -> dict[str, str]:
     return {
         "Claim": _claim(row, figure),
         "Decided by": f"{compared_text(row)}, {claimed_text(row)}".replace("n_z", "$n_z$"),
-        "Estimate [95 %]": interval_text(row) if ran else "–",
+        "Estimate": f"{interval_text(row)}\n{bootstrap_text(row)}" if ran else "–",
         "$n$": str(row["n"]) if ran else "–",
         "Verdict": f"**{row['verdict']}**{notes}",
         "Shown in": f"@{figure}" if figure else "–",

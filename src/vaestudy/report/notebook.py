@@ -12,6 +12,8 @@ from vaestudy.report.item import MIME, Item
 
 SILENT_TAGS = frozenset({"parameters", "injected-parameters", "setup"})
 MARK = "vaestudy-item"
+#: Class of a cell's second line.
+BENEATH = "beneath"
 
 
 @dataclass(frozen=True)
@@ -105,4 +107,10 @@ def _placeholder(index: int, item: Item) -> str:
 
 
 def _row(cells: tuple[str, ...] | list[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    """Write a cell on one line; its second line, if it has one, becomes a span of its own."""
+    first, *more = (line.strip() for line in text.replace("|", "\\|").splitlines() or [""])
+    return f"{first} [{' '.join(more)}]{{.{BENEATH}}}" if more else first

@@ -13,12 +13,14 @@ from vaestudy.report.document import Document, replace_math
 from vaestudy.report.errors import ReportError
 from vaestudy.report.item import Item
 from vaestudy.report.meta import ReportMeta
-from vaestudy.report.notebook import MARK
+from vaestudy.report.notebook import BENEATH, MARK
 from vaestudy.report.tree import Node, each, plain, raw, raw_inline, walk
 
 # Citations come as finished text, so Typst must not set them again.
 _FORM = "typst-citations"
-_LONG_TABLE = 25
+# Lines that are kept on one page; of texts fewer, for how they break is only guessed.
+_LONG_TABLE = 40
+_LONG_TEXTS = 25
 # Characters: beyond these a cell is a text, whose column takes what room the others leave.
 _TEXT = 60
 # Characters that a line of such a cell has, roughly.
@@ -123,9 +125,9 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
         common += f", width: {width:.4g}%, alt: {_quote(item.alt)}"
         opening = f'#picture("{index}.svg", {common}, caption: ['
         return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
-    long = "true" if _printed_lines(item) > _LONG_TABLE else "false"
-    texts = "true" if any(length > _TEXT for length in _widest(item)) else "false"
-    common += f", long: {long}, texts: {texts}"
+    texts = any(length > _TEXT for length in _widest(item))
+    long = _printed_lines(item) > (_LONG_TEXTS if texts else _LONG_TABLE)
+    common += f", long: {json.dumps(long)}, texts: {json.dumps(texts)}"
     opening = f"#tabular({common}, size: {_table_size(item):.3g}pt, caption: ["
     tables = [_table(block, item) for block in inner if block["t"] == "Table"]
     closing = raw("typst", f"] <{item.label}>")
@@ -152,9 +154,15 @@ def _cells(row: list[Any]) -> list[Node]:
     for cell in row[1]:
         out.append(raw_inline("typst", "["))
         for block in cell[4]:
-            out += block["c"]
+            out += walk(block["c"], _second_line)
         out.append(raw_inline("typst", "],"))
     return out
+
+
+def _second_line(node: Node) -> list[Node] | None:
+    if node["t"] != "Span" or BENEATH not in node["c"][0][1]:
+        return None
+    return [raw_inline("typst", f"#{BENEATH}["), *node["c"][1], raw_inline("typst", "]")]
 
 
 def _table_size(item: Item) -> float:
@@ -167,20 +175,23 @@ def _table_size(item: Item) -> float:
 def _columns(item: Item) -> str:
     """Give each column its own width, or, if it holds texts, a share by how long they are."""
     widths = []
-    for widest, *cells in zip(_widest(item), *item.rows, strict=True):
-        typical = sum(map(len, cells)) / max(len(cells), 1)
+    for widest, (_, *lines) in zip(_widest(item), item.column_lines(), strict=True):
+        typical = sum(map(len, lines)) / max(len(lines), 1)
         widths.append(f"{typical**0.5:.1f}fr" if widest > _LINE else "auto")
     texts = any(widest > _TEXT for widest in _widest(item))
     return ", ".join(widths if texts else ["auto"] * len(widths))
 
 
 def _widest(item: Item) -> list[int]:
-    return [max(map(len, column)) for column in zip(item.header, *item.rows, strict=True)]
+    return [max(map(len, lines)) for lines in item.column_lines()]
 
 
 def _printed_lines(item: Item) -> int:
     """Estimate how many lines a table takes: too many for what is kept on one page?"""
-    return sum(max(1 + len(cell) // _LINE for cell in row) for row in item.rows)
+    return sum(
+        max(sum(1 + len(line) // _LINE for line in cell.split("\n")) for cell in row)
+        for row in item.rows
+    )
 
 
 def _compile(main: Path) -> bytes:

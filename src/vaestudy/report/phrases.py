@@ -44,7 +44,7 @@ def change(interval: Interval, more: str, less: str, unit: str = "nats", digits:
     Returns
     -------
     str
-        e.g. ``lowers the NLL by 1.20 nats [0.80, 1.60] (n = 5)``, or that it cannot be told.
+        e.g. ``lowers the NLL by 1.20 nats [0.80, 1.60] (n = 5)``, or ``… (n = 5: undecided)``.
     """
     if interval.mean == 0:
         return f"makes no difference ({interval.text(digits)})"
@@ -54,9 +54,8 @@ def change(interval: Interval, more: str, less: str, unit: str = "nats", digits:
         return f"{more} {value} {unit} {rest}"
     if interval.sign == "lower":
         return f"{less} {value} {unit} {rest}"
-    lean, ends = more if interval.mean > 0 else less, rest.split(" (")[0]
-    seeds = f"{interval.n} seed{'s' if interval.n > 1 else ''}"
-    return f"{lean} {value} {unit} {ends} on average, which {seeds} cannot tell from none"
+    lean, (ends, _, seeds) = more if interval.mean > 0 else less, rest.partition("(")
+    return f"{lean} {value} {unit} {ends}({seeds.removesuffix(')')}: undecided)"
 
 
 def _absolute(interval: Interval) -> Interval:
@@ -73,10 +72,9 @@ def verdict(interval: Interval, expected: str) -> str:
     if interval.sign == "undecided":
         return "leaves the statement undecided"
     verb = "supports" if interval.sign == expected else "contradicts"
-    word = f"{verb} the statement"
     if interval.n < SEEDS_FOR_A_VERDICT:
-        return f"{word}, as an estimate from {interval.n} seeds and not a verdict"
-    return word
+        return f"{verb}, as an estimate from {interval.n} seeds and not a verdict, the statement"
+    return f"{verb} the statement"
 
 
 def scope(study: Study) -> str:

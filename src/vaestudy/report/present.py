@@ -20,7 +20,7 @@ from vaestudy.figures.style import TEXT_WIDTH, style
 from vaestudy.report.item import MIME, Item, check_figure, check_table
 from vaestudy.report.svg import slim
 
-__all__ = ["abstract", "figure", "prose", "style", "table"]
+__all__ = ["abstract", "figure", "not_run", "prose", "style", "table"]
 
 Format = str | Callable[[Any], str]
 
@@ -83,7 +83,8 @@ def table(
     Parameters
     ----------
     frame
-        The cells. Texts are Markdown, maths included; the index is not shown.
+        The cells. Texts are Markdown, maths included; what stands after a line break goes beneath
+        in smaller type. The index is not shown.
     label
         ``tbl:name``; the text refers to it as ``@tbl:name``.
     caption
@@ -121,6 +122,11 @@ def prose(markdown: str) -> None:
         Any Markdown that a cell may hold: headings, maths, citations, references.
     """
     _emit(Item(kind="prose", markdown=markdown), {"text/markdown": markdown})
+
+
+def not_run(what: str) -> None:
+    """Say in a figure's place that the study lacks it: ``what`` ends in *was* or *were*."""
+    prose(f"{what} not run in this study; `config.yaml` has the experiment.")
 
 
 def abstract(markdown: str) -> None:
@@ -168,7 +174,8 @@ def _column(values: pd.Series, form: Format | None) -> tuple[list[str], str]:
     """Give a column's cells as texts, and ``r`` where they are numbers, else ``l``."""
     texts = [_cell(value, form) for value in values]
     plain = [re.sub(r"[\s*_$\\{}~≈<>≤≥±()\[\],;:%×^–—·/-]|nan|pm|times", "", t) for t in texts]
-    numeric = any(plain) and all(re.fullmatch(r"[\d.−e+]*", text) for text in plain)
+    # A column of dashes is one of numbers that nobody has measured yet.
+    numeric = len(plain) > 0 and all(re.fullmatch(r"[\d.−e+]*", text) for text in plain)
     return texts, "r" if numeric else "l"
 
 

@@ -1,0 +1,45 @@
+"""Cells of tables: both intervals of a mean over seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from vaestudy.figures.cells import mean_cell, means
+from vaestudy.stats import Interval, bootstrap_interval, mean_interval
+
+
+def test_a_cell_has_both_intervals() -> None:
+    values = [90.0, 91.0, 92.0]
+    # t(0.975, 2) / sqrt(3) = 2.4841
+    assert mean_cell(mean_interval(values)) == "91.00 ± 2.48\n[90.00, 92.00]"
+    assert mean_cell(mean_interval(np.subtract(values, 90)), 1, signed=True) == (
+        "+1.0 ± 2.5\n[0.0, +2.0]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("interval", "cell"),
+    [
+        (None, "–"),
+        (mean_interval([3.0]), "3.00"),
+        (mean_interval([2.0, 2.0]), "2.00 ± 0.00"),
+        (mean_interval([2.0, 2.0 + 1e-9]), "2.00 ± 0.00"),
+        (Interval(1, 0, 2, 5), "1.00 ± 1.00"),
+    ],
+)
+def test_a_cell_says_no_more_than_there_is(interval: Interval | None, cell: str) -> None:
+    assert mean_cell(interval) == cell
+
+
+def test_an_interval_keeps_what_it_is_resampled_from() -> None:
+    values = [1.0, 2.0, 4.0, 8.0, 16.0]
+    interval = mean_interval(values)
+    assert interval.bootstrap == bootstrap_interval(values)
+    assert interval.times(100).bootstrap == bootstrap_interval([100 * value for value in values])
+    assert interval.times(100).low == pytest.approx(100 * interval.low)
+
+
+def test_captions_say_what_cells_hold() -> None:
+    assert "over 5 seeds" in means(5)
+    assert "bootstrap" in means()
