@@ -71,7 +71,7 @@ present.table(
 if source == "none":
     present.prose(f"""
 `snakemake --cores 2 --configfile configs/burda.yaml` trains all of @tbl:published, and `configs/burda-short.yaml` the same
-for a ninth of the passes. Of a finished study, `{COMMAND}` writes the table that reports like this one show.
+in a tenth of the time. Of a finished study, `{COMMAND}` writes the table that reports like this one show.
 """)
 else:
     present.figure(

@@ -24,10 +24,10 @@ _NUMBERS = ("nll", "standard_error", "hours", "images_per_second")
 _COUNTS = ("n", "passes", "n_samples")
 #: Of a model that we have not trained.
 _MISSING: dict[str, Any] = dict.fromkeys(
-    (*_NUMBERS, *_COUNTS, "units", "hardware", "finished", "version", "runs")
+    (*_NUMBERS, *_COUNTS, "schedule", "units", "hardware", "finished", "version", "runs")
 )
 #: Units of one layer would be taken for numbers, those of two not.
-_TEXTS = {"units": "string", "published_units": "string"}
+_TEXTS = {"units": "string", "published_units": "string", "schedule": "string"}
 _TYPES: dict[str, str] = {
     **_TEXTS,
     **dict.fromkeys(_NUMBERS, "float64"),
@@ -75,7 +75,7 @@ def read_published(name: str = "burda", path: Path = PUBLISHED) -> PublishedTabl
 
 
 def compare(study: Study, published: PublishedTable) -> pd.DataFrame:
-    """Return every published model with ours beside it, one row a model and length of training.
+    """Return every published model with ours beside it, one row a model and way of training.
 
     Columns
     -------
@@ -102,12 +102,13 @@ def compare(study: Study, published: PublishedTable) -> pd.DataFrame:
 
 
 def _ours(study: Study, parameters: ModelParameters) -> Iterator[dict[str, Any]]:
-    """Yield our measurements of a model, once for each length of training."""
+    """Yield our measurements of a model, once for each length and schedule of training."""
+    ours = {"epochs": ..., "lr_schedule": ..., "precision": ...}
     try:
-        runs = study.runs(**as_columns(parameters) | {"epochs": ..., "precision": ...})
+        runs = study.runs(**as_columns(parameters) | ours)
     except EmptySelectionError:
         return
-    for epochs, replicates in runs.groupby("epochs"):
+    for (epochs, schedule), replicates in runs.groupby(["epochs", "lr_schedule"]):
         nll = study.final(replicates, "nll")
         timing = study.table("timing").merge(replicates[["run_id"]], on="run_id")
         seconds = timing["train_seconds"] / timing["members"]
@@ -117,6 +118,7 @@ def _ours(study: Study, parameters: ModelParameters) -> Iterator[dict[str, Any]]
             "units": _units(study, replicates, 1 + len(parameters.deeper)),
             "n": len(replicates),
             "passes": epochs,
+            "schedule": schedule,
             "n_samples": nll["n_samples"].max(),
             "hours": seconds.mean() / 3600,
             "images_per_second": timing["images_per_second"].mean(),

@@ -36,7 +36,7 @@ def _caution(ours: pd.DataFrame) -> str:
 def read_making(table: pd.DataFrame) -> str:
     """Say how ours came about: passes, samples, time, machine, version."""
     ours = table.dropna(subset=["nll"])
-    told = " ".join(_training(rows) for _, rows in ours.groupby("passes"))
+    told = " ".join(_training(rows) for _, rows in ours.groupby(["passes", "schedule"]))
     machines, versions = (" and ".join(sorted(set(ours[c]))) for c in ("hardware", "version"))
     samples, date = f"{int(ours['n_samples'].min()):,}", str(ours["finished"].max())[:10]
     return (
@@ -47,12 +47,14 @@ def read_making(table: pd.DataFrame) -> str:
 
 def _training(rows: pd.DataFrame) -> str:
     passes, published = (int(rows[name].iloc[0]) for name in ("passes", "published_passes"))
-    share = "all" if passes == published else "the first"
+    how = {
+        "burda": f", {'all' if passes == published else 'the first'} of the paper's {published:,}",
+        "cosine": f" instead of the paper's {published:,}, with a rate that falls by a half cosine",
+        "constant": f" instead of the paper's {published:,}, at a constant rate",
+    }[str(rows["schedule"].iloc[0])]
     times = [
         f"{row['model']}{'' if row['layers'] == 1 else ', ' + layers_text(int(row['layers']))}, "
         f"{seconds_text(3600 * float(row['hours']))}"
         for _, row in rows.iterrows()
     ]
-    return (
-        f"Trained for {passes:,} passes, {share} of the paper's {published:,}: {'; '.join(times)}."
-    )
+    return f"Trained for {passes:,} passes{how}: {'; '.join(times)}."
