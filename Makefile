@@ -44,7 +44,7 @@ types: env
 	$(BIN)/mypy
 
 unit: env
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lock:  ## Resolve the dependencies anew (needs uv).
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
