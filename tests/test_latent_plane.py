@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from builders import CPU, architecture, run_config, tiny_dataset
+from builders import CPU, architecture, perturbed, run_config, tiny_dataset
 from vaestudy.jobs import train_group
 from vaestudy.latent_plane import (
     METRICS,
@@ -75,7 +75,7 @@ def test_of_classes_with_as_many_votes_the_nearest_wins() -> None:
 
 def test_small_sets_and_those_without_classes_have_no_such_metrics() -> None:
     data = tiny_dataset()
-    model = VAE(architecture(n_features=data.test.shape[1], n_z=2)).eval()
+    model = perturbed(VAE(architecture(n_features=data.test.shape[1], n_z=2))).float().eval()
     test = data.test.float() / 255
     few = data.subset(n_test=NEIGHBOURS)
     assert plane_metrics(model, few, test[:NEIGHBOURS]) == {}

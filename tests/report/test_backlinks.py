@@ -106,6 +106,8 @@ CLAIMS = pd.DataFrame(
         "estimate": [-2.0, float("nan")],
         "low": [-2.5, float("nan")],
         "high": [-1.5, float("nan")],
+        "bootstrap_low": [-2.25, float("nan")],
+        "bootstrap_high": [-1.75, float("nan")],
         "n": [5, 0],
         "verdict": ["supported", "not run"],
         "notes": ["", "no run has it"],
@@ -120,10 +122,10 @@ def test_the_table_of_claims() -> None:
     assert first["Claim"].startswith("**[000.a]{#claim:000.a figure=")
     assert first["Claim"].endswith("It is so.")
     assert first["Decided by"] == "test NLL: IWAE (K=5) − VAE, below −0.1 nats"
-    assert first["Estimate [95 %]"] == "−2.00 [−2.50, −1.50]"
+    assert first["Estimate"] == "−2.00 [−2.50, −1.50]\n[−2.25, −1.75]"
     assert (first["Verdict"], first["Shown in"]) == ("**supported**", "@fig:warmup")
     # Its figure may not be in a report of a study that lacks its runs.
-    assert (second["Estimate [95 %]"], second["Shown in"]) == ("–", "–")
+    assert (second["Estimate"], second["Shown in"]) == ("–", "–")
     assert "fig:" not in second["Claim"]
     assert second["Verdict"] == "**not run** (no run has it)"
     assert list(waiting_table(CLAIMS)["Waits for"]) == ["", "an experiment"]
