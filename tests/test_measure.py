@@ -19,6 +19,7 @@ from vaestudy.measure_further import measure_gradients
 from vaestudy.objectives import make_objective
 from vaestudy.rng import stream_seed
 from vaestudy.run_config import RunConfig
+from vaestudy.study_parts import Further
 from vaestudy.vae import VAE
 
 PARTS = ("encoder", "decoder")
@@ -34,7 +35,7 @@ def measured(folder: Path, *runs: RunConfig, draws: int = 0) -> pd.DataFrame:
         device=CPU,
         n_samples=5,
         threshold=0.01,
-        gradient_draws=draws,
+        further={runs[0].run_id: Further(gradient_draws=draws)},
         compile_policy="never",
     )
 
@@ -48,6 +49,9 @@ def test_gradients_are_measured_where_asked_and_change_no_other_row(tmp_path: Pa
     added = with_[len(without) :]
     assert added["metric"].tolist() == names
     assert (added["value"] > 0).all()
+    both = measured(tmp_path, run, run_config(objective="stl"), draws=3)
+    asked = both[both["metric"].isin(names)]
+    assert set(asked["run_id"]) == {run.run_id}
     assert set(added["n_samples"]) == {3}
     assert set(added["n_data"]) == {run.batch_size}
 

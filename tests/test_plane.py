@@ -29,6 +29,7 @@ from vaestudy.plane import (
     squareness,
     trustworthiness,
 )
+from vaestudy.study_parts import Further
 from vaestudy.toys import make_toy
 from vaestudy.vae import VAE, Architecture
 
@@ -166,8 +167,9 @@ def test_a_group_of_points_is_measured(tmp_path: Path) -> None:
     runs = [RunConfig(**values, **small, beta=b, weight_decay=0.1) for b in (0.01, 1.0)]
     data = make_toy("square")
     train_group(runs, data, tmp_path, device=CPU, checkpoint_every=1, compile_policy="never")
+    further = {run.run_id: Further(gradient_draws=4) for run in runs}
     table = measure_group(
-        runs, data, tmp_path, device=CPU, n_samples=10, threshold=0.01, gradient_draws=4
+        runs, data, tmp_path, device=CPU, n_samples=10, threshold=0.01, further=further
     )
     assert {*table["run_id"]} == {run.run_id for run in runs}
     wanted = COMMON | {"nll", "squared_error", "share_near_edge", "diamondness"}

@@ -24,7 +24,7 @@ from vaestudy.measurable import check_measurable
 from vaestudy.own_data import OwnData, check_own, name_own_data
 from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveInt, Strict
 from vaestudy.run_config import RunConfig
-from vaestudy.study_parts import Evaluation, Experiment, Report
+from vaestudy.study_parts import Evaluation, Experiment, Further, Report
 
 __all__ = [
     "CompilePolicy",
@@ -152,6 +152,16 @@ class StudyConfig(Strict):
     def log_steps_of(self, experiments: Sequence[str]) -> int:
         """Return how many first steps are logged of a run of these experiments."""
         return max(self.experiments[name].log_steps for name in experiments)
+
+    def further_of(self, experiments: Sequence[str]) -> Further:
+        """Return what is measured besides of a run of these experiments."""
+        asking = [self.experiments[name] for name in experiments]
+        return Further(
+            gradient_draws=self.evaluation.gradient_draws
+            if any(e.gradients for e in asking)
+            else 0,
+            principal_components=any(e.principal_components for e in asking),
+        )
 
     @property
     def directory(self) -> Path:

@@ -31,8 +31,9 @@ planes of codes of images by :mod:`vaestudy.latent_plane`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import torch
@@ -60,6 +61,7 @@ from vaestudy.rng import MemberRNG
 from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.run_files import RunFiles, read_record
 from vaestudy.splits import test_pixels
+from vaestudy.study_parts import Further
 from vaestudy.vae import VAE
 
 log = logging.getLogger(__name__)
@@ -189,13 +191,10 @@ def measure_group(
     device: torch.device,
     n_samples: int,
     threshold: float,
-    gradient_draws: int = 0,
-    components: bool = False,
+    further: Mapping[str, Further] = MappingProxyType({}),
     compile_policy: CompilePolicy = "auto",
 ) -> pd.DataFrame:
-    """Measure every finished run of a group, its gradients if ``gradient_draws`` is not 0.
-
-    With ``components``, principal components of the same data as well.
+    """Measure every finished run of a group, and ``further`` what it says of runs, by their ids.
 
     A diverged run has no rows.
     """
@@ -209,7 +208,7 @@ def measure_group(
         test = test_pixels(dataset, run.binarization).to(device)
         labels = dataset.test_labels.to(device)
         found = [measure_run(model, run, test, n_samples, threshold, compile_policy, labels)]
-        found += measure_further(model, run, dataset, test, gradient_draws, components)
+        found += measure_further(model, run, dataset, test, further.get(run.run_id, Further()))
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)

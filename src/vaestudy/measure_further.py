@@ -17,6 +17,7 @@ from vaestudy.objectives import make_objective
 from vaestudy.rng import MemberRNG
 from vaestudy.rows import Row, rows_table
 from vaestudy.splits import test_pixels, train_pixels
+from vaestudy.study_parts import Further
 from vaestudy.vae import VAE
 
 
@@ -25,8 +26,7 @@ def measure_further(
     run: RunConfig,
     dataset: Dataset,
     test: Float[Tensor, "T D"],
-    gradient_draws: int,
-    components: bool,
+    further: Further,
 ) -> list[pd.DataFrame]:
     """Return further rows: of planes where there is one, of gradients and components if asked."""
     found = [measure_plane(model, run, dataset)] if run.dataset in PLANE else []
@@ -34,10 +34,12 @@ def measure_further(
         metrics = plane_metrics(model, dataset, test)
         rows: list[Row] = [(name, value, None, None, len(test)) for name, value in metrics.items()]
         found.append(rows_table(run, rows))
-    if gradient_draws:
+    if further.gradient_draws:
         batch = _gradient_batch(dataset, run).to(test.device)
-        found.append(measure_gradients(model, run, batch, gradient_draws))
-    return [*found, measure_components(dataset, run)] if components else found
+        found.append(measure_gradients(model, run, batch, further.gradient_draws))
+    if further.principal_components:
+        found.append(measure_components(dataset, run))
+    return found
 
 
 def measure_gradients(

@@ -46,6 +46,17 @@ class Experiment(Strict):
     )
 
 
+class Further(Strict):
+    """What is measured of a run besides, because one of its experiments asks."""
+
+    gradient_draws: NonNegativeInt = Field(
+        0, description="Gradients in their signal-to-noise ratio; 0: it is not measured."
+    )
+    principal_components: bool = Field(
+        False, description="Whether as many principal components are measured as well."
+    )
+
+
 class Evaluation(Examination):
     """How trained models are measured."""
 

@@ -113,13 +113,17 @@ def log_steps_of(group_id):
     )
 
 
-def gradient_draws_of(group_id):
-    """How many gradients to draw of the group's models: 0 unless an experiment of theirs asks."""
-    asking = {name for name, one in STUDY.experiments.items() if one.gradients}
-    asked = any(
-        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
+def further_of(group_id):
+    """What is measured besides of those of the group's models whose experiments ask, as JSON."""
+    wanted = {
+        run.run_id: STUDY.further_of(RUNS[run.run_id].experiments).model_dump(
+            exclude_defaults=True
+        )
+        for run in GROUPS[group_id].runs
+    }
+    return json.dumps(
+        {run_id: further for run_id, further in wanted.items() if further}
     )
-    return STUDY.evaluation.gradient_draws if asked else 0
 
 
 def own_file_of(dataset):
@@ -133,17 +137,6 @@ def own_data_of(dataset):
     """What is said of a data set of the user's, as an argument."""
     own = STUDY.own_data.get(dataset)
     return f"--own {shlex.quote(own.model_dump_json())}" if own else ""
-
-
-def principal_components_of(group_id):
-    """Whether the group's models are held against principal components: an experiment asks."""
-    asking = {
-        name for name, one in STUDY.experiments.items() if one.principal_components
-    }
-    asked = any(
-        asking & {*RUNS[run.run_id].experiments} for run in GROUPS[group_id].runs
-    )
-    return "--principal-components" if asked else ""
 
 
 def dataset_of(group_id):
@@ -235,14 +228,17 @@ def evaluate_minutes(wildcards, attempt):
     """The same for measurements, most of whose time goes into log p(x)."""
     runs = GROUPS[wildcards.group].runs
     images = N_TEST.get(runs[0].dataset, 10_000)
-    # A gradient costs about three passes of its batch.
-    draws = 3 * gradient_draws_of(wildcards.group)
     passes = sum(
-        images * STUDY.evaluation.n_samples * measurements(run)
-        + draws * run.batch_size * run.k
+        images * STUDY.evaluation.n_samples * measurements(run) + gradient_passes(run)
         for run in runs
     )
     return minutes(passes, attempt)
+
+
+def gradient_passes(run):
+    """Images through the networks for the run's gradients, each about three passes of a batch."""
+    further = STUDY.further_of(RUNS[run.run_id].experiments)
+    return 3 * further.gradient_draws * run.batch_size * run.k
 
 
 def measurements(run):

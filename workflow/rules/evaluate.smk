@@ -33,11 +33,10 @@ rule evaluate:
         runs=lambda wildcards: parameters_of(wildcards.group),
         n_samples=STUDY.evaluation.n_samples,
         threshold=STUDY.evaluation.activity_threshold,
-        gradient_draws=lambda wildcards: gradient_draws_of(wildcards.group),
-        components=lambda wildcards: principal_components_of(wildcards.group),
+        further=lambda wildcards: further_of(wildcards.group),
     shell:
         "python -m vaestudy evaluate-group --runs {params.runs:q} --data {input.data} "
         f"--runs-dir {RESULTS}/runs "
         "--output {output} --log {log} --threads {threads} "
         "--n-samples {params.n_samples} --threshold {params.threshold} "
-        "--gradient-draws {params.gradient_draws} {params.components}"
+        "--further {params.further:q}"

@@ -10,7 +10,6 @@ import typer
 from vaestudy.cli.options import (
     CheckpointEvery,
     Compile,
-    Components,
     DataDirectory,
     Device,
     LogFile,
@@ -19,12 +18,14 @@ from vaestudy.cli.options import (
     Runs,
     RunsDir,
     Threads,
-    parse_examinations,
+    parse_by_run,
     parse_own,
     parse_runs,
     plain_errors,
     start_job,
 )
+from vaestudy.examination import Examination
+from vaestudy.study_parts import Further
 
 
 @plain_errors
@@ -91,10 +92,9 @@ def evaluate_group(
     output: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
     n_samples: Annotated[int, typer.Option(min=1, help="Importance samples an image.")] = 5000,
     threshold: Annotated[float, typer.Option(help="Activity of an active unit.")] = 0.01,
-    gradient_draws: Annotated[
-        int, typer.Option(min=0, help="Gradients in their signal-to-noise ratio; 0: not measured.")
-    ] = 0,
-    principal_components: Components = False,
+    further: Annotated[
+        str, typer.Option(help="What is measured besides, by run: a JSON object of objects.")
+    ] = "{}",
     device: Device = "auto",
     threads: Threads = 1,
     compile_: Compile = "auto",
@@ -116,8 +116,7 @@ def evaluate_group(
         device=start_job(device, threads),
         n_samples=n_samples,
         threshold=threshold,
-        gradient_draws=gradient_draws,
-        components=principal_components,
+        further=parse_by_run(further, Further, "--further"),
         compile_policy=compile_,
     )
     write_parquet(output, table)
@@ -174,7 +173,7 @@ def examine_group(
     progress.log_to(log)
     table = examine.examine_group(
         parse_runs(runs),
-        parse_examinations(examinations),
+        parse_by_run(examinations, Examination, "--examinations"),
         load_prepared(data),
         runs_dir,
         classifier=classifier,

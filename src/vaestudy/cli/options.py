@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vaestudy.config import (
     CompilePolicy,
@@ -24,7 +24,6 @@ from vaestudy.config import (
 )
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.devices import claim_gpu
-from vaestudy.examination import Examination
 from vaestudy.own_data import OwnData
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+PerRun = TypeVar("PerRun", bound=BaseModel)
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The study's configuration.")]
 LogFile = Annotated[Path | None, typer.Option("--log", help="Log file; the terminal if none.")]
@@ -56,9 +56,6 @@ DataDirectory = Annotated[
 ]
 OwnFile = Annotated[
     str | None, typer.Option("--own", help="What stands for it under `own_data`, as JSON.")
-]
-Components = Annotated[
-    bool, typer.Option("--principal-components", help="Measure as many of these as well.")
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Cores to compute with.")]
 Runs = Annotated[str, typer.Option("--runs", help="The runs' parameters: a JSON list.")]
@@ -142,13 +139,13 @@ def parse_runs(text: str) -> list[RunConfig]:
     return [parse_run(values, "--runs") for values in json.loads(text)]
 
 
-def parse_examinations(text: str) -> dict[str, Examination]:
-    """Read the argument of ``--examinations``."""
+def parse_by_run(text: str, kind: type[PerRun], option: str) -> dict[str, PerRun]:
+    """Read an option's argument that says something of some runs, by their ids."""
     try:
         values: dict[str, Any] = json.loads(text)
-        return {run_id: Examination.model_validate(value) for run_id, value in values.items()}
+        return {run_id: kind.model_validate(value) for run_id, value in values.items()}
     except ValidationError as error:
-        raise ConfigError(explain(error, Examination, "--examinations")) from None
+        raise ConfigError(explain(error, kind, option)) from None
 
 
 def parse_own(text: str) -> OwnData:
