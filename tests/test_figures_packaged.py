@@ -30,6 +30,7 @@ from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_dataset import load_own
 from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study_parts import Further
 from vaestudy.tables import build_tables, write_tables
 
 RNG = np.random.default_rng(0)
@@ -142,8 +143,9 @@ def own_study(folder: Path, dataset: dict[str, Any], **base: Any) -> Study:
     for group in groups:
         place = config.directory / "runs"
         train_group(group.runs, data, place, device=CPU, checkpoint_every=9, compile_policy="never")
+        further = {run.run_id: Further(principal_components=True) for run in group.runs}
         table = measure_group(
-            group.runs, data, place, device=CPU, n_samples=4, threshold=0.01, components=True
+            group.runs, data, place, device=CPU, n_samples=4, threshold=0.01, further=further
         )
         write_parquet(config.directory / "groups" / group.group_id / "evaluation.parquet", table)
     tables = build_tables(runs, groups, [data], config.directory)

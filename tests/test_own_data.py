@@ -23,6 +23,7 @@ from vaestudy.measure import measure_group
 from vaestudy.own_data import OwnData
 from vaestudy.own_dataset import MOST_VALUES, check_fits, check_own_data, load_own
 from vaestudy.splits import load_splits, train_pixels
+from vaestudy.study_parts import Further
 
 RNG = np.random.default_rng(0)
 TABLE = {"binarization": "none", "likelihood": "normal"}
@@ -269,8 +270,9 @@ def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path) -> Non
     runs = [run.config for run in expand_grid(config)]
     records = train_group(runs[:1], data, tmp_path, device=CPU, checkpoint_every=1)
     assert records[0]["status"] == "finished"
+    further = {runs[0].run_id: Further(principal_components=True)}
     table = measure_group(
-        runs[:1], data, tmp_path, device=CPU, n_samples=5, threshold=0.01, components=True
+        runs[:1], data, tmp_path, device=CPU, n_samples=5, threshold=0.01, further=further
     )
     values = table.set_index("metric")["value"]
     assert np.isfinite(values[["nll", "squared_error"]]).all()
