@@ -56,8 +56,15 @@ def test_profiles_are_understood(fresh: Checkout, profile: str) -> None:
     assert f"workflow/profiles/{profile}" in result.text
     assert result.jobs["train"] == 2
     if profile == "gpu":
-        assert "training jobs of up to 16 models" in result.text
         assert "gpu=1" in result.text
+
+
+def test_the_gpu_profile_stacks_more_models_in_a_job(fresh: Checkout, tmp_path: Path) -> None:
+    checkout = fresh.copy(tmp_path / "seeds")
+    checkout.configure(seeds=[0, 1, 2, 3])
+    assert "in 4 training jobs of up to 2 models" in checkout.dry_run().text
+    result = checkout.dry_run("--workflow-profile", "workflow/profiles/gpu")
+    assert "in 2 training jobs of up to 4 models" in result.text
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,8 @@ def is_trained(run_id):
 
 def summary():
     """What the study comes to, in one line for dry runs and real ones."""
-    size = f" of up to {STUDY.max_members} models" if STUDY.max_members > 1 else ""
+    largest = max(len(group.runs) for group in GROUPS.values())
+    size = f" of up to {largest} models" if largest > 1 else ""
     return (
         f"Study {STUDY.study!r}: {len(RUNS)} models, {sum(map(is_trained, RUNS))} of them trained, "
         f"in {len(GROUPS)} training jobs{size}; {len(EXPERIMENTS)} experiments; "
