@@ -83,7 +83,7 @@ present.table(
                     .sum()
                 ),
             }
-            for name, experiment in study.config.experiments.items()
+            for name, experiment in study.config.chosen.items()
         ]
     ),
     label="tbl:experiments",

@@ -152,6 +152,17 @@ def test_experiments_depart_from_base_by_set_then_vary() -> None:
     assert (run.n_z, run.k, run.epochs) == (4, 2, 7)
 
 
+def test_experiments_can_be_chosen() -> None:
+    experiments = {n: {"title": n, "vary": {"n_z": [1, int(n)]}} for n in ("2", "3")}
+    measured = {"quality": {"experiments": ["2"]}}
+    config = parse_config(study(experiments=experiments, only=["3"], evaluation=measured))
+    assert list(config.chosen) == ["3"]
+    runs = expand_grid(config)
+    assert {(run.config.n_z, run.experiments) for run in runs} == {(1, ("3",)), (3, ("3",))}
+    whole = expand_grid(parse_config(study(experiments=experiments)))
+    assert {run.config.run_id for run in runs} < {run.config.run_id for run in whole}
+
+
 WRONG = [
     # What is written, and what the message must hold: the key, the value, what would do.
     ({"base": {"likelihood": "poisson"}}, ["base.likelihood", "'poisson'", "'bernoulli'"]),
@@ -173,6 +184,7 @@ WRONG = [
     ({"seeds": [0, 0]}, ["seeds [0, 0] repeat", "its own seed"]),
     ({"seeds": [-1]}, ["seeds.0", "got -1", "at least 0"]),
     ({"experiments": {}}, ["experiments", "got {}", "at least one entry"]),
+    ({"only": ["depth"]}, ["only has depth", "names of experiments: "]),
     ({"study": "a b"}, ["study", "'a b'", "A-Za-z0-9"]),
     ({"study": None}, ["study", "got None", "string"]),
     ({"device": "gpu"}, ["device", "'gpu'", "'auto', 'cpu' or 'cuda'"]),

@@ -71,6 +71,9 @@ class StudyConfig(Strict):
         description="One replicate of every combination each."
     )
     experiments: Annotated[dict[str, Experiment], Field(min_length=1)]
+    only: list[str] = Field(
+        default_factory=list, description="Experiments to run, by name; all if left out or empty."
+    )
     evaluation: Evaluation = Field(default_factory=Evaluation)
     checkpoint_every: PositiveInt = Field(10, description="Epochs between checkpoints.")
     max_members: PositiveInt = Field(
@@ -113,16 +116,23 @@ class StudyConfig(Strict):
         return self
 
     @model_validator(mode="after")
-    def _measured_experiments_exist(self) -> Self:
+    def _named_experiments_exist(self) -> Self:
+        lists = {"only": self.only}
         for name in type(self.evaluation).model_fields:
-            chosen = getattr(self.evaluation, name)
-            unknown = {*getattr(chosen, "experiments", ())} - {*self.experiments}
-            if unknown:
+            measured = getattr(getattr(self.evaluation, name), "experiments", ())
+            lists[f"evaluation.{name}.experiments"] = list(measured)
+        for key, names in lists.items():
+            if unknown := {*names} - {*self.experiments}:
                 raise ValueError(
-                    f"evaluation.{name}.experiments has {', '.join(sorted(unknown))}; expected "
-                    f"names of experiments: {', '.join(self.experiments)}"
+                    f"{key} has {', '.join(sorted(unknown))}; expected names of experiments: "
+                    f"{', '.join(self.experiments)}"
                 )
         return self
+
+    @property
+    def chosen(self) -> dict[str, Experiment]:
+        """The experiments that are run: those that ``only`` names, or all."""
+        return {k: v for k, v in self.experiments.items() if not self.only or k in self.only}
 
     @property
     def of_own_data(self) -> bool:
@@ -244,7 +254,7 @@ def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]
     """
     base = config.base.model_dump()
     found: dict[str, tuple[RunConfig, list[str]]] = {}
-    for name, experiment in config.experiments.items():
+    for name, experiment in config.chosen.items():
         where = f"{source}, experiments.{name}"
         for varied in _combinations(experiment.vary, where):
             if "seed" in {**experiment.set, **varied}:
