@@ -163,6 +163,17 @@ def test_experiments_can_be_chosen() -> None:
     assert {run.config.run_id for run in runs} < {run.config.run_id for run in whole}
 
 
+@pytest.mark.parametrize("only", ["base", "wide"])
+def test_chapters_about_the_base_model_need_it(only: str) -> None:
+    experiments = {"base": {"title": "t"}, "wide": {"title": "t", "vary": {"n_z": [99]}}}
+    config = parse_config(study(experiments=experiments, only=[only]))
+    assert config.has_chapter("03-activity") == (only == "base")
+    assert config.has_chapter("08-toys")
+    chosen = parse_config(study(report={"title": "t", "chapters": ["03-activity"]}))
+    assert chosen.has_chapter("03-activity")
+    assert not chosen.has_chapter("08-toys")
+
+
 WRONG = [
     # What is written, and what the message must hold: the key, the value, what would do.
     ({"base": {"likelihood": "poisson"}}, ["base.likelihood", "'poisson'", "'bernoulli'"]),

@@ -47,6 +47,16 @@ CompilePolicy = Literal["auto", "always", "never"]
 #: Chapters of a study of the user's own data, without their numbers.
 _CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
 
+#: Chapters that are about the base model and its variations.
+_CHAPTERS_OF_THE_BASE = (
+    "introduction",
+    "implementing",
+    "activity",
+    "visualization",
+    "measuring",
+    "beyond",
+)
+
 
 class StudyConfig(Strict):
     """A whole study: ``config.yaml``."""
@@ -143,11 +153,20 @@ class StudyConfig(Strict):
         """Whether the report has a chapter, by its notebook's name.
 
         Those that ``report.chapters`` names, or all; but a study of other data than pictures of
-        MNIST's kind has those that need neither digits nor the sources' models.
+        MNIST's kind has those that need neither digits nor the sources' models, and one that does
+        not train its base model none that is about it.
         """
         if self.report.chapters is not None:
             return stem in self.report.chapters
-        return not self.of_own_data or stem.partition("-")[2] in _CHAPTERS_OF_OWN_DATA
+        name = stem.partition("-")[2]
+        if self.of_own_data:
+            return name in _CHAPTERS_OF_OWN_DATA
+        return self._trains_its_base or name not in _CHAPTERS_OF_THE_BASE
+
+    @cached_property
+    def _trains_its_base(self) -> bool:
+        base = self.base.model_dump()
+        return any(run.config.model_dump(exclude={"seed"}) == base for run in expand_grid(self))
 
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
