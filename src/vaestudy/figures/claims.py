@@ -123,7 +123,7 @@ def _limit(rows: pd.DataFrame) -> float:
     """Show all estimates and bootstrap intervals; the t interval of two seeds may be far wider."""
     names = ("estimate_shown", "bootstrap_low_shown", "bootstrap_high_shown")
     reach = max(float(rows[name].abs().max()) for name in names)
-    return 2.0 * max(reach, float(_finite(rows["to_shown"]).max()), 1e-9)
+    return 2.0 * (max(reach, float(_finite(rows["to_shown"]).max())) or 1.0)
 
 
 def _threshold(rows: pd.DataFrame) -> float:
@@ -132,7 +132,7 @@ def _threshold(rows: pd.DataFrame) -> float:
     reach = float(rows["estimate_shown"].abs().max())
     if edge > 0:
         return float(10 ** np.ceil(np.log10(edge)))
-    return float(10 ** (np.floor(np.log10(max(reach, 1e-6))) - 1))
+    return float(10 ** (np.floor(np.log10(reach)) - 1)) if reach > 0 else 1.0
 
 
 def _finite(values: pd.Series) -> pd.Series:
