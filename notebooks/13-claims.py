@@ -10,10 +10,11 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
+from vaestudy.claims.kept import kept_of
 from vaestudy.figures import FIGURES
 from vaestudy.figures.claims import DOCUMENTS
 from vaestudy.report import present
-from vaestudy.report.ledger import corrections, decided_table, waiting_table
+from vaestudy.report.ledger import corrections, decided_table, kept_table, waiting_table
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
 
@@ -24,6 +25,7 @@ ours, waiting = claims[claims["pending"] == ""], claims[claims["pending"] != ""]
 ran = ours[ours["n"] > 0]
 counts = claims["verdict"].value_counts()
 quick = len(ran) > 0 and ran["n"].max() < SEEDS_FOR_A_VERDICT
+kept = kept_of(ours)
 
 
 def enumerate_claims(verdict):
@@ -59,7 +61,7 @@ The draft that this study repeats [@bettencourt2016] and four documents in its v
 [@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
 can decide. The ledger (@tbl:claims) lists those that this study has the experiments for,
 {len(ours)} in number, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
-{outcome} Every claim names the figure to look at, and beneath that figure stands the way back.
+{outcome}{" Verdicts of longer training are kept in @tbl:claims-kept." if len(kept) else ""} Every claim names the figure to look at, and beneath that figure stands the way back.
 """)
 
 # %% [markdown]
@@ -91,33 +93,12 @@ one of twenty cases at most; among {len(ran)} claims one or another may.
 # ## The ledger {#sec:ledger}
 
 # %%
-if len(ran):
-    drawn = [name for name, documents in DOCUMENTS.items() if ran["document"].isin(documents).any()]
-    first, *others = drawn
-    present.figure(
-        FIGURES[first](study),
-        label=f"fig:{first}",
-        caption=f"The claims of {of_documents(first)} that this study has run (@tbl:claims). To the right is as claimed: where a "
-        "claim says *lower*, the axis is mirrored. The green band is @eq:claim, the region where the "
-        "claim says that the mean lies; it begins at the least effect that counts, and lies about zero "
-        "for claims that models are alike, or that a number has a given value, which is then subtracted. "
-        "Thin lines are 95 % intervals by Student's $t$, thick ones by bootstrap; an arrow head marks where the "
-        "panel cuts one. Axes are logarithmic beyond the innermost ticks. Of claims about several "
-        "differences the decisive one is drawn.",
-        alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
-        "verdict, and a band where the claim says that the estimate should lie.",
-    )
-    for name in others:
-        present.figure(
-            FIGURES[name](study),
-            label=f"fig:{name}",
-            caption=f"The claims of {of_documents(name)} that this study has run, drawn as those of @fig:{first}.",
-            alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
-            "verdict, and a band where the claim says that the estimate should lie.",
-        )
-    shown = f"{', '.join(f'@fig:{name}' for name in drawn)} draw{'s' if len(drawn) == 1 else ''} the estimates."
-else:
-    shown = "This study has run none of them."
+drawn = [name for name, documents in DOCUMENTS.items() if ran["document"].isin(documents).any()]
+shown = (
+    f"{', '.join(f'@fig:{name}' for name in drawn)} draw{'s' if len(drawn) == 1 else ''} the estimates."
+    if drawn
+    else "This study has run none of them."
+)
 present.table(
     decided_table(ours),
     label="tbl:claims",
@@ -127,6 +108,47 @@ present.table(
     "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds with its 95 % $t$ interval, and beneath it the bootstrap "
     f"interval. {shown} The download has the $p$ values and all differences of a claim.",
 )
+
+# %%
+for name in drawn:
+    present.figure(
+        FIGURES[name](study),
+        label=f"fig:{name}",
+        caption=f"The claims of {of_documents(name)} that this study has run"
+        + (
+            " (@tbl:claims). To the right is as claimed: where a "
+            "claim says *lower*, the axis is mirrored. The green band is @eq:claim, the region where the "
+            "claim says that the mean lies; it begins at the least effect that counts, and lies about zero "
+            "for claims that models are alike, or that a number has a given value, which is then subtracted. "
+            "Thin lines are 95 % intervals by Student's $t$, thick ones by bootstrap; an arrow head marks where the "
+            "panel cuts one. Axes are logarithmic beyond the innermost ticks. Of claims about several "
+            "differences the decisive one is drawn."
+            if name == drawn[0]
+            else f", drawn as those of @fig:{drawn[0]}."
+        ),
+        alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
+        "verdict, and a band where the claim says that the estimate should lie.",
+    )
+
+# %%
+if len(kept):
+    by = kept.groupby("study").agg({"claim": "size", "n_samples": "max", "finished": "max"})
+    studies = "; ".join(
+        f"{row['claim']} by *{name}* ({row['n_samples']:,} importance samples an image, finished {row['finished'][:10]})"
+        for name, row in by.iterrows()
+    )
+    present.prose(f"""
+## Verdicts of longer studies {{#sec:claims-kept}}
+
+Where this study has too few seeds for a verdict, and one of more seeds and longer training has reached one, it is kept
+with the code: {studies}. The rule is the same.
+""")
+    present.table(
+        kept_table(kept),
+        label="tbl:claims-kept",
+        data=kept,
+        caption="Verdicts kept with the code, of claims in @tbl:claims. No run of this study has a part in them.",
+    )
 
 # %% [markdown]
 # ## What the sources compared instead {#sec:claims-corrections}

@@ -78,12 +78,14 @@ N_TEST = {"mnist-5k": 1_000, "fashion-2k": 500, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
 ALL_CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
 CHAPTERS = [name for name in ALL_CHAPTERS if STUDY.has_chapter(name)]
-# What the chapter of published numbers reads beside the tables.
-PUBLISHED = [
-    name
-    for name in ("report/published.yaml", "docs/results/burda.csv")
-    if Path(name).exists()
-]
+# What chapters read beside the tables: published figures, and results kept with the code.
+KEPT = {
+    chapter: [name for name in names if Path(name).exists()]
+    for chapter, names in {
+        "published": ("report/published.yaml", "docs/results/burda.csv"),
+        "claims": ("docs/results/claims.csv",),
+    }.items()
+}
 
 PACKAGE = SOURCE / "vaestudy"
 if PACKAGE.is_relative_to(Path.cwd()):
@@ -189,11 +191,6 @@ def classifier_for(wanted):
     )
     path = f"{RESULTS}/classifiers/{STUDY.base.dataset}.safetensors"
     return path if wanted and planes else []
-
-
-def published_for(published):
-    """The published figures and ours of them, or nothing."""
-    return PUBLISHED if published else []
 
 
 def known(name, names, kind, shown=20):

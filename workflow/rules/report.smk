@@ -16,7 +16,12 @@ CHAPTER_FILES += [
     for name in ("present", "item", "svg", "phrases", "widgets", "errors")
 ]
 # The verdicts are read by one chapter and one figure: a new claim leaves the others alone.
-CLAIMS_FILES = ["claims/words.py", "report/ledger.py", "report/backlinks.py"]
+CLAIMS_FILES = [
+    "claims/words.py",
+    "claims/kept.py",
+    "report/ledger.py",
+    "report/backlinks.py",
+]
 
 
 rule chapter:
@@ -27,9 +32,7 @@ rule chapter:
         classifier=lambda wildcards: classifier_for(
             wildcards.chapter.endswith("-kingma-welling")
         ),
-        published=lambda wildcards: published_for(
-            wildcards.chapter.endswith("-published")
-        ),
+        kept=lambda wildcards: KEPT.get(wildcards.chapter.partition("-")[2], []),
         code=lambda wildcards: package("figures")
         + sources(
             *CHAPTER_FILES,
@@ -62,7 +65,9 @@ rule figure:
             "inference.py",
             "masks.py",
         ),
-        published=lambda wildcards: published_for(wildcards.figure == "published"),
+        kept=lambda wildcards: (
+            KEPT["published"] if wildcards.figure == "published" else []
+        ),
     output:
         f"{RESULTS}/figures/{{figure}}.{{format}}",
     log:

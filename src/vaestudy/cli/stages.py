@@ -58,12 +58,18 @@ def claims(
         Path | None,
         typer.Option(help="Table to write (Parquet); the study's if none."),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="CSV to put the verdicts into, in place of earlier ones."),
+    ] = None,
 ) -> None:
     """Decide the sources' claims from a finished study's tables.
 
-    Prints them, and writes tables/claims.parquet and .csv.
+    Prints them, and writes tables/claims.parquet and .csv. Verdicts put into
+    docs/results/claims.csv are shown by the reports of studies with too few seeds for one.
     """
     from vaestudy.claims import judge_all, load_ledger, tabulate
+    from vaestudy.claims.kept import keep_verdicts, verdicts_of
     from vaestudy.claims.show import show
     from vaestudy.files import write_csv, write_parquet
 
@@ -73,6 +79,10 @@ def claims(
     write_parquet(path, table)
     write_csv(path.with_suffix(".csv"), table)
     show(table, opened.config.study)
+    if keep is not None:
+        verdicts = verdicts_of(table, opened)
+        keep_verdicts(verdicts, keep)
+        typer.echo(f"verdicts kept: {len(verdicts)} -> {keep}")
 
 
 @plain_errors

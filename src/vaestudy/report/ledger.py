@@ -37,6 +37,20 @@ def waiting_table(claims: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def kept_table(kept: pd.DataFrame) -> pd.DataFrame:
+    """Return the verdicts of longer studies, from :func:`vaestudy.claims.kept.kept_of`."""
+    return pd.DataFrame(
+        {
+            "Claim": f"[{row['claim']}](#{PREFIX}{row['claim']})",
+            "Decided by": _decided_by(row),
+            "Estimate": _estimate(row),
+            "$n$": str(row["n"]),
+            "Verdict": f"**{row['verdict']}**",
+        }
+        for _, row in kept.iterrows()
+    )
+
+
 def corrections(claims: pd.DataFrame) -> str:
     """Return as a list what the sources did, and why that cannot carry their claims."""
     told = claims[claims["correction"] != ""]
@@ -53,12 +67,20 @@ def _decided(row: pd.Series) -> dict[str, str]:
     notes = f" ({row['notes']})" if row["notes"] else ""
     return {
         "Claim": _claim(row, figure),
-        "Decided by": f"{compared_text(row)}, {claimed_text(row)}".replace("n_z", "$n_z$"),
-        "Estimate": f"{interval_text(row)}\n{bootstrap_text(row)}" if ran else "–",
+        "Decided by": _decided_by(row),
+        "Estimate": _estimate(row) if ran else "–",
         "$n$": str(row["n"]) if ran else "–",
         "Verdict": f"**{row['verdict']}**{notes}",
         "Shown in": f"@{figure}" if figure else "–",
     }
+
+
+def _decided_by(row: pd.Series) -> str:
+    return f"{compared_text(row)}, {claimed_text(row)}".replace("n_z", "$n_z$")
+
+
+def _estimate(row: pd.Series) -> str:
+    return f"{interval_text(row)}\n{bootstrap_text(row)}"
 
 
 def _claim(row: pd.Series, figure: str) -> str:

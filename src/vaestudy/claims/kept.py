@@ -1,0 +1,103 @@
+"""Verdicts of long studies, kept with the code: shorter ones show them beside their estimates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from vaestudy.files import write_csv
+from vaestudy.stats import SEEDS_FOR_A_VERDICT
+from vaestudy.study import Study
+
+#: Relative to the checkout, where commands and notebooks run.
+KEPT = Path("docs/results/claims.csv")
+
+# What decided a claim. Its words are the ledger's, which may have bettered them since.
+_RULE = ("metric", "region_low", "region_high")
+_OUTCOME = (
+    "compared",
+    "estimate",
+    "low",
+    "high",
+    "bootstrap_low",
+    "bootstrap_high",
+    "n",
+    "verdict",
+)
+_MADE = ("study", "n_samples", "finished", "hardware", "version")
+
+
+def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the claims that a study has decided, with how that came about.
+
+    Parameters
+    ----------
+    claims
+        The table ``claims`` of the study.
+    study
+        The finished study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``claim``; the rule (``metric, region_low, region_high``); what came out (``compared,
+        estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``); ``study``, its
+        ``n_samples`` importance samples an image, and of its runs the last that ``finished``, the
+        ``hardware`` and the ``version`` of the code. Only claims of enough seeds for a verdict.
+    """
+    decided = claims[claims["n"] >= SEEDS_FOR_A_VERDICT]
+    timing = study.table("timing").set_index("run_id")
+    rows = []
+    for _, claim in decided.iterrows():
+        made = timing.loc[timing.index.intersection(str(claim["runs"]).split(","))]
+        versions = "vaestudy " + made["vaestudy"] + " " + made["revision"]
+        rows.append(
+            {
+                **claim[["claim", *_RULE, *_OUTCOME]],
+                "study": study.config.study,
+                "n_samples": study.config.evaluation.n_samples,
+                "finished": made["finished"].max(),
+                "hardware": " and ".join(sorted(made["hardware"].unique())),
+                "version": " and ".join(sorted(versions.unique())),
+            }
+        )
+    return pd.DataFrame(rows, columns=["claim", *_RULE, *_OUTCOME, *_MADE])
+
+
+def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
+    """Write verdicts into the table that is kept, in place of earlier ones of the same claims."""
+    earlier = read_kept(path)
+    if earlier is not None:
+        earlier = earlier[~earlier["claim"].isin(verdicts["claim"])]
+        verdicts = pd.concat([earlier, verdicts], ignore_index=True)
+    write_csv(path, verdicts.sort_values("claim"))
+
+
+def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
+    """Return the verdicts that are kept, or None if there are none."""
+    return pd.read_csv(path) if path.is_file() else None
+
+
+def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:
+    """Return the kept verdicts of claims that this study's seeds do not suffice for.
+
+    A verdict counts as long as the ledger decides the claim by the same statistic and region.
+
+    Parameters
+    ----------
+    claims
+        The table ``claims`` of the study that shows them.
+    path
+        The table that is kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``claims`` with the outcome replaced by the kept one, and how it came about.
+    """
+    kept = read_kept(path)
+    short = claims[claims["n"] < SEEDS_FOR_A_VERDICT].drop(columns=list(_OUTCOME))
+    if kept is None:
+        return short.iloc[:0].assign(**dict.fromkeys((*_OUTCOME, *_MADE)))
+    return short.merge(kept, on=["claim", *_RULE], validate="one_to_one")

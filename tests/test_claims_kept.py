@@ -1,0 +1,137 @@
+"""Verdicts kept with the code: which are kept, and which a shorter study shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from tests.studies import make_study
+from typer.testing import CliRunner
+
+from vaestudy.claims import judge_all, parse_ledger, tabulate
+from vaestudy.claims.kept import keep_verdicts, kept_of, read_kept, verdicts_of
+from vaestudy.cli import app
+from vaestudy.config import RunConfig
+from vaestudy.report.ledger import kept_table
+from vaestudy.study import Study
+
+
+def values(seeds: int) -> dict[str, Any]:
+    return {
+        "study": f"seeds-{seeds}",
+        "base": {"dataset": "mnist-5k", "n_z": 20, "hidden": [8], "epochs": 4},
+        "seeds": list(range(seeds)),
+        "experiments": {"sizes": {"title": "Sizes", "vary": {"n_z": [2, 20]}}},
+        "evaluation": {"n_samples": 100},
+    }
+
+
+def measure(run: RunConfig) -> dict[str, float]:
+    """A smaller latent space costs 30 nats, give or take a hundredth; seeds lie ten apart."""
+    return {"nll": 100 + 10 * run.seed + (30 + 0.01 * run.seed if run.n_z == 2 else 0)}
+
+
+def study_of(folder: Path, seeds: int) -> Study:
+    study = make_study(folder, values(seeds), measure)
+    ids = study.table("runs")["run_id"]
+    made = {"finished": "2026-11-20T10:00:00", "hardware": "a CPU", "vaestudy": "1"}
+    timing = pd.DataFrame({"run_id": ids, **made, "revision": "abc"})
+    timing.to_parquet(study.config.directory / "tables" / "timing.parquet")
+    return study
+
+
+def ledger(least: float = 0.1) -> dict[str, Any]:
+    claim = {
+        "source": {"document": "000", "item": "Section 1"},
+        "kind": "difference",
+        "figure": "warmup",
+    }
+    smaller = {
+        **claim,
+        "id": "000.smaller-is-worse",
+        "statement": "Two dimensions are worse.",
+        "statistic": {"metric": "nll", "direction": "higher"},
+        "runs": {"a": {"n_z": 2}, "b": {}},
+        "minimum_effect": least,
+    }
+    larger = {
+        **smaller,
+        "id": "000.larger-is-better",
+        "statement": "A hundred are better.",
+        "runs": {"a": {}, "b": {"n_z": 100}},
+    }
+    documents = {"000": {"title": "A draft", "cite": "bettencourt2016"}}
+    return {"documents": documents, "claims": [smaller, larger]}
+
+
+def claims_of(study: Study, **changes: float) -> pd.DataFrame:
+    return tabulate(judge_all(parse_ledger(ledger(**changes)), study))
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """The verdicts of five seeds."""
+    long = study_of(tmp_path / "long", 5)
+    path = tmp_path / "claims.csv"
+    keep_verdicts(verdicts_of(claims_of(long), long), path)
+    return path
+
+
+def test_only_verdicts_are_kept_and_how_they_came_about(kept: Path, tmp_path: Path) -> None:
+    (row,) = pd.read_csv(kept).to_dict("records")
+    assert (row["claim"], row["verdict"], row["n"]) == ("000.smaller-is-worse", "supported", 5)
+    assert row["estimate"] == pytest.approx(30.02)
+    assert (row["study"], row["n_samples"], row["hardware"]) == ("seeds-5", 100, "a CPU")
+    assert row["version"] == "vaestudy 1 abc"
+    short = study_of(tmp_path / "short", 2)
+    assert verdicts_of(claims_of(short), short).empty
+
+
+def test_a_study_of_few_seeds_shows_them(kept: Path, tmp_path: Path) -> None:
+    short = claims_of(study_of(tmp_path / "short", 2))
+    shown = kept_of(short, kept)
+    assert list(shown["claim"]) == ["000.smaller-is-worse"]
+    assert (shown.loc[0, "n"], shown.loc[0, "study"]) == (5, "seeds-5")
+    (cells,) = kept_table(shown).to_dict("records")
+    assert cells["Verdict"] == "**supported**"
+    assert cells["Estimate"].startswith("+30.02 [")
+    assert "above 0.1 nats" in cells["Decided by"]
+    assert kept_of(short, tmp_path / "none.csv").empty
+
+
+def test_a_study_that_decides_for_itself_does_not(kept: Path, tmp_path: Path) -> None:
+    assert kept_of(claims_of(study_of(tmp_path / "again", 5)), kept).empty
+
+
+def test_a_verdict_by_another_rule_is_not_shown(kept: Path, tmp_path: Path) -> None:
+    short = study_of(tmp_path / "short", 2)
+    assert kept_of(claims_of(short, least=1.0), kept).empty
+
+
+def test_newer_verdicts_replace_older_ones_and_leave_the_others(kept: Path) -> None:
+    table = pd.read_csv(kept)
+    keep_verdicts(table.assign(verdict="contradicted"), kept)
+    keep_verdicts(table.assign(claim="000.another"), kept)
+    found = read_kept(kept)
+    assert found is not None
+    assert dict(zip(found["claim"], found["verdict"], strict=True)) == {
+        "000.another": "supported",
+        "000.smaller-is-worse": "contradicted",
+    }
+
+
+def test_the_command_keeps_them(tmp_path: Path) -> None:
+    study = study_of(tmp_path, 5)
+    directory = study.config.directory
+    grid = yaml.safe_dump(study.config.model_dump(mode="json"))
+    (directory / "grid.yaml").write_text(grid, encoding="utf-8")
+    said, path = tmp_path / "ledger.yaml", tmp_path / "kept" / "claims.csv"
+    said.write_text(yaml.safe_dump(ledger()), encoding="utf-8")
+    arguments = ["claims", str(directory), "--ledger", str(said), "--keep", str(path)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "verdicts kept: 1 ->" in result.output
+    assert len(pd.read_csv(path)) == 1
