@@ -59,8 +59,8 @@ outcome = (
 present.prose(f"""
 The draft that this study repeats [@bettencourt2016] and four documents in its vicinity
 [@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
-can decide. The ledger (@tbl:claims) lists those that this study has the experiments for,
-{len(ours)} in number, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
+can decide. The ledger (@tbl:claims) lists those that have an experiment, {len(ours)} in number, of which this study has
+run {len(ran)}, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
 {outcome}{" Verdicts of longer training are kept in @tbl:claims-kept." if len(kept) else ""} Every claim names the figure to look at, and beneath that figure stands the way back.
 """)
 
@@ -69,6 +69,12 @@ can decide. The ledger (@tbl:claims) lists those that this study has the experim
 
 # %%
 multiple = int((ran["contrasts"].str.count("; ") > 0).sum())
+own = ran.loc[ran["split"] == "training", "claim"]
+in_training = (
+    f"All statistics but those of {len(own)} claims about training itself, which say so, are"
+    if len(own)
+    else "All statistics are"
+)
 samples = study.config.evaluation.n_samples
 present.prose(f"""
 A claim stands in the ledger with a statistic, the runs that it compares and the least effect
@@ -76,7 +82,8 @@ $m$ that counts. It says that the mean $\\Delta$ of a difference, taken seed by 
 
 $$ \\Delta > m , \\qquad \\Delta < -m , \\qquad\\text{{or}}\\qquad \\lvert\\Delta\\rvert < m , $$ {{#eq:claim}}
 
-the last for claims that two models are alike. It is *supported* if the 95 % interval of $\\Delta$ lies within
+the last for claims that two models are alike; for claims that one is as good as another, or better, $\\Delta$ may
+be up to $m$ on the wrong side. It is *supported* if the 95 % interval of $\\Delta$ lies within
 the region, *contradicted* if it lies outside, and *undecided* if it holds points of both. For
 $\\lvert\\Delta\\rvert < m$ that amounts to two one-sided tests [@schuirmann1987; @lakens2017]. A claim about several
 differences ({multiple} of those here) is supported if it is so for each, and contradicted if one of $k$ lies outside by
@@ -84,7 +91,7 @@ its interval at level $1 - 0.05/k$. Two intervals have to agree, Student's $t$ a
 percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. With
 fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict.
 
-All statistics are measured on held-out images, which are the same pixels for all models that a claim compares;
+{in_training} measured on held-out images, which are the same pixels for all models that a claim compares;
 likelihoods are estimated with {samples:,} samples (@eq:nll). A verdict by itself errs in about
 one of twenty cases at most; among {len(ran)} claims one or another may.
 """)
@@ -104,7 +111,7 @@ present.table(
     label="tbl:claims",
     runs=list(dict.fromkeys(run for runs in ran["runs"] for run in runs.split(","))),
     data=ours,
-    caption="The ledger of claims. *Decided by*: the statistic on test data, the difference of models, and "
+    caption="The ledger of claims. *Decided by*: the statistic, on test data unless it says otherwise, the difference of models, and "
     "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds with its 95 % $t$ interval, and beneath it the bootstrap "
     f"interval. {shown} The download has the $p$ values and all differences of a claim.",
 )

@@ -87,6 +87,7 @@ def claim(kind: str, runs: dict[str, Any], direction: str, **fields: Any) -> dic
         "kind": kind,
         "statistic": {"metric": fields.pop("metric", "nll"), "direction": direction},
         "runs": runs,
+        "minimum_effect": 0.0,
         "figure": "warmup",
         **fields,
     }
@@ -132,6 +133,27 @@ def test_the_least_effect_draws_the_line(
     assert found.verdict == verdict
     small = [note for note in found.notes if "less than the least effect" in note]
     assert bool(small) == (direction == "lower" and least == 3.0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [
+        ({"n_z": 50}, {"n_z": 10}, "supported"),  # 0.2 worse: within the margin of half a nat
+        ({"n_z": 10}, {"n_z": 50}, "supported"),  # better
+        ({"n_z": 2}, {"n_z": 10}, "contradicted"),
+    ],
+)
+def test_no_worse_leaves_a_margin(
+    study: Study, a: dict[str, Any], b: dict[str, Any], verdict: str
+) -> None:
+    found = ruling(study, "no-worse", {"a": a, "b": b}, "lower", minimum_effect=0.5)
+    assert found.verdict == verdict
+    assert claimed_text(tabulate([found]).iloc[0]) == "below 0.5 nats"
+    # Of a metric that is better higher, such as a bound, the margin lies below zero.
+    negated = ruling(
+        study, "no-worse", {"a": a, "b": b}, "higher", metric="elbo", minimum_effect=0.5
+    )
+    assert negated.verdict == verdict
 
 
 def test_equivalence_holds_for_every_pair(study: Study) -> None:

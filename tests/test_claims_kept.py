@@ -11,7 +11,7 @@ import yaml
 from tests.studies import make_study
 from typer.testing import CliRunner
 
-from vaestudy.claims import judge_all, parse_ledger, tabulate
+from vaestudy.claims import ClaimError, judge_all, parse_ledger, tabulate
 from vaestudy.claims.kept import keep_verdicts, kept_of, read_kept, verdicts_of
 from vaestudy.cli import app
 from vaestudy.config import RunConfig
@@ -87,7 +87,9 @@ def test_only_verdicts_are_kept_and_how_they_came_about(kept: Path, tmp_path: Pa
     assert (row["study"], row["n_samples"], row["hardware"]) == ("seeds-5", 100, "a CPU")
     assert row["version"] == "vaestudy 1 abc"
     short = study_of(tmp_path / "short", 2)
-    assert verdicts_of(claims_of(short), short).empty
+    with pytest.raises(ClaimError, match="over 5 seeds or more"):
+        keep_verdicts(verdicts_of(claims_of(short), short), kept)
+    assert len(pd.read_csv(kept)) == 1
 
 
 def test_a_study_of_few_seeds_shows_them(kept: Path, tmp_path: Path) -> None:
@@ -109,6 +111,7 @@ def test_a_study_that_decides_for_itself_does_not(kept: Path, tmp_path: Path) ->
 def test_a_verdict_by_another_rule_is_not_shown(kept: Path, tmp_path: Path) -> None:
     short = study_of(tmp_path / "short", 2)
     assert kept_of(claims_of(short, least=1.0), kept).empty
+    assert len(kept_of(claims_of(short, least=0.1), kept)) == 1
 
 
 def test_newer_verdicts_replace_older_ones_and_leave_the_others(kept: Path) -> None:

@@ -108,6 +108,7 @@ GOOD: dict[str, Any] = {
             "kind": "difference",
             "statistic": {"metric": "nll", "direction": "lower"},
             "runs": {"a": {"warmup": "standard"}, "b": {}},
+            "minimum_effect": 0.0,
             "figure": "warmup",
         }
     ],
@@ -137,7 +138,7 @@ def test_a_good_ledger_is_taken() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "differs"}, "kind: got 'differs'; expected one of difference, equivalence"),
+        ({"kind": "differs"}, "kind: got 'differs'; expected one of difference, no-worse"),
         ({"statment": "x"}, "statment: unknown key; did you mean statement?"),
         ({"statement": None}, "claim 000.it-is-so:\n  statement: missing"),
         ({"runs__c": {}}, "runs.c: unknown key"),
@@ -146,6 +147,9 @@ def test_a_good_ledger_is_taken() -> None:
         ({"statistic__direction": "up"}, "expected one of 'lower', 'higher' or 'within'"),
         ({"statistic__metric": "nl"}, "statistic.metric: got 'nl'; did you mean nll?"),
         ({"statistic__direction": "within"}, "direction within needs a minimum_effect"),
+        ({"kind": "no-worse"}, "kind no-worse needs direction lower or higher"),
+        ({"statistic__split": "training"}, "nll is measured on test data: write split: test"),
+        ({"minimum_effect": None}, "minimum_effect: missing"),
         ({"minimum_effect": -1}, "minimum_effect: got -1; expected a number of at least 0"),
         ({"figure": "warm-up"}, "figure: got 'warm-up'; did you mean warmup?"),
         ({"figure": None}, "figure: got None"),

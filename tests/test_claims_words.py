@@ -61,6 +61,7 @@ def ruling(study: Study, kind: str, metric: str, runs: dict[str, Any], **fields:
         "kind": kind,
         "statistic": {"metric": metric, "direction": fields.pop("direction", "higher")},
         "runs": runs,
+        "minimum_effect": 0.0,
         "figure": "warmup",
         **fields,
     }

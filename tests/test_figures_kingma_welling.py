@@ -148,6 +148,13 @@ def test_dip_is_found_and_decided(tmp_path: Path) -> None:
     assert "which is less than what it was before training" in read_course(study)
 
 
+def test_noise_alone_is_no_dip(tmp_path: Path) -> None:
+    noisy = 5 + 0.4 * np.random.default_rng(0).standard_normal(40)
+    study = make_study(tmp_path, course(list(noisy), [5.0, 8.0]))
+    assert (kl_dip(study, summary_runs(study, 10)) < 1).all()
+    assert ruling(study, "003.kl-falls-then-rises") != "supported"
+
+
 def test_kl_that_only_rises_is_no_dip(tmp_path: Path) -> None:
     study = make_study(tmp_path, course(*RISES))
     assert (kl_dip(study, summary_runs(study, 10)) <= 0).all()

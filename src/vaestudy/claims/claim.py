@@ -6,11 +6,14 @@ the mean of each of its contrasts lies in a region :math:`R`:
 .. math::
     R = (m, \infty),\; (-\infty, -m) \;\text{ or }\; (-m, m)
 
-for "higher", "lower" and "within", with m the least effect that counts; :mod:`.judge` decides.
+for "higher", "lower" and "within", with m the least effect that counts; for the kind ``no-worse``
+the half-lines are :math:`(-m, \infty)` and :math:`(-\infty, m)`. :mod:`.judge` decides.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -104,7 +107,7 @@ class Statistic(Strict):
     metric: StrictStr = Field(description="A name in vaestudy.claims.metrics.METRICS.")
     split: Literal["test", "training"] = Field(
         "test",
-        description="Held-out data; training for claims about the course of training itself.",
+        description="The metric's: held-out data, or training for claims about training itself.",
     )
     direction: Literal["lower", "higher", "within"] = Field(
         description="On which side of the reference the claim says that the metric lies."
@@ -124,7 +127,7 @@ class Claim(Strict, ABC):
     )
     statistic: Statistic
     minimum_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="The least difference that counts, in the metric's unit."
+        description="The least difference that counts, in the metric's unit."
     )
     figure: StrictStr | None = Field(
         None, description="The figure to look at: a name in vaestudy.figures.FIGURES."
@@ -144,6 +147,13 @@ class Claim(Strict, ABC):
     def reference(self) -> float:
         """The value that the contrasts are held against."""
         return 0.0
+
+    @property
+    def rule(self) -> str:
+        """A digest of all that decides the claim: another rule gives another verdict."""
+        decides = {"kind", "statistic", "runs", "than", "minimum_effect"}
+        text = json.dumps(self.model_dump(mode="json", include=decides), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
     def region(self) -> Region:

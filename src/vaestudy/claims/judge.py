@@ -22,7 +22,7 @@ import pandas as pd
 from vaestudy.claims.claim import Claim, ClaimError, Contrast, Region
 from vaestudy.claims.ledger import Ledger
 from vaestudy.claims.metrics import METRICS
-from vaestudy.claims.selection import Sampler
+from vaestudy.claims.selection import Sampler, UnmeasuredError
 from vaestudy.stats import (
     SEEDS_FOR_A_VERDICT,
     Interval,
@@ -96,6 +96,8 @@ def judge(claim: Claim, study: Study) -> Ruling:
     sampler = Sampler(study, METRICS[claim.statistic.metric])
     try:
         contrasts = claim.contrasts(sampler)
+    except UnmeasuredError as error:
+        return Ruling(claim, "not run", (str(error),))
     except EmptySelectionError:
         return Ruling(claim, "not run", ("this study lacks runs that it compares",))
     except ClaimError as error:
@@ -194,7 +196,9 @@ def _row(ruling: Ruling) -> dict[str, object]:
         "statement": claim.statement,
         "correction": claim.correction or "",
         "kind": getattr(claim, "kind", ""),
+        "rule": claim.rule,
         "metric": claim.statistic.metric,
+        "split": claim.statistic.split,
         "title": metric.title if metric else claim.statistic.metric.replace("_", " "),
         "unit": metric.unit if metric and not claim.unitless else "",
         "digits": digits,

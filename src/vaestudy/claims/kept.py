@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vaestudy.claims.claim import ClaimError
 from vaestudy.files import write_csv
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
@@ -13,8 +14,8 @@ from vaestudy.study import Study
 #: Relative to the checkout, where commands and notebooks run.
 KEPT = Path("docs/results/claims.csv")
 
-# What decided a claim. Its words are the ledger's, which may have bettered them since.
-_RULE = ("metric", "region_low", "region_high")
+# What decided a claim; the digest tells whether the ledger still decides it so.
+_RULE = ("rule", "metric", "region_low", "region_high")
 _OUTCOME = (
     "compared",
     "estimate",
@@ -41,10 +42,11 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``claim``; the rule (``metric, region_low, region_high``); what came out (``compared,
-        estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``); ``study``, its
-        ``n_samples`` importance samples an image, and of its runs the last that ``finished``, the
-        ``hardware`` and the ``version`` of the code. Only claims of enough seeds for a verdict.
+        ``claim``; its rule (the digest ``rule``, ``metric, region_low, region_high``); what came
+        out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``);
+        ``study``, its ``n_samples`` importance samples an image, and of its runs the last that
+        ``finished``, the ``hardware`` and the ``version`` of the code. Only claims of enough seeds
+        for a verdict.
     """
     decided = claims[claims["n"] >= SEEDS_FOR_A_VERDICT]
     timing = study.table("timing").set_index("run_id")
@@ -66,7 +68,18 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
-    """Write verdicts into the table that is kept, in place of earlier ones of the same claims."""
+    """Write verdicts into the table that is kept, in place of earlier ones of the same claims.
+
+    Raises
+    ------
+    ClaimError
+        If there are none.
+    """
+    if verdicts.empty:
+        raise ClaimError(
+            f"no claim is compared over {SEEDS_FOR_A_VERDICT} seeds or more, so there is no "
+            "verdict to keep: train more seeds"
+        )
     earlier = read_kept(path)
     if earlier is not None:
         earlier = earlier[~earlier["claim"].isin(verdicts["claim"])]
@@ -82,7 +95,7 @@ def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
 def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:
     """Return the kept verdicts of claims that this study's seeds do not suffice for.
 
-    A verdict counts as long as the ledger decides the claim by the same statistic and region.
+    A verdict counts as long as the ledger decides the claim by the same rule.
 
     Parameters
     ----------
@@ -100,4 +113,5 @@ def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:
     short = claims[claims["n"] < SEEDS_FOR_A_VERDICT].drop(columns=list(_OUTCOME))
     if kept is None:
         return short.iloc[:0].assign(**dict.fromkeys((*_OUTCOME, *_MADE)))
-    return short.merge(kept, on=["claim", *_RULE], validate="one_to_one")
+    kept = kept[["claim", "rule", *_OUTCOME, *_MADE]]
+    return short.merge(kept, on=["claim", "rule"], validate="one_to_one")

@@ -6,17 +6,18 @@ To add one: write a class with ``kind``, ``runs`` and ``contrasts``, and put it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations, pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, StrictStr
+from pydantic import Field, StrictStr, model_validator
 from scipy import stats
 
-from vaestudy.claims.claim import Claim, ClaimError, Contrast, Draw, Sample, Selector
+from vaestudy.claims.claim import Claim, ClaimError, Contrast, Draw, Region, Sample, Selector
 from vaestudy.claims.words import minus_text
 from vaestudy.parameters import Strict
 from vaestudy.study import EmptySelectionError
@@ -35,6 +36,32 @@ class Difference(Claim):
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
         return [_minus(_only(draw(self.runs.a)), _only(draw(self.runs.b)))]
+
+
+class NoWorse(Claim):
+    """One combination as good as another or better: a − b is not worse by the minimum effect."""
+
+    kind: Literal["no-worse"]
+    runs: _TwoRuns
+
+    def contrasts(self, draw: Draw) -> list[Contrast]:
+        return [_minus(_only(draw(self.runs.a)), _only(draw(self.runs.b)))]
+
+    @property
+    def region(self) -> Region:
+        margin = self.minimum_effect
+        if self.statistic.direction == "lower":
+            return Region(-math.inf, margin)
+        return Region(-margin, math.inf)
+
+    @model_validator(mode="after")
+    def _has_a_margin(self) -> Self:
+        if self.minimum_effect == 0 or self.statistic.direction == "within":
+            raise ValueError(
+                "kind no-worse needs direction lower or higher, the better one, and a "
+                "minimum_effect above 0: how much worse still counts as no worse?"
+            )
+        return self
 
 
 class _Alike(Strict):
@@ -124,13 +151,14 @@ class Correlation(Claim):
 
 KINDS: dict[str, type[Claim]] = {
     "difference": Difference,
+    "no-worse": NoWorse,
     "equivalence": Equivalence,
     "ordering": Ordering,
     "extremum": Extremum,
     "level": Level,
     "correlation": Correlation,
 }
-AnyClaim = Difference | Equivalence | Ordering | Extremum | Level | Correlation
+AnyClaim = Difference | NoWorse | Equivalence | Ordering | Extremum | Level | Correlation
 
 
 def _minus(a: Sample, b: Sample) -> Contrast:

@@ -116,6 +116,11 @@ def _unknown_names(claim: Claim) -> Iterator[str]:
     metric, figure = claim.statistic.metric, claim.figure
     if metric not in METRICS:
         yield f"statistic.metric: got {metric!r}{_known(metric, METRICS)}"
+    elif claim.statistic.split != METRICS[metric].split:
+        yield (
+            f"statistic.split: got {claim.statistic.split!r}, but {metric} is measured on "
+            f"{METRICS[metric].split} data: write split: {METRICS[metric].split}"
+        )
     if figure not in FIGURES:
         yield f"figure: got {figure!r}{_known(str(figure), FIGURES)}"
     for role, selector in selectors(claim):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -40,6 +41,8 @@ class Metric:
         Decimals that a reader is shown.
     across_data
         Whether models of different data compare on it.
+    split
+        What it is measured on: ``test``, held-out data, or ``training``.
     """
 
     title: str
@@ -48,6 +51,7 @@ class Metric:
     same: tuple[str, ...] = ()
     digits: int = 2
     across_data: bool = False
+    split: Literal["test", "training"] = "test"
 
 
 def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
@@ -181,6 +185,7 @@ METRICS: dict[str, Metric] = {
         "variance of the gradient with the KL sampled, over that with the KL in closed form",
         "",
         _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
+        split="training",
     ),
     "nll_clipped": Metric("density NLL of clipped pixels", "nats", _final("nll_clipped")),
     "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
@@ -205,9 +210,15 @@ METRICS: dict[str, Metric] = {
         "pruned units returned to stay", "units", _fate("stayed"), _HEADS, 1
     ),
     "epochs_to_1_nat": Metric("epochs to 1 nat", "epochs", _epochs_to, _OBJECTIVE, 1),
-    "late_loss": Metric("mean loss of ten logged batches", "nats", late_loss, _OBJECTIVE),
-    "kl_dip": Metric("fall of the KL and rise after it", "nats", kl_dip, _OBJECTIVE),
-    "kl_below_start": Metric("KL of the untrained model − lowest", "nats", kl_below_start),
+    "late_loss": Metric(
+        "mean loss of ten logged batches", "nats", late_loss, _OBJECTIVE, split="training"
+    ),
+    "kl_dip": Metric(
+        "fall of the KL and rise after it", "nats", kl_dip, _OBJECTIVE, split="training"
+    ),
+    "kl_below_start": Metric(
+        "KL of the untrained model − lowest", "nats", kl_below_start, split="training"
+    ),
     **{name: Metric(title, "", _final(name), digits=3) for name, title in _OF_PLANES.items()},
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
     **{

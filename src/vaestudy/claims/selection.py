@@ -28,6 +28,10 @@ WORDS: dict[str, Callable[[list[Any], Any], list[Any]]] = {
 NAMED = ("n_z", "optimizer", "dataset")
 
 
+class UnmeasuredError(EmptySelectionError):
+    """The runs are there, but what is to be compared was not measured of them."""
+
+
 @dataclass
 class Sampler:
     """Draws samples of one metric, and remembers which runs they came from.
@@ -51,7 +55,7 @@ class Sampler:
         Raises
         ------
         EmptySelectionError
-            If the study has not trained them.
+            If the study has not trained them; an ``UnmeasuredError`` if it has not measured them.
         ClaimError
             If they do not compare with those drawn before.
         """
@@ -61,7 +65,10 @@ class Sampler:
             runs = self.study.runs(**parameters)
             self.n_diverged += len(self.study.declared(**parameters)) - len(runs)
             self._remember(runs)
-            values = runs["run_id"].map(self.metric.values(self.study, runs))
+            try:
+                values = runs["run_id"].map(self.metric.values(self.study, runs))
+            except EmptySelectionError as error:
+                raise UnmeasuredError(str(error)) from None
             label = _label(runs.iloc[0], several)
             samples.append(Sample(label, parameters, values.set_axis(runs["seed"])))
         return samples

@@ -42,8 +42,9 @@ def bootstrap_text(row: pd.Series) -> str:
 
 
 def compared_text(row: pd.Series) -> str:
-    """Return the statistic and the runs that it compares."""
-    return f"{row['title']}: {row['compared']}" if row["n"] else str(row["title"])
+    """Return the statistic, what it is measured on if not test data, and the runs compared."""
+    title = row["title"] if row["split"] == "test" else f"{row['title']} (training data)"
+    return f"{title}: {row['compared']}" if row["n"] else str(title)
 
 
 def minus_text(a: str, b: str) -> str:

@@ -77,7 +77,7 @@ def late_loss(study: Study, runs: pd.DataFrame) -> pd.Series:
     late = log[log["step"].isin(steps)].groupby("run_id")["loss"].agg(["mean", "count"])
     whole = late.loc[late["count"] == len(steps), "mean"]
     if whole.empty:
-        raise EmptySelectionError(f"{study.config.study!r} has no run of {steps.max():,} steps")
+        raise EmptySelectionError(f"the model was not trained for {steps.max():,} steps")
     return whole
 
 
@@ -85,8 +85,8 @@ def kl_course(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """Return how each run's KL falls and rises: one row a run.
 
     Columns: ``run_id``, ``seed``; ``start``, the KL at step 0; ``lowest`` and ``lowest_at``, where
-    among the first steps it has fallen furthest from its highest before, both as means over
-    ``WINDOW``; ``highest`` and ``highest_at``, the single step before that where it is highest;
+    among the first steps it has fallen furthest from ``highest``, at ``highest_at`` before: means
+    over ``WINDOW``, for a single step's highest less the lowest mean would be a fall of noise;
     ``last`` and ``last_step``, the KL at the last step logged; ``loss_falls``, how far the loss
     falls from the lowest KL to there.
     """
@@ -118,15 +118,15 @@ def _course(key: tuple[Any, ...], log: pd.DataFrame) -> dict[str, Any]:
     log = log.sort_values("step", ignore_index=True)
     first = log[log["step"] == log.index]  # each of them, without a gap
     smooth = first[["loss", "kl"]].rolling(WINDOW, min_periods=1, center=True).mean()
-    kl, each = smooth["kl"].to_numpy(), first["kl"].to_numpy()
+    kl = smooth["kl"].to_numpy()
     low = int((np.maximum.accumulate(kl) - kl).argmax())
-    high = int(each[: low + 1].argmax())
+    high = int(kl[: low + 1].argmax())
     last = log.iloc[-1]
     return {
         "run_id": key[0],
         "seed": key[1],
-        "start": each[0],
-        "highest": each[high],
+        "start": first["kl"].iloc[0],
+        "highest": kl[high],
         "highest_at": high,
         "lowest": kl[low],
         "lowest_at": low,

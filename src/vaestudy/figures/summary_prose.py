@@ -73,8 +73,8 @@ def read_course(study: Study) -> str:
     return (
         f"The untrained model has a KL of {start} nats. {up}From its highest, {highest} nats at "
         f"{_steps(course['highest_at'])}, the KL falls to {lowest} around "
-        f"{_steps(course['lowest_at'])} (a mean over {WINDOW} steps), which is {untrained} what "
-        f"it was before training. At step {course['last_step'].max():,} it is {last}; since its "
+        f"{_steps(course['lowest_at'])} (both means over {WINDOW} steps), which is {untrained} "
+        f"what it was before training. At step {course['last_step'].max():,} it is {last}; since its "
         f"lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
     )
 
