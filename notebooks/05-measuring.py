@@ -39,8 +39,16 @@ iwae = study.iwae
 COMPARED = f"{means()}, where there is more than one"
 
 
-def mean_of(metric, parameters):
-    return mean_interval(study.final(study.runs(**parameters), metric)["value"])
+def vae(metric, digits, scale=1):
+    """Tell the base model's mean of a measurement."""
+    values = study.final(study.runs(), metric)["value"]
+    return mean_interval(scale * values).text(digits)
+
+
+def spread(values, digits):
+    """Say how far the means of the families lie apart."""
+    lowest, highest = values.min(), values.max()
+    return f"between {number(lowest, digits)} and {number(highest, digits)}"
 
 
 def change_of_number(interval, more, less, digits):
@@ -92,15 +100,16 @@ if has(study, "ais_nll"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
-    left, gap = mean_interval(runs["left"]), mean_interval(runs["bdmc_gap"])
-    chains = runs["ais_effective_chains"].mean()
+    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
+    left, gap = mean_interval(own["left"]), mean_interval(own["bdmc_gap"])
     start = "the encoder's $q_\\phi(z \\mid x)$" if settings.ais.base == "encoder" else "the prior"
     nll_gap = difference(study, "ais_nll", iwae, {})
     size = "less" if gap.mean < left.mean else "more"
     present.prose(f"""
-With {start} as the base, annealing finds on average {number(left.mean, 2)} nats more than {settings.n_samples:,} importance
-samples do (@fig:annealed, @tbl:annealed). The check on simulated images gives a gap of {number(gap.mean, 2)} nats, {size} than that, and of
-{settings.ais.n_chains} chains {number(chains, 1)} count. On these images and by the annealed estimate, training with
+With {start} as the base, annealing finds {left.text(2)} nats more of the VAE than {settings.n_samples:,} importance
+samples do, and over the models of @tbl:annealed {spread(runs.groupby("label")["left"].mean(), 2)} (@fig:annealed). The check on simulated
+images gives the VAE a gap of {gap.text(2)} nats, {size} than that, and of {settings.ais.n_chains} chains {vae("ais_effective_chains", 1)} count;
+its Hamiltonian proposals are accepted at a rate of {vae("ais_acceptance", 2)}. On these images and by the annealed estimate, training with
 importance weights {change(nll_gap, "raises the NLL by", "lowers the NLL by")}. An estimate that moves by more than
 the difference of two models cannot rank them; one that moves all models alike still can. For
 scale: @wu2017 found 0.8 nat beneath the bound of 100,000 samples.
@@ -138,10 +147,10 @@ if has(study, "approximation_gap"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
-    base_gaps = [mean_of(name, {}) for name in ("approximation_gap", "amortization_gap")]
+    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     larger = (
         "the encoder, not the family, is what costs most"
-        if base_gaps[1].mean > base_gaps[0].mean
+        if own["amortization_gap"].mean() > own["approximation_gap"].mean()
         else "the family costs more than the encoder"
     )
     negative = (
@@ -153,7 +162,7 @@ if has(study, "approximation_gap"):
     wider = difference(study, "approximation_gap", iwae, {})
     lazier = difference(study, "amortization_gap", iwae, {})
     present.prose(f"""
-For the VAE the approximation gap is {number(base_gaps[0].mean, 2)} nats and the amortization gap {number(base_gaps[1].mean, 2)}: {larger}
+For the VAE the approximation gap is {vae("approximation_gap", 2)} nats and the amortization gap {vae("amortization_gap", 2)}: {larger}
 (@fig:inference-gaps, @tbl:gaps).{negative} Importance weighting {change(wider, "widens the approximation gap by", "narrows the approximation gap by")}; the
 amortization gap it {change(lazier, "widens by", "narrows by")}. Wider ones are to be expected: it asks for a $q_\\phi$ from which one
 of {iwae["k"]} samples is good, and no longer for a posterior that is near a factorised Gaussian.
@@ -201,8 +210,9 @@ if has(study, "mutual_information"):
         data=runs,
     )
     least, most = runs["mutual_information"].min(), runs["mutual_information"].max()
+    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     share = mean_interval(
-        runs["mutual_information"] / (runs["mutual_information"] + runs["marginal_kl"])
+        100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
     )
     full = least > 0.95 * math.log(n)
     reading = (
@@ -220,16 +230,16 @@ if has(study, "mutual_information"):
             + change(drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by")
             + "."
         )
-    fewer = runs["active_units"].mean() - runs["effective_dimensions"].mean()
+    fewer = mean_interval(own["active_units"] - own["effective_dimensions"])
     counted = (
-        f"Effective dimensions are fewer than active ones, $D_1$ by {number(fewer, 1)} on average: the threshold counts "
+        f"Its effective dimensions are fewer than its active ones, $D_1$ by {fewer.text(1)}: the threshold counts "
         "dimensions that carry little"
-        if fewer > 0
-        else "There are no more active dimensions than effective ones: the threshold counts none that carries little"
+        if fewer.mean > 0
+        else "Of it there are no more active dimensions than effective ones: the threshold counts none that carries little"
     )
     present.prose(f"""
 Mutual information lies between {number(least, 2)} and {number(most, 2)} nats, where $\\ln N$ is {math.log(n):.2f} (@fig:information,
-@tbl:information). {reading}. It is {100 * share.mean:.0f} % of the KL term on average; the rest is the distance between the codes and
+@tbl:information). {reading}. In per cent of the VAE's KL term it is {share.text(0)}; the rest is the distance between the codes and
 the prior that samples come from.{warm} {counted}.
 """)
 else:
@@ -245,11 +255,11 @@ present.figure(
     alt="Left, density curves over activity on a logarithmic axis with a vertical line at the "
     "threshold. Right, falling curves.",
 )
-counted = threshold_table(drawn.data, settings.activity_threshold)
 present.table(
-    counted,
+    threshold_table(study),
     label="tbl:thresholds",
-    caption="Dimensions of @fig:activity-density that count as active, by where the threshold is drawn.",
+    caption="Dimensions of @fig:activity-density that count as active, by where the threshold is drawn: share of those of all runs of a "
+    f"seed; {means()}.",
     runs=drawn.runs,
 )
 present.prose("""
@@ -289,21 +299,19 @@ if has(study, "fid"):
     )
     worst = runs["memorised"].max()
     fid_gap = difference(study, "fid", iwae, {})
-    apart = mean_of("fid", {}).mean > 3 * floor
+    apart = study.final(study.runs(), "fid")["value"].mean() > 3 * floor
     verdict = (
         "samples from the prior are easily told from digits"
         if apart
         else "samples from the prior come close to digits"
     )
     kept = difference(study, "reconstruction_accuracy", iwae, {})
-    base_fid, base_sure = mean_of("fid", {}), mean_of("sample_confidence", {})
-    base_kept = mean_of("reconstruction_accuracy", {})
     present.prose(f"""
 The classifier names {100 * accuracy:.1f} % of the test images rightly and is sure of them to {number(sure, 3)} on average.
-Of the VAE's samples it is sure to {number(base_sure.mean, 3)}, and their Fréchet distance of {number(base_fid.mean, 1)} stands
+Of the VAE's samples it is sure to {vae("sample_confidence", 3)}, and their Fréchet distance of {vae("fid", 1)} stands
 against {number(floor, 1)} for test images (@tbl:quality): {verdict}. Importance weighting
 {change_of_number(fid_gap, "raises the distance by", "lowers the distance by", 1)}. Reconstructions of the VAE keep the class in
-{100 * base_kept.mean:.1f} % of cases, and importance weighting {change_of_number(kept, "raises the share by", "lowers the share by", 3)}.
+{vae("reconstruction_accuracy", 1, scale=100)} of a hundred cases, and importance weighting {change_of_number(kept, "raises the share by", "lowers the share by", 3)}.
 """)
 else:
     present.prose("This study's samples were not judged: its configuration has no `quality`.")

@@ -28,6 +28,7 @@ from vaestudy.figures.measuring_data import (
     find_neighbours,
     has,
     n_images,
+    threshold_table,
     yardstick,
 )
 from vaestudy.study import EmptySelectionError, Study
@@ -172,6 +173,15 @@ def test_density_has_a_curve_an_objective_and_integrates_to_one(study: Study) ->
         assert area == pytest.approx(1, abs=1e-3)
         # Half of the dimensions are lost, with an activity of a thousandth.
         assert curve.loc[curve["activity"] > 0.01, "share_above"].max() == pytest.approx(0.5)
+
+
+def test_thresholds_count_each_seeds_dimensions(study: Study) -> None:
+    table = threshold_table(study)
+    assert list(table["Model"]) == ["VAE", "IWAE (K=5)"]
+    assert set(table["$n$"]) == {2}
+    # Half of the dimensions have activity 1, the others a thousandth, in every run.
+    for name in table.columns[3:]:
+        assert set(table[name]) == {"50 ± 0"}
 
 
 def test_neighbours_are_the_nearest_training_images(study: Study) -> None:

@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from vaestudy.figures.activity_data import plain_heads
 from vaestudy.figures.drawing import Drawing
-from vaestudy.figures.families import label_of, order_of
 from vaestudy.figures.measuring_data import (
     GAPS,
     INFORMATION,
@@ -22,6 +20,7 @@ from vaestudy.figures.measuring_data import (
     final_activity,
     find_neighbours,
     n_images,
+    of_one_scale,
 )
 from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
@@ -111,19 +110,12 @@ def information(study: Study) -> Drawing:
 
 
 def density(study: Study) -> Drawing:
-    """Draw the density of A_u over the dimensions of all runs of each objective.
-
-    Of the base model's decoder and hidden layers: another's dimensions have another scale.
-    """
-    runs = plain_heads(study)
-    for name in ("likelihood", "binarization", "hidden", "activation"):
-        runs = runs[runs[name] == study.base[name]]
-    bare = runs[["objective", "k"]].assign(label=lambda t: t.apply(label_of, axis=1))
-    runs = runs.assign(label=bare["label"], order=bare.apply(order_of, axis=1))
+    """Draw the density of A_u over the dimensions of all runs of each objective."""
+    runs = of_one_scale(study)
     figure = Figure(figsize=(TEXT_WIDTH, 2.4))
     left, right = figure.subplots(1, 2, sharex=True)
     parts = []
-    groups = runs.sort_values("order").groupby("label", sort=False)
+    groups = runs.groupby("label", sort=False)
     for color, (label, members) in zip(PALETTE, groups, strict=False):
         curve = activity_density(final_activity(study, members)["activity"])
         name = f"{label}, {len(members)} runs"

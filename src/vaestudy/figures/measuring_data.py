@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vaestudy.binarization import as_float
 from vaestudy.examination import FREE
+from vaestudy.figures.activity_data import plain_heads
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of, order_of
 from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
@@ -106,23 +107,34 @@ def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def threshold_table(curves: pd.DataFrame, threshold: float) -> pd.DataFrame:
+def of_one_scale(study: Study) -> pd.DataFrame:
+    """Return the runs whose activities compare, with ``label`` and ``order`` by objective.
+
+    Of the base model's decoder and hidden layers: another's dimensions have another scale.
+    """
+    runs = plain_heads(study)
+    for name in ("likelihood", "binarization", "hidden", "activation"):
+        runs = runs[runs[name] == study.base[name]]
+    bare = runs[["objective", "k"]].assign(label=lambda t: t.apply(label_of, axis=1))
+    return runs.assign(label=bare["label"], order=bare.apply(order_of, axis=1)).sort_values("order")
+
+
+def threshold_table(study: Study) -> pd.DataFrame:
     """Return the share of dimensions (%) above a third of the threshold, it, and three times it.
 
-    Parameters
-    ----------
-    curves
-        Data of the figure of densities.
-    threshold
-        Activity above which a dimension counts as active.
+    Of each seed over all runs of an objective; then the mean over seeds.
     """
+    threshold = study.config.evaluation.activity_threshold
+    runs = of_one_scale(study)
+    units = final_activity(study, runs).merge(runs[["run_id", "seed", "label"]], on="run_id")
     rows = []
-    for (name, n_runs), curve in curves.groupby(["model", "n_runs"], sort=False):
-        row = {"Model": name, "Runs": str(n_runs)}
+    for label in runs["label"].unique():
+        own = units[units["label"] == label]
+        row = {"Model": label, "Runs": own["run_id"].nunique(), "$n$": own["seed"].nunique()}
         for factor, title in ((1 / 3, "a third"), (1, "the threshold"), (3, "three times")):
-            below = curve.loc[curve["activity"] <= factor * threshold, "share_above"]
-            share = float(below.min()) if len(below) else 1.0
-            row[f"Above {title}, {factor * threshold:.2g}"] = f"{100 * share:.0f} %"
+            above = (own["activity"] > factor * threshold).groupby(own["seed"]).mean()
+            name = f"Above {title}, {factor * threshold:.2g} (%)"
+            row[name] = mean_cell(mean_interval(100 * above), 0)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -74,8 +74,8 @@ def read_course(study: Study) -> str:
         f"The untrained model has a KL of {start} nats. {up}From its highest, {highest} nats at "
         f"{_steps(course['highest_at'])}, the KL falls to {lowest} around "
         f"{_steps(course['lowest_at'])} (both means over {WINDOW} steps), which is {untrained} "
-        f"what it was before training. At step {course['last_step'].max():,} it is {last}; since its "
-        f"lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
+        f"what it was before training. At step {course['last_step'].max():,} it is {last}; since "
+        f"its lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
     )
 
 
