@@ -48,9 +48,11 @@ class Interval:
         return bootstrap_interval(self.values) if len(self.values) > 1 else None
 
     def times(self, factor: float) -> Interval:
-        """Return the interval of ``factor`` times the values, for a factor that is not negative."""
-        mean, low, high = (factor * end for end in (self.mean, self.low, self.high))
-        return Interval(mean, low, high, self.n, tuple(factor * value for value in self.values))
+        """Return the interval of ``factor`` times the values."""
+        ends = (factor * self.low, factor * self.high)
+        low, high = ends if factor >= 0 else ends[::-1]
+        values = tuple(factor * value for value in self.values)
+        return Interval(factor * self.mean, low, high, self.n, values)
 
     @property
     def sign(self) -> Verdict:

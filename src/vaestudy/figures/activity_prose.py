@@ -24,7 +24,7 @@ from vaestudy.figures.activity_table import (
     still_falling,
 )
 from vaestudy.report.phrases import by_seed, change, difference, final_mean, verdict
-from vaestudy.stats import Interval, mean_interval, number, paired_difference
+from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import Study
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
@@ -107,7 +107,7 @@ def read_course(study: Study, family: Family) -> str:
         "$A_u$ above the threshold; that says nothing about use. Training takes "
         f"{mean_interval(early['pruned']).text(1)} of them below it at one time or another; the "
         f"count is at its lowest with {mean_interval(early['lowest']).text(1)}, in epoch "
-        f"{number(early['lowest_epoch'].mean(), 0)} on average, and ends at "
+        f"{mean_interval(early['lowest_epoch']).text(0)}, and ends at "
         f"{final_mean(study, 'active_units', family.parameters).text(1)}."
     )
 

@@ -20,7 +20,7 @@ from vaestudy.figures.beyond_data import (
 from vaestudy.figures.families import label_of
 from vaestudy.objectives import NO_BOUNDS, OBJECTIVES
 from vaestudy.report.phrases import change
-from vaestudy.stats import Interval, number
+from vaestudy.stats import EQUALS, Interval
 from vaestudy.study import EmptySelectionError, Study
 
 _ORDER = ("lower", "higher", "undecided")
@@ -140,7 +140,7 @@ def read_sweep(study: Study) -> str:
     told = {m: [mean_of(study, m, name) for name in ("kl", "reconstruction", "nll")] for m in sweep}
     ends = [
         f"at $\\beta = {m.first['beta']:g}$ the rate is {_mean(told[m][0])} and the distortion "
-        f"{_mean(told[m][1], -1)} nats"
+        f"{_mean(told[m][1], -1)} nats{_seeds(told[m][0])}"
         for m in (first, last)
     ]
     changes = [
@@ -152,7 +152,11 @@ def read_sweep(study: Study) -> str:
 
 
 def _mean(interval: Interval | None, sign: int = 1) -> str:
-    return "unknown" if interval is None else number(sign * interval.mean, 1)
+    return "unknown" if interval is None else interval.times(sign).text(1, n=False)
+
+
+def _seeds(interval: Interval | None) -> str:
+    return "" if interval is None else f" (n{EQUALS}{interval.n})"
 
 
 def _upper(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vaestudy.figures.implementing_table import epochs_to
 from vaestudy.report.phrases import change, difference, final_mean, verdict
-from vaestudy.stats import number
+from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
 #: Nats within which two likelihoods count as the same.
@@ -38,15 +38,15 @@ def read_dimensions(study: Study) -> str:
 def _read_ten(study: Study) -> str:
     levels = study.levels("n_z", **study.iwae)
     used = final_mean(study, "active_units", {**study.iwae, "n_z": max(levels)})
-    epochs = {n: epochs_to(study, {"n_z": n, **study.iwae}).mean() for n in levels}
-    fastest = min(epochs, key=epochs.__getitem__)
+    epochs = {n: mean_interval(epochs_to(study, {"n_z": n, **study.iwae})) for n in levels}
+    fastest = min(epochs, key=lambda n: epochs[n].mean)
     return (
         "The draft states that all models with $n_z \\ge 10$ converge to the same bound, that "
         "$n_z = 10$ does so fastest, and wonders whether ten dimensions suffice because there are "
         "ten digits. Two models are called equivalent here if the interval of their difference "
         "lies within half a nat of zero; the differences above say which are. Getting within 1 nat "
-        f"of its own last value takes the fewest epochs, {number(epochs[fastest], 1)} on average, "
-        f"at $n_z = {fastest}$. As to the digits: with {max(levels)} dimensions on offer the IWAE "
+        f"of its own last value takes the fewest epochs, {epochs[fastest].text(1)}, at "
+        f"$n_z = {fastest}$. As to the digits: with {max(levels)} dimensions on offer the IWAE "
         f"uses {used.text(1)}, a number that tells of the images' variety and of the bound's "
         "price, and has no reason to equal the number of classes."
     )

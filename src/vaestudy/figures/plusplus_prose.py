@@ -7,7 +7,7 @@ from scipy import stats
 from vaestudy.figures.plusplus_data import by_seed, gap, levels, mean_of, other_dataset
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.report.phrases import change
-from vaestudy.stats import SEEDS_FOR_A_VERDICT, Interval, mean_interval, number
+from vaestudy.stats import EQUALS, SEEDS_FOR_A_VERDICT, Interval, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 
 
@@ -58,15 +58,14 @@ def read_clothes(study: Study) -> str:
         for metric in ("test_accuracy", "reconstruction_accuracy")
     ]
     own = [mean_of(study, m) for m in ("test_accuracy", "reconstruction_accuracy")]
-    if any(found is None for found in (*pair, *own)):
+    found = [interval for interval in (*pair, *own) if interval is not None]
+    if len(found) < 4:
         return "This study has no classifier of clothes."
-    before, after, digits, rebuilt = (
-        f"{100 * found.mean:.1f} %" for found in (*pair, *own) if found
-    )
+    before, after, digits, rebuilt = (each.times(100).text(1, n=False) for each in found)
     return (
-        f"A classifier of clothes names the right kind in {before} of test images as the model "
-        f"sees them and in {after} of their reconstructions; one of digits in {digits} and "
-        f"{rebuilt}."
+        "Of a hundred test images as the model sees them a classifier of clothes names the right "
+        f"kind of {before}, and of as many reconstructions of {after}; one of digits of {digits} "
+        f"and of {rebuilt} (n{EQUALS}{found[1].n})."
     )
 
 
