@@ -239,7 +239,8 @@ def test_sentences_about_single_outcomes(study: Study) -> None:
     assert "*VAE, free bits (λ=0.1)* has the most of those, 4.0" in best
     assert f"{1 - math.exp(-0.2):.2f}" in read_free_bits(study)
     sweep = read_sweep(study)
-    assert sweep.startswith("At $\\beta = 0.5$ the rate is 40.0 and the distortion 82.0 nats")
+    assert sweep.startswith("At $\\beta = 0.5$ the rate is 40.0 [")
+    assert "and the distortion 82.0 [" in sweep
     assert "$\\beta = 4$ raises it by 10.00 nats" in sweep
     text = read_annealing(study)
     assert text.count("Against none") == 2

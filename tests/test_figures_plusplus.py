@@ -232,8 +232,8 @@ def test_sentences(study: Study) -> None:
     assert "confidence in decoded samples by 0.100 in prob" in read_third_dimension(study)
     assert "on average, of 2 seeds" in read_variance(study)
     clothes = read_clothes(study)
-    assert "90.0 % of test images" in clothes
-    assert "60.0 % of their reconstructions" in clothes
+    assert "right kind of 90.0 [90.0, 90.0]" in clothes
+    assert "as many reconstructions of 60.0 [60.0, 60.0]" in clothes
     assert "geometric one in place of the KL" in read_divergences(study)
     assert "Against $k = 5$, $k = 10$" in read_weighted(study)
     grey = read_grey(study)
