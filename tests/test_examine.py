@@ -97,6 +97,18 @@ def test_information_divides_the_mean_kl() -> None:
     assert found["participation_ratio"] == pytest.approx(1 / (shares**2).sum().item())
 
 
+def test_annealing_follows_its_settings() -> None:
+    toy = LinearGaussian(shift=0.3, widen=1.2)
+    x = toy.sample(15)
+    few = AIS.model_copy(update={"n_images": 4})
+    plain, linear, timid = (
+        values(anneal(toy.model, RUN, x, few.model_copy(update=change), 10)[1])
+        for change in ({}, {"spacing": "linear"}, {"target_acceptance": 0.95})
+    )
+    assert linear["ais_nll"] != plain["ais_nll"]
+    assert timid["ais_acceptance"][0] > plain["ais_acceptance"][0]
+
+
 def inform_rows(toy: LinearGaussian, x: torch.Tensor) -> list[Row]:
     return inform(toy.model, RUN, x, Information(n_samples=5))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -89,6 +89,13 @@ class AnnealedSampling(Chosen):
     n_leapfrog: PositiveInt = Field(10, description="Leapfrog steps a transition.")
     base: Literal["encoder", "prior"] = Field(
         "encoder", description="Where chains start: q(z|x), which takes fewer steps, or p(z)."
+    )
+    spacing: Literal["sigmoidal", "linear"] = Field(
+        "sigmoidal",
+        description="Of the temperatures along the geometric path; sigmoidal: slow at both ends.",
+    )
+    target_acceptance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.65, description="Share of proposals that step sizes are tuned to have accepted."
     )
 
 

@@ -83,7 +83,9 @@ def anneal(
         n_temperatures=settings.n_temperatures,
         n_chains=settings.n_chains,
         n_leapfrog=settings.n_leapfrog,
+        temperatures=settings.spacing,
         base=settings.base,
+        target_acceptance=settings.target_acceptance,
     )
     plain = estimate_log_px(model, images, n_samples, _generators(run, "is", test.device))
     annealed = estimate_log_px_ais(model, images, how, _generators(run, "ais", test.device))
