@@ -136,7 +136,7 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
             checkpoint.save_state(state, [folder / "checkpoint"], "made up")
         seconds = time.perf_counter() - epoch_start
         ready.append(epoch_start + seconds - report.seconds - start)
-        rates.append((report.images_per_second, N_IMAGES / seconds, _sgemm_gflops()))
+        rates.append((report.images_per_second, N_IMAGES / seconds, sgemm_gflops()))
         epoch_start = time.perf_counter()
 
     with tempfile.TemporaryDirectory() as name:
@@ -170,7 +170,7 @@ def _in_fresh_process(target: Callable[..., None], *arguments: object) -> Sample
     return sample
 
 
-def _sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
+def sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
     import torch
 
     a, b, out = (torch.randn(n, n) for _ in range(3))
@@ -186,8 +186,8 @@ def measure_sgemm(results: mp.Queue) -> None:
     import torch
 
     torch.set_num_threads(1)
-    _sgemm_gflops(seconds=0.1)
-    results.put({"sgemm_gflops": _sgemm_gflops(seconds=2)})
+    sgemm_gflops(seconds=0.1)
+    results.put({"sgemm_gflops": sgemm_gflops(seconds=2)})
 
 
 def _peak_rss_mb() -> float:
