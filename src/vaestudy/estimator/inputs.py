@@ -112,6 +112,11 @@ class Preparation:
     likelihood: str
     scaling: Scaling
 
+    def shown(self, block: Array) -> Array:
+        """Return what the model sees, [B, D'], of ``block`` [B, D]; see :class:`Scaling`."""
+        self.scaling.warn_of_unseen(block)
+        return self.scaling.forward(block)
+
     def __call__(self, block: Array) -> Array:
         """Prepare ``block`` [B, D].
 
@@ -127,7 +132,7 @@ class Preparation:
                 f"likelihood {self.likelihood!r}, which is for [0, 1]: scale X, or set "
                 "likelihood='normal'"
             )
-        return self.scaling.forward(block)
+        return self.shown(block)
 
 
 def training_rows(
