@@ -231,18 +231,30 @@ def test_constant_data_altogether() -> None:
     np.testing.assert_array_equal(vae.reconstruct(data), data)
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        (np.zeros(30), "zero"),
-        (np.full(30, -1.0), "negative"),
-        (np.ones(29), "inconsistent|shape"),
-        (np.eye(30)[0], "2 rows or more"),
-    ],
-)
+BAD_WEIGHTS = [
+    (np.zeros(30), "at least one non-zero number"),
+    (np.full(30, -1.0), "no negative weights"),
+    (np.ones(29), r"sample_weight.shape == \(29,\), expected \(30,\)"),
+]
+
+
+@pytest.mark.parametrize(("weights", "message"), [*BAD_WEIGHTS, (np.eye(30)[0], "2 rows or more")])
 def test_bad_weights_are_named(weights: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick().fit(REAL, sample_weight=weights)
+
+
+def test_scores_are_weighted_as_fits_are() -> None:
+    vae = quick(likelihood="continuous-bernoulli").fit(UNIT)
+    for weights, message in BAD_WEIGHTS:
+        with pytest.raises(ValueError, match=message):
+            vae.score(UNIT, sample_weight=weights)
+    weights = np.arange(30)
+    want = np.repeat(vae.score_samples(UNIT), weights).mean()
+    assert vae.score(UNIT, sample_weight=weights) == pytest.approx(want, rel=1e-12)
+    impossible = np.vstack([UNIT, UNIT[:1] + 3])
+    assert vae.score(impossible) == -np.inf
+    assert vae.score(impossible, sample_weight=[*weights, 0]) == pytest.approx(want, rel=1e-12)
 
 
 def test_fractional_weights_are_met_in_proportion() -> None:

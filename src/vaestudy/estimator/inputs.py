@@ -80,6 +80,22 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     return weights
 
 
+def weighted_mean(values: Array, sample_weight: Any) -> float:
+    """Return the mean of ``values`` [N], weighted.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_weights`.
+    """
+    weights = check_weights(sample_weight, values)
+    if weights is None:
+        return float(np.mean(values))
+    # Zero times minus infinity, the log of an impossible row's density, would be no number.
+    counted = weights > 0
+    return float(np.average(values[counted], weights=weights[counted]))
+
+
 def survey(X: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """Return the rows, with their weights, that range, mean and spread are taken from.
 

@@ -213,8 +213,14 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         return fitted.log_px(rows, n_samples, stream_seed(self._seed, "estimate"))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the mean of :meth:`score_samples`; higher is better."""
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        """Return the mean of :meth:`score_samples`, weighted as in :meth:`fit`; higher is better.
+
+        Raises
+        ------
+        ValueError
+            If data or weights cannot be used; the message says why.
+        """
+        return inputs.weighted_mean(self.score_samples(X), sample_weight)
 
     def impute(
         self,
