@@ -82,6 +82,16 @@ def test_the_help_names_every_likelihood() -> None:
     assert all(name in told for name in LIKELIHOODS)
 
 
+def test_an_objective_and_its_parameter_are_set(tmp_path: Path) -> None:
+    path, out = tmp_path / "x.csv", tmp_path / "out"
+    frame().drop(columns="name").to_csv(path, index=False)
+    options = ("objective=geometric-js", "js_skew=0.5", "weight_decay=0.1")
+    result = fit(path, out, *(word for option in options for word in ("--set", option)))
+    assert result.exit_code == 0, result.output
+    said = json.loads((out / "model.json").read_text())["parameters"]
+    assert (said["objective"], said["js_skew"], said["weight_decay"]) == ("geometric-js", 0.5, 0.1)
+
+
 @pytest.mark.parametrize("latent", [1, 3])
 def test_other_numbers_of_latent_dimensions(tmp_path: Path, latent: int) -> None:
     path, out = tmp_path / "x.parquet", tmp_path / "out"

@@ -31,8 +31,9 @@ def fit(
         typer.Option(
             "--set",
             metavar="PARAMETER=VALUE",
-            help="Another parameter of vaestudy.VAE, such as beta=4, objective=iwae, k=5 or "
-            "'hidden=[50, 50]'; may be repeated. `python -m pydoc vaestudy.VAE` lists them.",
+            help="Another parameter of vaestudy.VAE, such as beta=4, 'hidden=[50, 50]', or "
+            "objective=ciwae with k=5 and elbo_share=0.5; may be repeated. `python -m pydoc "
+            "vaestudy.VAE` lists them.",
         ),
     ] = None,
     color: Annotated[

@@ -42,7 +42,18 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         ``hidden`` or ``all``.
     objective, k, beta, warmup
         What is maximised, with how many samples of z, the KL term's weight, and over how many
-        epochs it rises to that. ``elbo``, ``iwae``, ``elbo-sampled``, ``stl``, ``dreg``, ….
+        epochs it rises to that. ``elbo``, ``elbo-sampled``, ``iwae``, ``stl``, ``iwae-stl``,
+        ``dreg``, ``jensen-shannon``, and those with parameters of their own:
+    free_bits, free_bits_group
+        ``free-bits``: nats of KL that cost the same, of so many latent dimensions together.
+    k_groups
+        ``miwae``, ``piwae``: groups of equal size into which the ``k`` samples are split.
+    elbo_share
+        ``ciwae``: weight of ``elbo-sampled``, the rest is ``iwae``.
+    js_skew
+        ``geometric-js``: weight of q(z|x) in the geometric mean of q(z|x) and p(z).
+    weight_decay
+        The mean square of the weights is subtracted from the objective this many times.
     epochs, batch_size, learning_rate, optimizer
         At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
         100 rows), with ``adam``, ``adamax`` or ``adagrad``.
@@ -99,6 +110,12 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         k: int = 1,
         beta: float = 1.0,
         warmup: int = 0,
+        free_bits: float = 0.0,
+        free_bits_group: int = 1,
+        k_groups: int = 1,
+        elbo_share: float = 0.0,
+        js_skew: float = 0.0,
+        weight_decay: float = 0.0,
         epochs: int = 200,
         batch_size: int | str = AUTO,
         learning_rate: float = 1e-3,
@@ -114,6 +131,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         self.n_z, self.likelihood, self.hidden = n_z, likelihood, hidden
         self.activation, self.batch_norm = activation, batch_norm
         self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
+        self.free_bits, self.free_bits_group = free_bits, free_bits_group
+        self.k_groups, self.elbo_share, self.js_skew = k_groups, elbo_share, js_skew
+        self.weight_decay = weight_decay
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.patience, self.n_importance, self.optimizer = patience, n_importance, optimizer

@@ -29,6 +29,7 @@ _WITH_UNITS = ("objective", "bound", "elbo", "reconstruction")
 #: Parameters of the estimator that are the run's as they are.
 _OF_RUN = (
     *("n_z", "hidden", "activation", "batch_norm", "objective", "k", "beta", "warmup"),
+    *("free_bits", "free_bits_group", "k_groups", "elbo_share", "js_skew", "weight_decay"),
     *("epochs", "learning_rate", "optimizer"),
 )
 _SEEDS = 2**31 - 1
