@@ -18,6 +18,8 @@ from vaestudy.config import expand_grid, parse_config
 from vaestudy.config_errors import ConfigError
 from vaestudy.data import load_dataset, load_prepared
 from vaestudy.dataset import DataError, Dataset, save_prepared
+from vaestudy.dataset_names import ANY_VALUE
+from vaestudy.estimator.support import DOMAINS
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_data import OwnData
@@ -221,8 +223,10 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
         config = parse_config(study({"path": str(csv)}, **changes))
         with pytest.raises(ConfigError, match=message):
             check_own_data(config)
-    config = parse_config(study({"path": str(csv)}))
-    check_own_data(config)
+    for likelihood in ANY_VALUE:
+        check_own_data(parse_config(study({"path": str(csv)}, likelihood=likelihood)))
+        parse_config(study("diabetes", likelihood=likelihood))
+    assert set(ANY_VALUE) == {name for name in DOMAINS if DOMAINS[name].standardise}
     check_fits(run_config(), load_dataset("mnist-5k", Path()))
 
 
@@ -259,8 +263,9 @@ def test_packaged_tables_are_the_published_ones(name: str, tmp_path: Path) -> No
     assert (again.sha256, again.feature_names) == (data.sha256, data.feature_names)
 
 
-def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path) -> None:
-    config = parse_config(study({"path": str(csv)}))
+@pytest.mark.parametrize("likelihood", ANY_VALUE)
+def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path, likelihood: str) -> None:
+    config = parse_config(study({"path": str(csv)}, likelihood=likelihood))
     (name,) = config.own_data
     out = tmp_path / "data.safetensors"
     said = config.own_data[name].model_dump_json()
