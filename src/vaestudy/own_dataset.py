@@ -21,7 +21,9 @@ from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
 from vaestudy.dataset_names import ANY_VALUE
-from vaestudy.fit.files import MOST_CATEGORIES, Choices, Remedies, Table, read, read_frame
+from vaestudy.fit.choices import Choices, Remedies
+from vaestudy.fit.columns import MOST_CATEGORIES
+from vaestudy.fit.files import Table, read, read_frame
 from vaestudy.fit.texts import FileError
 from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256

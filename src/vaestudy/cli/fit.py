@@ -60,7 +60,8 @@ def fit(
     vaestudy fit data.csv --latent 2 --color species -o out
     """
     from vaestudy.fit import job
-    from vaestudy.fit.files import Choices, read
+    from vaestudy.fit.choices import Choices
+    from vaestudy.fit.files import read
 
     choices = Choices(color, tuple(drop or ()), drop_missing, size)
     parameters = {
