@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from builders import CPU, run_config
@@ -245,6 +246,61 @@ def test_one_model_of_a_file_is_trained_by_hand(csv: Path, tmp_path: Path) -> No
         assert (result.exit_code, message in result.output) == (1, True), result.output
     result = CliRunner().invoke(app, ["data", "mnits", "--output", str(tmp_path / "x")])
     assert "data set 'mnits' is unknown; expected one of mnist-5k" in result.output
+
+
+def pictures(folder: Path, pixels: np.ndarray) -> Path:
+    """A folder of images, one subfolder for odd ones and one for even ones."""
+    for i, image in enumerate(pixels):
+        path = folder / ("odd" if i % 2 else "even") / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder
+
+
+def prepared(dataset: dict[str, Any], folder: Path, **base: Any) -> tuple[list[Any], Dataset]:
+    """A study's runs and its data, as the workflow's command writes them."""
+    config = parse_config(study(dataset, **base))
+    check_own_data(config)
+    ((name, found),) = config.own_data.items()
+    out = folder / "data.safetensors"
+    arguments = ["data", name, "--output", str(out), "--own", found.model_dump_json()]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return expand_grid(config), load_prepared(out)
+
+
+def test_a_folder_of_images_is_prepared_and_expanded(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (20, 4, 6), dtype=np.uint8)
+    folder = pictures(tmp_path / "My pictures", pixels)
+    of_pixels = {"binarization": "dynamic", "likelihood": "bernoulli"}
+    runs, data = prepared({"path": str(folder)}, tmp_path, **of_pixels)
+    assert [run.config.n_z for run in runs] == [1, 2]
+    assert {run.config.dataset for run in runs} == {data.name}
+    assert data.name.startswith("own-my-pictures-")
+    assert (data.image_shape, data.train.dtype, data.of_images) == ((4, 6), torch.uint8, True)
+    assert (len(data.train), len(data.test)) == (16, 4)
+    assert data.label_names == ("even", "odd")
+    # Each image is there, under the folder it lies in.
+    rows = torch.cat([data.train, data.test]).numpy()
+    labels = torch.cat([data.train_labels, data.test_labels]).tolist()
+    found = sorted(zip(map(bytes, rows), labels, strict=True))
+    assert found == sorted((image.tobytes(), i % 2) for i, image in enumerate(pixels))
+    # Another picture makes it another data set.
+    Image.fromarray(pixels[0]).save(folder / "odd" / "99.png")
+    assert own(folder).name != data.name
+
+
+def test_a_parquet_file_is_prepared_and_expanded(tmp_path: Path) -> None:
+    path, table = tmp_path / "things.parquet", frame().assign(count=np.arange(40))
+    table.to_parquet(path)
+    runs, data = prepared({"path": str(path), "label": "kind", "drop": ["fixed"]}, tmp_path)
+    assert [run.config.dataset for run in runs] == [data.name, data.name]
+    assert data.feature_names == ("size", "width", "count")
+    assert (data.label_names, data.train.dtype) == (("big", "small"), torch.float32)
+    # The counts say which row is which.
+    rows = torch.cat([data.train, data.test])
+    by_count = rows[rows[:, 2].argsort()]
+    assert by_count[:, 0].argsort().tolist() == np.argsort(table["size"]).tolist()
 
 
 def test_floats_are_shown_as_they_are() -> None:
