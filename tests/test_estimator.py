@@ -23,6 +23,7 @@ from vaestudy.checkpoint import CheckpointError
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import Scaling
+from vaestudy.parameters import OBJECTIVE_PARAMETERS
 
 QUICK = {"hidden": (8,), "epochs": 4, "n_importance": 20, "device": "cpu", "random_state": 0}
 
@@ -252,6 +253,47 @@ def test_pipeline_grid_and_clone(table: np.ndarray) -> None:
     assert pipeline.fit_transform(table).shape == (60, 2)
     copy = clone(pipeline).fit(table)
     np.testing.assert_array_equal(copy.transform(table), pipeline.transform(table))
+
+
+OBJECTIVES_WITH_PARAMETERS = [
+    {"objective": "free-bits", "free_bits": 0.5, "free_bits_group": 2},
+    {"objective": "miwae", "k": 4, "k_groups": 2},
+    {"objective": "piwae", "k": 4, "k_groups": 2},
+    {"objective": "ciwae", "k": 4, "elbo_share": 0.5},
+    {"objective": "geometric-js", "js_skew": 0.5},
+]
+
+
+@pytest.mark.parametrize("parameters", OBJECTIVES_WITH_PARAMETERS, ids=lambda p: p["objective"])
+def test_objectives_with_parameters_of_their_own(
+    parameters: dict[str, object], table: np.ndarray, tmp_path: Path
+) -> None:
+    assert {p["objective"] for p in OBJECTIVES_WITH_PARAMETERS} == set(OBJECTIVE_PARAMETERS)
+    vae = clone(quick(epochs=2, **parameters))
+    assert parameters.items() <= vae.get_params().items()
+    codes = vae.fit(table).transform(table)
+    assert np.isfinite(vae.score(table))
+    vae.save(tmp_path / "vae.safetensors")
+    again = VAE.load(tmp_path / "vae.safetensors", device="cpu")
+    assert again.get_params() == vae.get_params()
+    np.testing.assert_array_equal(again.transform(table), codes)
+    # Each of its parameters reaches training.
+    plain = quick(epochs=2, **{**parameters, "objective": "elbo"})
+    with pytest.raises(ValueError, match="which has no such parameter"):
+        plain.fit(table)
+    (name, *_) = OBJECTIVE_PARAMETERS[str(parameters["objective"])].names
+    with pytest.raises(ValueError, match=f"set {name}, or write objective"):
+        vae.set_params(**{name: type(vae)().get_params()[name]}).fit(table)
+
+
+def test_weight_decay_keeps_weights_small(table: np.ndarray) -> None:
+    def size(weight_decay: float) -> float:
+        fitted = quick(epochs=20, weight_decay=weight_decay).fit(table)._fitted
+        return sum(
+            float(p.detach().square().sum()) for p in fitted.model.parameters() if p.dim() > 2
+        )
+
+    assert size(100.0) < 0.9 * size(0.0)
 
 
 def test_random_state_decides(table: np.ndarray) -> None:

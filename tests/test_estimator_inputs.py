@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from test_estimator import quick
+from vaestudy import VAE
 from vaestudy.config_errors import ConfigError
 from vaestudy.estimator import inputs
 from vaestudy.estimator.fitting import DivergenceError
 from vaestudy.estimator.rows import weighted
-from vaestudy.estimator.support import LikelihoodWarning, Scaling
+from vaestudy.estimator.support import ConstantWarning, LikelihoodWarning, Scaling
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(30, 4))
@@ -181,33 +182,79 @@ def test_divergence_is_an_error() -> None:
         quick(learning_rate=1e30).fit(REAL)
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, -7.3])
-def test_a_constant_column_stays_constant(value: float) -> None:
-    data = REAL.copy()
-    data[:, 2] = value
-    vae = quick(epochs=30).fit(data)
-    assert vae.mean_[2] == value
-    assert vae.scale_[2] == 1
-    assert vae.reconstruct(data)[:, 2] == pytest.approx(value, abs=0.5)
-    assert np.isfinite(vae.score_samples(data)).all()
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e-6, 1e300])
+@pytest.mark.parametrize("likelihood", ["normal", "squared-error"])
+def test_a_constant_column_stays_constant(value: float, likelihood: str, tmp_path: Path) -> None:
+    data = np.insert(1e-3 * REAL, 2, value, axis=1)
+    fitted = quick(likelihood=likelihood).fit(data)
+    fitted.save(tmp_path / "x.safetensors")
+    holes = np.where(RNG.random(data.shape) < 0.3, np.nan, data)
+    holes[0, 2] = np.nan
+    for vae in (fitted, VAE.load(tmp_path / "x.safetensors", device="cpu")):
+        assert (vae.mean_[2], vae.scale_[2]) == (value, 0)
+        codes = vae.transform(data)
+        for rows in (
+            vae.reconstruct(data),
+            vae.inverse_transform(codes),
+            vae.sample(500),
+            vae.impute(holes, n_iter=10),
+            vae.impute(holes, how="sample", n_iter=10),
+        ):
+            assert (rows[:, 2] == value).all()
+            assert (np.ptp(rows, axis=0) > 0).tolist() == [True, True, False, True, True]
+
+
+def test_a_constant_column_adds_nothing_to_the_density() -> None:
+    data = np.insert(REAL, 2, 0.1, axis=1)
+    vae, without = quick().fit(data), quick().fit(REAL)
+    np.testing.assert_array_equal(vae.score_samples(data), without.score_samples(REAL))
+    pd.testing.assert_frame_equal(vae.history_, without.history_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vae.score_samples(data.astype(np.float32))
+    changed = data + np.eye(5)[2]
+    with pytest.warns(ConstantWarning, match="feature 2 held one value in training"):
+        np.testing.assert_array_equal(vae.score_samples(changed), vae.score_samples(data))
+
+
+def test_the_smallest_numbers_are_no_constant() -> None:
+    data = REAL * [1, 1e-200, 1, 1]
+    vae = quick().fit(data)
+    assert 0 < np.ptp(vae.sample(100)[:, 1]) < 1e-198
 
 
 def test_constant_data_altogether() -> None:
-    assert np.isfinite(quick().fit(np.full((20, 3), 5.0)).score(np.full((2, 3), 5.0)))
+    data = np.full((20, 3), 5.0)
+    vae = quick().fit(data)
+    assert np.isfinite(vae.score(data))
+    np.testing.assert_array_equal(vae.sample(4), data[:4])
+    np.testing.assert_array_equal(vae.reconstruct(data), data)
 
 
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        (np.zeros(30), "zero"),
-        (np.full(30, -1.0), "negative"),
-        (np.ones(29), "inconsistent|shape"),
-        (np.eye(30)[0], "2 rows or more"),
-    ],
-)
+BAD_WEIGHTS = [
+    (np.zeros(30), "at least one non-zero number"),
+    (np.full(30, -1.0), "no negative weights"),
+    (np.ones(29), r"sample_weight.shape == \(29,\), expected \(30,\)"),
+]
+
+
+@pytest.mark.parametrize(("weights", "message"), [*BAD_WEIGHTS, (np.eye(30)[0], "2 rows or more")])
 def test_bad_weights_are_named(weights: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick().fit(REAL, sample_weight=weights)
+
+
+def test_scores_are_weighted_as_fits_are() -> None:
+    vae = quick(likelihood="continuous-bernoulli").fit(UNIT)
+    for weights, message in BAD_WEIGHTS:
+        with pytest.raises(ValueError, match=message):
+            vae.score(UNIT, sample_weight=weights)
+    weights = np.arange(30)
+    want = np.repeat(vae.score_samples(UNIT), weights).mean()
+    assert vae.score(UNIT, sample_weight=weights) == pytest.approx(want, rel=1e-12)
+    impossible = np.vstack([UNIT, UNIT[:1] + 3])
+    assert vae.score(impossible) == -np.inf
+    assert vae.score(impossible, sample_weight=[*weights, 0]) == pytest.approx(want, rel=1e-12)
 
 
 def test_fractional_weights_are_met_in_proportion() -> None:

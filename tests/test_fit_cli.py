@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from vaestudy import VAE
 from vaestudy.cli import app
-from vaestudy.fit.files import Choices, read
+from vaestudy.fit.choices import Choices
+from vaestudy.fit.files import read
 from vaestudy.fit.texts import FileError
 from vaestudy.likelihoods import LIKELIHOODS
 
@@ -80,6 +82,16 @@ def test_the_page_stands_alone_and_shows_everything(tmp_path: Path) -> None:
 def test_the_help_names_every_likelihood() -> None:
     told = CliRunner().invoke(app, ["fit", "--help"]).stdout
     assert all(name in told for name in LIKELIHOODS)
+
+
+def test_an_objective_and_its_parameter_are_set(tmp_path: Path) -> None:
+    path, out = tmp_path / "x.csv", tmp_path / "out"
+    frame().drop(columns="name").to_csv(path, index=False)
+    options = ("objective=geometric-js", "js_skew=0.5", "weight_decay=0.1")
+    result = fit(path, out, *(word for option in options for word in ("--set", option)))
+    assert result.exit_code == 0, result.output
+    said = json.loads((out / "model.json").read_text())["parameters"]
+    assert (said["objective"], said["js_skew"], said["weight_decay"]) == ("geometric-js", 0.5, 0.1)
 
 
 @pytest.mark.parametrize("latent", [1, 3])
@@ -157,6 +169,45 @@ def test_whole_numbers_may_be_names(tmp_path: Path) -> None:
     assert read(path, Choices()).names == ["0", "1", "2"]
 
 
+def test_decimals_are_numbers_and_so_are_numbers_beside_a_hole(tmp_path: Path) -> None:
+    path, prices = tmp_path / "x.parquet", [Decimal(n).scaleb(-2) for n in range(40)]
+    table = frame()[["width"]].assign(price=prices, open=[True, None] * 20)
+    table.to_parquet(path)
+    found = read(path, Choices(drop_missing=True))
+    assert found.names == ["width", "price", "open"]
+    np.testing.assert_allclose(found.data["price"], np.arange(0, 40, 2) / 100)
+    assert (found.data["open"] == 1).all()
+
+
+def test_names_with_a_j_are_names(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    frame()[["width"]].assign(a=["j", "J"] * 20, b=["1j", "k2"] * 20).to_csv(path, index=False)
+    assert read(path, Choices()).names == ["width", "a=J", "a=j", "b=1j", "b=k2"]
+
+
+def test_rows_of_an_array_with_missing_values_can_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, array = tmp_path / "x.npy", RNG.normal(size=(20, 3))
+    array[[4, 7], 1] = np.nan
+    np.save(path, array)
+    assert "NaN in 2 of 20 rows" in fit(path, tmp_path / "out").stderr
+    found = read(path, Choices(drop_missing=True))
+    np.testing.assert_array_equal(found.data, np.delete(array, [4, 7], axis=0))
+    assert found.rows.tolist() == [i for i in range(20) if i not in (4, 7)]
+    assert found.remarks == ("2 rows with missing values are left out",)
+    result = fit(path, tmp_path / "out", "--drop-missing")
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(tmp_path / "out" / "embedding.csv")["row"].tolist() == list(found.rows)
+    monkeypatch.setattr("vaestudy.fit.files.STREAM_FROM", 0)
+    with pytest.raises(FileError, match="say no --drop-missing, and leave them out before saving"):
+        read(path, Choices(drop_missing=True))
+    np.save(path, np.full((3, 2), np.nan))
+    monkeypatch.undo()
+    with pytest.raises(FileError, match="every row misses values"):
+        read(path, Choices(drop_missing=True))
+
+
 def write_bad(folder: Path, name: str) -> Path:
     """One bad file by what is wrong with it."""
     table = frame().drop(columns="name")
@@ -202,6 +253,11 @@ def write_bad(folder: Path, name: str) -> Path:
     elif name == "deep":
         (path := folder / "pictures").mkdir()
         Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path / "a.png")
+    elif name == "lists":
+        path = folder / "x.parquet"
+        table.assign(parts=[[1.0, 2.0]] * len(table)).to_parquet(path)
+    elif name == "complex":
+        table.assign(z=["1+2j", "3"] * 20).to_csv(path, index=False)
     elif name == "suffix":
         (path := folder / "x.xlsx").write_text("?")
     return path
@@ -232,6 +288,9 @@ def write_bad(folder: Path, name: str) -> Path:
         ("folder", "holds no image", ()),
         ("broken", "cannot be read as an image", ()),
         ("deep", "more than 8 bits a pixel", ()),
+        ("lists", "column 'parts' holds several values a row, such as '[1. 2.]'", ()),
+        ("complex", "column 'z' holds complex numbers, such as '1+2j'; expected real", ()),
+        ("grey", "--size resizes the images of a folder, and", ("--size", "8")),
         ("suffix", "ends in '.xlsx'; expected .csv, .tsv, .parquet, .npy", ()),
         ("absent", "does not exist", ()),
     ],

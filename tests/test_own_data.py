@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from builders import CPU, run_config
@@ -18,6 +19,8 @@ from vaestudy.config import expand_grid, parse_config
 from vaestudy.config_errors import ConfigError
 from vaestudy.data import load_dataset, load_prepared
 from vaestudy.dataset import DataError, Dataset, save_prepared
+from vaestudy.dataset_names import ANY_VALUE
+from vaestudy.estimator.support import DOMAINS
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_data import OwnData
@@ -221,8 +224,10 @@ def test_models_are_held_against_their_data(csv: Path) -> None:
         config = parse_config(study({"path": str(csv)}, **changes))
         with pytest.raises(ConfigError, match=message):
             check_own_data(config)
-    config = parse_config(study({"path": str(csv)}))
-    check_own_data(config)
+    for likelihood in ANY_VALUE:
+        check_own_data(parse_config(study({"path": str(csv)}, likelihood=likelihood)))
+        parse_config(study("diabetes", likelihood=likelihood))
+    assert set(ANY_VALUE) == {name for name in DOMAINS if DOMAINS[name].standardise}
     check_fits(run_config(), load_dataset("mnist-5k", Path()))
 
 
@@ -243,6 +248,61 @@ def test_one_model_of_a_file_is_trained_by_hand(csv: Path, tmp_path: Path) -> No
     assert "data set 'mnits' is unknown; expected one of mnist-5k" in result.output
 
 
+def pictures(folder: Path, pixels: np.ndarray) -> Path:
+    """A folder of images, one subfolder for odd ones and one for even ones."""
+    for i, image in enumerate(pixels):
+        path = folder / ("odd" if i % 2 else "even") / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return folder
+
+
+def prepared(dataset: dict[str, Any], folder: Path, **base: Any) -> tuple[list[Any], Dataset]:
+    """A study's runs and its data, as the workflow's command writes them."""
+    config = parse_config(study(dataset, **base))
+    check_own_data(config)
+    ((name, found),) = config.own_data.items()
+    out = folder / "data.safetensors"
+    arguments = ["data", name, "--output", str(out), "--own", found.model_dump_json()]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    return expand_grid(config), load_prepared(out)
+
+
+def test_a_folder_of_images_is_prepared_and_expanded(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (20, 4, 6), dtype=np.uint8)
+    folder = pictures(tmp_path / "My pictures", pixels)
+    of_pixels = {"binarization": "dynamic", "likelihood": "bernoulli"}
+    runs, data = prepared({"path": str(folder)}, tmp_path, **of_pixels)
+    assert [run.config.n_z for run in runs] == [1, 2]
+    assert {run.config.dataset for run in runs} == {data.name}
+    assert data.name.startswith("own-my-pictures-")
+    assert (data.image_shape, data.train.dtype, data.of_images) == ((4, 6), torch.uint8, True)
+    assert (len(data.train), len(data.test)) == (16, 4)
+    assert data.label_names == ("even", "odd")
+    # Each image is there, under the folder it lies in.
+    rows = torch.cat([data.train, data.test]).numpy()
+    labels = torch.cat([data.train_labels, data.test_labels]).tolist()
+    found = sorted(zip(map(bytes, rows), labels, strict=True))
+    assert found == sorted((image.tobytes(), i % 2) for i, image in enumerate(pixels))
+    # Another picture makes it another data set.
+    Image.fromarray(pixels[0]).save(folder / "odd" / "99.png")
+    assert own(folder).name != data.name
+
+
+def test_a_parquet_file_is_prepared_and_expanded(tmp_path: Path) -> None:
+    path, table = tmp_path / "things.parquet", frame().assign(count=np.arange(40))
+    table.to_parquet(path)
+    runs, data = prepared({"path": str(path), "label": "kind", "drop": ["fixed"]}, tmp_path)
+    assert [run.config.dataset for run in runs] == [data.name, data.name]
+    assert data.feature_names == ("size", "width", "count")
+    assert (data.label_names, data.train.dtype) == (("big", "small"), torch.float32)
+    # The counts say which row is which.
+    rows = torch.cat([data.train, data.test])
+    by_count = rows[rows[:, 2].argsort()]
+    assert by_count[:, 0].argsort().tolist() == np.argsort(table["size"]).tolist()
+
+
 def test_floats_are_shown_as_they_are() -> None:
     data = load_dataset("diabetes", Path())
     assert load_splits(data, "none", CPU).train is data.train
@@ -259,8 +319,9 @@ def test_packaged_tables_are_the_published_ones(name: str, tmp_path: Path) -> No
     assert (again.sha256, again.feature_names) == (data.sha256, data.feature_names)
 
 
-def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path) -> None:
-    config = parse_config(study({"path": str(csv)}))
+@pytest.mark.parametrize("likelihood", ANY_VALUE)
+def test_a_table_goes_through_the_whole_engine(csv: Path, tmp_path: Path, likelihood: str) -> None:
+    config = parse_config(study({"path": str(csv)}, likelihood=likelihood))
     (name,) = config.own_data
     out = tmp_path / "data.safetensors"
     said = config.own_data[name].model_dump_json()

@@ -50,11 +50,11 @@ def check_dataset(dataset: str, binarization: str, likelihood: str) -> None:
     ValueError
         If the three do not fit; the message says what does.
     """
-    if dataset in TABLES and (binarization, likelihood) != ("none", "normal"):
+    if dataset in TABLES and (binarization != "none" or likelihood not in ANY_VALUE):
         raise ValueError(
             f"dataset is {dataset!r}, a table of standardised numbers, with binarization "
             f"{binarization!r} and likelihood {likelihood!r}; set binarization: none and "
-            "likelihood: normal"
+            "likelihood: normal, or squared-error"
         )
     if dataset in PLANE and binarization != "none":
         raise ValueError(

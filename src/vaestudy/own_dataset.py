@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
-from vaestudy.fit.files import MOST_CATEGORIES, Choices, Remedies, Table, read, read_frame
+from vaestudy.dataset_names import ANY_VALUE
+from vaestudy.fit.choices import Choices, Remedies
+from vaestudy.fit.columns import MOST_CATEGORIES
+from vaestudy.fit.files import Table, read, read_frame
 from vaestudy.fit.texts import FileError
 from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256
@@ -143,10 +146,10 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
         )
     values = torch.cat([dataset.train, dataset.test])
     low, high = float(values.min()), float(values.max())
-    if run.likelihood != "normal" and (low < 0 or high > 1):
+    if run.likelihood not in ANY_VALUE and (low < 0 or high > 1):
         raise ConfigError(
             f"likelihood is {run.likelihood!r} but the data set {dataset.name} holds values "
-            "outside [0, 1] (they are standardised): set likelihood: normal"
+            "outside [0, 1] (they are standardised): set likelihood: normal, or squared-error"
         )
 
 

@@ -15,6 +15,7 @@ rule dataset:
             "subset.py",
             "toys.py",
             "own_dataset.py",
+            "fit/columns.py",
             "fit/files.py",
         ),
     output:

@@ -31,8 +31,9 @@ def fit(
         typer.Option(
             "--set",
             metavar="PARAMETER=VALUE",
-            help="Another parameter of vaestudy.VAE, such as beta=4, objective=iwae, k=5 or "
-            "'hidden=[50, 50]'; may be repeated. `python -m pydoc vaestudy.VAE` lists them.",
+            help="Another parameter of vaestudy.VAE, such as beta=4, 'hidden=[50, 50]', or "
+            "objective=ciwae with k=5 and elbo_share=0.5; may be repeated. `python -m pydoc "
+            "vaestudy.VAE` lists them.",
         ),
     ] = None,
     color: Annotated[
@@ -59,7 +60,8 @@ def fit(
     vaestudy fit data.csv --latent 2 --color species -o out
     """
     from vaestudy.fit import job
-    from vaestudy.fit.files import Choices, read
+    from vaestudy.fit.choices import Choices
+    from vaestudy.fit.files import read
 
     choices = Choices(color, tuple(drop or ()), drop_missing, size)
     parameters = {

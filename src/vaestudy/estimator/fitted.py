@@ -98,11 +98,12 @@ class Fitted:
         observed = ~np.isnan(block)
         # Where the chain begins: the features' means, or the middle of the unit interval.
         centre = 0.5 if domain_of(self.preparation.likelihood).bounded else 0.0
-        start = np.where(observed, self.preparation.scaling.forward(block), centre)
+        seen = observed[:, self.preparation.scaling.seen]
+        start = np.where(seen, self.preparation.shown(block), centre)
         filled = impute_rows(
             self.model,
             torch.from_numpy(start).to(self.device),
-            torch.from_numpy(observed).to(self.device),
+            torch.from_numpy(seen).to(self.device),
             n_iter,
             torch.Generator(self.device).manual_seed(seed),
         )
@@ -110,7 +111,7 @@ class Fitted:
         return np.where(observed, block, mean), np.where(observed, block, draw)
 
     def _seen(self, block: Array) -> Tensor:
-        return torch.from_numpy(self.preparation.scaling.forward(block)).to(self.device)
+        return torch.from_numpy(self.preparation.shown(block)).to(self.device)
 
     def _original(self, x: Tensor) -> Array:
         return self.preparation.scaling.backward(x.cpu().numpy())

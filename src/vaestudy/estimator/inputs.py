@@ -80,6 +80,22 @@ def check_weights(sample_weight: Any, X: Array) -> Array | None:
     return weights
 
 
+def weighted_mean(values: Array, sample_weight: Any) -> float:
+    """Return the mean of ``values`` [N], weighted.
+
+    Raises
+    ------
+    ValueError
+        As :func:`check_weights`.
+    """
+    weights = check_weights(sample_weight, values)
+    if weights is None:
+        return float(np.mean(values))
+    # Zero times minus infinity, the log of an impossible row's density, would be no number.
+    counted = weights > 0
+    return float(np.average(values[counted], weights=weights[counted]))
+
+
 def survey(X: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """Return the rows, with their weights, that range, mean and spread are taken from.
 
@@ -112,6 +128,11 @@ class Preparation:
     likelihood: str
     scaling: Scaling
 
+    def shown(self, block: Array) -> Array:
+        """Return what the model sees, [B, D'], of ``block`` [B, D]; see :class:`Scaling`."""
+        self.scaling.warn_of_unseen(block)
+        return self.scaling.forward(block)
+
     def __call__(self, block: Array) -> Array:
         """Prepare ``block`` [B, D].
 
@@ -127,7 +148,7 @@ class Preparation:
                 f"likelihood {self.likelihood!r}, which is for [0, 1]: scale X, or set "
                 "likelihood='normal'"
             )
-        return self.scaling.forward(block)
+        return self.shown(block)
 
 
 def training_rows(

@@ -15,15 +15,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.base import ClassNamePrefixFeaturesOutMixin as Prefixed
 from sklearn.utils import check_array
 
-from vaestudy.estimator import fitting, inputs, persistence
+from vaestudy.estimator import fitting, inputs, keeping
 from vaestudy.estimator.fitted import Array
 from vaestudy.estimator.support import AUTO
 from vaestudy.estimator.training import Training
 from vaestudy.rng import stream_seed
-
-#: Attributes that a file keeps as they are, and as arrays.
-_KEPT = ("likelihood_", "n_features_in_", "n_iter_", "best_epoch_", "_seed", "_held_out_until")
-_SCALING = ("mean_", "scale_")
 
 
 class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[misc]
@@ -46,7 +42,18 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         ``hidden`` or ``all``.
     objective, k, beta, warmup
         What is maximised, with how many samples of z, the KL term's weight, and over how many
-        epochs it rises to that. ``elbo``, ``iwae``, ``elbo-sampled``, ``stl``, ``dreg``, ….
+        epochs it rises to that. ``elbo``, ``elbo-sampled``, ``iwae``, ``stl``, ``iwae-stl``,
+        ``dreg``, ``jensen-shannon``, and those with parameters of their own:
+    free_bits, free_bits_group
+        ``free-bits``: nats of KL that cost the same, of so many latent dimensions together.
+    k_groups
+        ``miwae``, ``piwae``: groups of equal size into which the ``k`` samples are split.
+    elbo_share
+        ``ciwae``: weight of ``elbo-sampled``, the rest is ``iwae``.
+    js_skew
+        ``geometric-js``: weight of q(z|x) in the geometric mean of q(z|x) and p(z).
+    weight_decay
+        The mean square of the weights is subtracted from the objective this many times.
     epochs, batch_size, learning_rate, optimizer
         At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
         100 rows), with ``adam``, ``adamax`` or ``adagrad``.
@@ -67,7 +74,8 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     likelihood_ : str
         The likelihood in use.
     mean_, scale_ : ndarray of shape (n_features_in_,)
-        What data are standardised by; 0 and 1 where the likelihood takes them as they are.
+        What data are standardised by; 0 and 1 where the likelihood takes them as they are. A
+        feature that is constant has scale 0.
     history_ : DataFrame
         ``epoch, split, metric, value``, in nats a row and the data's units. Split ``held-out``, or
         ``training-rows`` where nothing is held out, is measured after each epoch.
@@ -81,6 +89,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     A memory-mapped array of 256 MiB or more is streamed from its file. A weight says how often a
     row stands in the data: whole ones give the same model as rows repeated. In memory, the order of
     rows does not matter.
+
+    Where data are standardised, the model does not see features that are constant in training: they
+    come back exactly, and add nothing to log p(x). Later rows in which they differ draw a warning.
 
     References
     ----------
@@ -99,6 +110,12 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         k: int = 1,
         beta: float = 1.0,
         warmup: int = 0,
+        free_bits: float = 0.0,
+        free_bits_group: int = 1,
+        k_groups: int = 1,
+        elbo_share: float = 0.0,
+        js_skew: float = 0.0,
+        weight_decay: float = 0.0,
         epochs: int = 200,
         batch_size: int | str = AUTO,
         learning_rate: float = 1e-3,
@@ -114,6 +131,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         self.n_z, self.likelihood, self.hidden = n_z, likelihood, hidden
         self.activation, self.batch_norm = activation, batch_norm
         self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
+        self.free_bits, self.free_bits_group = free_bits, free_bits_group
+        self.k_groups, self.elbo_share, self.js_skew = k_groups, elbo_share, js_skew
+        self.weight_decay = weight_decay
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.patience, self.n_importance, self.optimizer = patience, n_importance, optimizer
@@ -213,8 +233,14 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         return fitted.log_px(rows, n_samples, stream_seed(self._seed, "estimate"))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the mean of :meth:`score_samples`; higher is better."""
-        return float(np.average(self.score_samples(X), weights=sample_weight))
+        """Return the mean of :meth:`score_samples`, weighted as in :meth:`fit`; higher is better.
+
+        Raises
+        ------
+        ValueError
+            If data or weights cannot be used; the message says why.
+        """
+        return inputs.weighted_mean(self.score_samples(X), sample_weight)
 
     def impute(
         self,
@@ -254,17 +280,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file, without pickle; see :meth:`load`."""
         self._fitted_or_raise()
-        names = getattr(self, "feature_names_in_", None)
-        facts = {
-            "parameters": self._parameters(),
-            "run": self._state.runs[0].model_dump(mode="json"),
-            **{name: getattr(self, name) for name in _KEPT},
-            "feature_names_in_": None if names is None else [str(name) for name in names],
-        }
-        weights = self._state.model.state_dict()
-        arrays = {f"weights.{name}": value for name, value in weights.items()}
-        arrays |= {name: torch.from_numpy(getattr(self, name)) for name in _SCALING}
-        persistence.write(Path(path), persistence.Saved(facts, arrays, self._state.history))
+        keeping.save(self, self.get_params(deep=False), Path(path))
 
     @classmethod
     def load(cls, path: str | Path, device: str = AUTO) -> Self:
@@ -275,25 +291,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         CheckpointError
             If the file is missing, damaged or something else.
         """
-        saved = persistence.read(Path(path))
-        facts = saved.facts
-        parameters = {**facts["parameters"], "device": device}
-        model = cls(**{**parameters, "hidden": tuple(parameters["hidden"])})
-        for name in _KEPT:
-            setattr(model, name, facts[name])
-        for name in _SCALING:
-            setattr(model, name, saved.arrays[name].numpy())
-        if facts["feature_names_in_"] is not None:
-            model.feature_names_in_ = np.array(facts["feature_names_in_"], dtype=object)
-        model._restore(fitting.configure(facts["run"]), saved)
-        return model
+        return keeping.load(cls, Path(path), device)
 
     def _codes(self, X: Any) -> Array:
         return self._fitted_or_raise().encode(inputs.blocks(inputs.check(self, X, reset=False)))
-
-    def _parameters(self) -> dict[str, Any]:
-        """Return the parameters as JSON can hold them, which a generator's state is not."""
-        values = self.get_params(deep=False)
-        if isinstance(values["random_state"], np.random.RandomState):
-            values["random_state"] = None
-        return {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()}

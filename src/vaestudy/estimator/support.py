@@ -3,12 +3,16 @@ r"""Which values a likelihood is meant for, and how real data are standardised.
 A density of standardised data :math:`y = (x - m) / s` is one of x by the change of variables
 
 .. math:: \log p(x) = \log p(y) - \sum_d \log s_d
+
+A feature that is constant has no spread to standardise by, and no density. The model does not see
+it: it adds nothing to log p(x), and comes back exactly.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -24,6 +28,10 @@ Array = NDArray[np.float64]
 
 class LikelihoodWarning(UserWarning):
     """The chosen likelihood can be computed on these data, but is not meant for them."""
+
+
+class ConstantWarning(UserWarning):
+    """A feature that was constant in training is not any more, and the model does not see it."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,13 @@ def _remark(domain: Domain, facts: Facts, spread: str) -> str:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Feature by feature ``y = (x - mean) / scale``; ``mean`` and ``scale`` are [D]."""
+    """Feature by feature ``y = (x - mean) / scale``, of the D' of D features that are not constant.
+
+    Parameters
+    ----------
+    mean, scale
+        [D]; a constant feature has scale 0.
+    """
 
     mean: Array
     scale: Array
@@ -144,7 +158,7 @@ class Scaling:
 
     @classmethod
     def of(cls, values: Array, weights: Array | None = None) -> Self:
-        """Standardise ``values`` [N, D]; a constant feature is centred and keeps its unit.
+        """Standardise ``values`` [N, D].
 
         Raises
         ------
@@ -154,10 +168,11 @@ class Scaling:
         mean = np.average(values, axis=0, weights=weights)
         with np.errstate(over="ignore"):
             scale = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
+        # Squares of the smallest numbers are 0, though these are not equal.
+        scale = np.where(scale > 0, scale, np.abs(values - mean).max(axis=0))
         constant = values.max(axis=0) == values.min(axis=0)
         # The mean of equal numbers is not always that number, to the last bit.
-        mean, scale = np.where(constant, values[0], mean), np.where(constant, 1.0, scale)
-        scale = np.where(scale > 0, scale, 1.0)
+        mean, scale = np.where(constant, values[0], mean), np.where(constant, 0.0, scale)
         if not np.isfinite(scale).all():
             worst = int(np.flatnonzero(~np.isfinite(scale))[0])
             raise ValueError(
@@ -166,15 +181,48 @@ class Scaling:
             )
         return cls(mean, scale)
 
+    @cached_property
+    def seen(self) -> NDArray[np.bool_]:
+        """Which features the model sees, [D]: all but constant ones, or the first if all are."""
+        varies = self.scale > 0
+        return varies if varies.any() else np.arange(len(varies)) == 0
+
+    @property
+    def n_seen(self) -> int:
+        """How many features the model sees, D'."""
+        return int(self.seen.sum())
+
     def forward(self, values: Array) -> Array:
-        """Return what the model sees."""
-        return (values - self.mean) / self.scale
+        """Return what the model sees, [..., D'], of ``values`` [..., D]."""
+        if (self.scale > 0).all():
+            return (values - self.mean) / self.scale
+        unit = np.where(self.scale > 0, self.scale, 1.0)[self.seen]
+        return (values[..., self.seen] - self.mean[self.seen]) / unit
 
     def backward(self, values: Array) -> Array:
-        """Return the original units."""
-        return values * self.scale + self.mean
+        """Return the original units, [..., D], of ``values`` [..., D']."""
+        original = np.empty((*values.shape[:-1], len(self.mean)))
+        original[...] = self.mean
+        original[..., self.seen] += values * self.scale[self.seen]
+        return original
+
+    def warn_of_unseen(self, values: Array) -> None:
+        """Warn of values [N, D] in constant features that are not the constant."""
+        if (self.scale > 0).all():
+            return
+        # As much as float32 rounds a constant by is none; neither is a missing value.
+        same = np.isclose(values, self.mean, rtol=1e-6, atol=0) | np.isnan(values)
+        changed = np.flatnonzero((self.scale == 0) & ~same.all(axis=0))
+        if len(changed):
+            which = f"feature{'s' if len(changed) > 1 else ''} {', '.join(map(str, changed))}"
+            warnings.warn(
+                f"X: {which} held one value in training and another one here, which the model does "
+                "not see: fit to rows in which it varies if it matters",
+                ConstantWarning,
+                stacklevel=2,
+            )
 
     @property
     def log_jacobian(self) -> float:
         r"""What turns a log-density of y into one of x: :math:`-\sum_d \log s_d`, in nats."""
-        return -float(np.log(self.scale).sum())
+        return -float(np.log(self.scale[self.scale > 0]).sum())

@@ -29,6 +29,7 @@ _WITH_UNITS = ("objective", "bound", "elbo", "reconstruction")
 #: Parameters of the estimator that are the run's as they are.
 _OF_RUN = (
     *("n_z", "hidden", "activation", "batch_norm", "objective", "k", "beta", "warmup"),
+    *("free_bits", "free_bits_group", "k_groups", "elbo_share", "js_skew", "weight_decay"),
     *("epochs", "learning_rate", "optimizer"),
 )
 _SEEDS = 2**31 - 1
@@ -50,6 +51,7 @@ class Training:
     random_state: int | np.random.RandomState | None
     verbose: bool
     n_features_in_: int
+    feature_names_in_: NDArray[Any]
     _state: TrainState
     _fitted: Fitted
     _seed: int
@@ -76,7 +78,7 @@ class Training:
             raise ValueError(
                 f"sample_weight adds up to {len(rows)} row; expected 2 rows or more to fit to"
             )
-        self._state = initial_state((self._configure(len(rows)),), X.shape[1], device)
+        self._state = initial_state((self._configure(len(rows)),), scaling.n_seen, device)
         return rows
 
     def _check_own(self) -> None:
@@ -93,8 +95,8 @@ class Training:
         fitting.whole("n_importance", self.n_importance)
 
     def _configure(self, n_rows: int) -> fitting.FitConfig:
-        values = {name: _plain(getattr(self, name)) for name in _OF_RUN}
-        size = _plain(self.batch_size)
+        values = {name: plain(getattr(self, name)) for name in _OF_RUN}
+        size = plain(self.batch_size)
         values["batch_size"] = min(100, max(1, n_rows // 10)) if size == AUTO else size
         values |= {"likelihood": self.likelihood_, "seed": self._seed}
         return fitting.configure(values)
@@ -126,7 +128,8 @@ class Training:
 
     def _restore(self, run: fitting.FitConfig, saved: Saved) -> None:
         """Take up a saved state, with new moments of the optimiser."""
-        self._state = initial_state((run,), self.n_features_in_, select_device(self.device))
+        n_seen = self._preparation().scaling.n_seen
+        self._state = initial_state((run,), n_seen, select_device(self.device))
         self._state.model.load_state_dict(saved.weights)
         self._state.history, self._state.epoch = saved.history, self.n_iter_
         self._finish(self.best_epoch_)
@@ -150,6 +153,6 @@ class Training:
         return self._fitted.model.architecture.n_z
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return NumPy's numbers, as a grid search passes them, as Python's."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,8 +1,4 @@
-"""A user's file or folder as a table of numbers.
-
-Columns of text become one column of 0 and 1 a category (one-hot) if there are few categories, else
-they are refused: no number stands for a name. ``.npy`` files are memory-mapped, not loaded.
-"""
+"""A user's file or folder as a table of numbers; ``.npy`` files are memory-mapped, not loaded."""
 
 from __future__ import annotations
 
@@ -14,50 +10,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
 
 from vaestudy.estimator.inputs import STREAM_FROM
+from vaestudy.fit import columns
+from vaestudy.fit.choices import Choices
 from vaestudy.fit.texts import FileError, read_text
 
-#: A column of text with more different values than this is taken for names, not categories.
-MOST_CATEGORIES: Final = 20
 _NPY: Final = b"\x93NUMPY"
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-
-
-@dataclass(frozen=True)
-class Remedies:
-    """What to write where the user says how a file is read, for messages."""
-
-    drop: str = "--drop NAME"
-    drop_missing: str = "--drop-missing"
-    color: str = "colour by it with --color"
-    resize: str = "--size 28 makes them all 28×28"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user says of a file.
-
-    Parameters
-    ----------
-    color
-        Column that is not fitted but colours the embedding.
-    drop
-        Columns that are left out.
-    drop_missing
-        Leave out rows with missing values.
-    size
-        Images are resized to so many pixels a side; None: they must all be of one size.
-    remedies
-        What messages advise: options of a command, unless the choices were made elsewhere.
-    """
-
-    color: str | None = None
-    drop: tuple[str, ...] = ()
-    drop_missing: bool = False
-    size: int | None = None
-    remedies: Remedies = Remedies()
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +67,11 @@ def read(path: Path, choices: Choices) -> Table:
     if path.suffix.lower() not in _READERS:
         known = ", ".join(_READERS)
         raise FileError(f"{path} ends in {path.suffix!r}; expected {known}, or a folder of images")
+    if choices.size is not None:
+        raise FileError(
+            f"--size resizes the images of a folder, and {path} is a file; leave --size out, or "
+            "resize before saving"
+        )
     if path.stat().st_size == 0:
         raise FileError(f"{path} is empty; expected a table of numbers")
     return _READERS[path.suffix.lower()](path, choices)
@@ -141,19 +106,48 @@ def _read_npy(path: Path, choices: Choices) -> Table:
             f"{path} holds {array.dtype} of shape {array.shape}; expected numbers of shape "
             "(rows, features), or images (rows, height, width) or (rows, height, width, 3)"
         )
+    flat, rows = array.reshape(len(array), -1), pd.RangeIndex(len(array))
+    if choices.drop_missing and array.dtype.kind == "f":
+        return _whole_rows(path, Table(flat, rows, image_shape=_image_shape(array)), choices)
+    return _of_intensities(Table(flat, rows, image_shape=_image_shape(array)))
+
+
+def _image_shape(array: NDArray[Any]) -> tuple[int, ...] | None:
     if array.ndim == 2:
-        return Table(array, pd.RangeIndex(len(array)))
-    shape = array.shape[1:3] if array.shape[3:] in ((), (1,)) else array.shape[1:]
-    rows, flat = pd.RangeIndex(len(array)), array.reshape(len(array), -1)
-    if array.dtype != np.uint8:
-        return Table(flat, rows, image_shape=shape)
+        return None
+    return array.shape[1:3] if array.shape[3:] in ((), (1,)) else array.shape[1:]
+
+
+def _whole_rows(path: Path, table: Table, choices: Choices) -> Table:
+    """Leave out rows with missing values, of a file that memory has room for."""
+    array = table.data
+    if array.nbytes >= STREAM_FROM:
+        raise FileError(
+            f"{path} has {array.nbytes / 1e9:.1f} GB, and is streamed: rows with missing values "
+            f"cannot be left out of it: say no {choices.remedies.drop_missing}, and leave them out "
+            "before saving"
+        )
+    whole = ~np.isnan(array).any(axis=1)
+    if whole.all():
+        return table
+    if not whole.any():
+        raise FileError(f"{path}: every row misses values; expected some that do not")
+    said = f"{int((~whole).sum())} rows with missing values are left out"
+    return replace(table, data=array[whole], rows=table.rows[whole], remarks=(said,))
+
+
+def _of_intensities(table: Table) -> Table:
+    """Divide 8-bit intensities of images by 255."""
+    array = table.data
+    if table.image_shape is None or array.dtype != np.uint8:
+        return table
     if array.nbytes >= STREAM_FROM:
         said = (
             "intensities 0..255 are fitted as they are, for the file is too large to divide in "
             "memory: for a likelihood of [0, 1] save them as float16, divided by 255"
         )
-        return Table(flat, rows, image_shape=shape, remarks=(said,))
-    return Table(flat / 255, rows, image_shape=shape, remarks=("intensities divided by 255",))
+        return replace(table, remarks=(said,))
+    return replace(table, data=array / 255, remarks=("intensities divided by 255",))
 
 
 _READERS: Final[dict[str, Callable[[Path, Choices], Table]]] = {
@@ -189,7 +183,7 @@ def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
     if holes.any(axis=None):
         features = _without_holes(path, features, holes, choices)
         remarks.append(f"{len(frame) - len(features)} rows with missing values are left out")
-    numbers, encoded = _numbers(path, features, choices.remedies)
+    numbers, encoded = columns.numbers(path, features, choices.remedies)
     color = None if choices.color is None else frame.loc[features.index, choices.color]
     return Table(numbers, features.index, color, remarks=(*remarks, *encoded))
 
@@ -197,9 +191,9 @@ def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
 def _without_holes(
     path: Path, features: pd.DataFrame, holes: pd.DataFrame, choices: Choices
 ) -> pd.DataFrame:
-    columns = ", ".join(repr(name) for name in features.columns[holes.any()])
+    names = ", ".join(repr(name) for name in features.columns[holes.any()])
     count = int(holes.any(axis=1).sum())
-    said = f"{path}: {count} of {len(features)} rows miss values (in {columns})"
+    said = f"{path}: {count} of {len(features)} rows miss values (in {names})"
     if not choices.drop_missing:
         raise FileError(
             f"{said}; expected none: leave these rows out with {choices.remedies.drop_missing}, or "
@@ -211,33 +205,6 @@ def _without_holes(
             f"{said}: no row is left to fit; leave out columns with {choices.remedies.drop}"
         )
     return features[~holes.any(axis=1)]
-
-
-def _numbers(
-    path: Path, features: pd.DataFrame, remedies: Remedies
-) -> tuple[pd.DataFrame, list[str]]:
-    parts: list[pd.DataFrame | pd.Series] = []
-    remarks = []
-    for name in features.columns:
-        column = features[name]
-        if types.is_bool_dtype(column) or types.is_numeric_dtype(column):
-            parts.append(column.astype(float))
-            continue
-        n = column.nunique()
-        if types.is_datetime64_any_dtype(column) or n > MOST_CATEGORIES:
-            raise FileError(
-                f"{path}: column {name!r} holds {column.dtype} with {n} different values, such as "
-                f"{str(column.iloc[0])!r}; expected numbers, or at most {MOST_CATEGORIES} "
-                f"categories: leave it out with {remedies.drop.replace('NAME', repr(name))}, or "
-                f"{remedies.color}"
-            )
-        parts.append(pd.get_dummies(column, prefix=name, prefix_sep="=", dtype=float))
-        remarks.append(f"column {name!r} is text: one column of 0 and 1 for each of {n} values")
-    numbers = pd.concat(parts, axis=1)
-    infinite = [name for name in numbers.columns if not np.isfinite(numbers[name]).all()]
-    if infinite:
-        raise FileError(f"{path}: column {infinite[0]!r} holds infinity; expected finite numbers")
-    return numbers, remarks
 
 
 def _read_images(folder: Path, choices: Choices) -> Table:

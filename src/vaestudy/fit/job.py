@@ -84,7 +84,8 @@ def fit_table(
             raise
         except ValueError as error:
             raise FileError(f"{source}: {error}") from None
-    warned = tuple(str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    said = (str(w.message) for w in caught if issubclass(w.category, UserWarning))
+    warned = tuple(dict.fromkeys(said))
     codes = model.transform(table.data)
     n = len(codes)
     index = np.unique(np.linspace(0, n - 1, min(n, MOST_SHOWN)).astype(np.intp))
