@@ -271,7 +271,7 @@ def test_sentences_on_the_small_model(study: Study) -> None:
     assert "Half of the labels lowers the share of samples" in rebuilt
     assert "asked for by 15.0 points" in rebuilt
     assert "  " not in rebuilt + read_codes(study)
-    assert f"(n{EQUALS}5) per cent of digits where no model is told any" in read_codes(study)
+    assert f"(n{EQUALS}5) per cent of digits under the model without labels" in read_codes(study)
 
 
 def test_a_study_without_them_says_so(tmp_path: Path) -> None:

@@ -105,10 +105,10 @@ def read_codes(study: Study) -> str:
         return mean_interval(100 * found).text(1)
 
     return (
-        "The majority of a test digit's five nearest codes has its class for "
-        f"{share(NONE)} per cent of digits where no model is told any, and for {share(ALL)} per "
-        f"cent with all labels; with half of them for {share(HALF)} per cent of digits that come "
-        f"with their label and {share(BLANK)} of digits that come with a blank."
+        "The majority of a test digit's five nearest codes has the digit's class for "
+        f"{share(NONE)} per cent of digits under the model without labels, and for {share(ALL)} "
+        f"per cent under that with all; with half of them for {share(HALF)} per cent of digits "
+        f"that come with their label and {share(BLANK)} per cent that come with a blank."
     )
 
 
