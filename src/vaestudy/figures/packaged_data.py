@@ -30,7 +30,7 @@ _OPTIMIZERS = {"adam": "Adam", "adamax": "AdaMax", "adagrad": "Adagrad"}
 _TITLES = {
     "mnist-5k": "MNIST (5,000 digits)",
     "mnist": "MNIST",
-    "fashion-2k": "Fashion-MNIST (2,000 garments)",
+    "fashion-2k": "Fashion-MNIST (2,500 garments)",
     "fashion-mnist": "Fashion-MNIST",
     "breast-cancer": "Breast cancer",
     "diabetes": "Diabetes",
