@@ -59,9 +59,11 @@ TOLD = means()
 #   - \beta\, D_{\mathrm{KL}}\bigl(q_\phi(z \mid x) \,\|\, p(z)\bigr)
 #   - \frac{\lambda}{W} \sum_{i=1}^{W} w_i^2 . $$ {#eq:toy-objective}
 #
-# The source gives $\lambda$ no scale. With the *sum* of squares over the $W$ weights, its values of 0.05 to 1 would
-# leave no weight standing; the mean, taken here over all weights but no biases, puts them where the source
-# sees their effects.
+# The source gives $\lambda$ no scale. With the *sum* of squares over the $W$ weights, its values of 0.05 to 1 would leave no weight
+# standing: six layers that hand two coordinates on unchanged have squares that sum to at least 12, and $\lambda = 0.05$ would charge 0.6
+# for what can lower the squared error by no more than the square's variance, $\tfrac16$. With the mean, taken here over all weights but no
+# biases, the least charge for the same is 0.0003, and 0.006 at $\lambda = 1$. Whether that is the scale at which the source sees its effects is not
+# known; which of them are to be seen at it is measured in @sec:toys-plane.
 #
 # Two things can be said before anything is trained. Divided by $\beta$, @eq:toy-objective is the ELBO of a decoder with variance
 # $\beta / 2$ (and weight decay $\lambda / \beta$): a small $\beta$ does not weaken a regularizer so much as it says how exact the data are.

@@ -203,8 +203,9 @@ else:
 #
 # and which has the KL of the ELBO at $\alpha = 0$ and the reverse one at $\alpha = 1$. Neither objective is a lower bound on
 # $\log p_\theta(x)$. The first has another property that matters: @eq:jensen-shannon never exceeds $\ln 2$, so that all that
-# a code can cost is less than a nat, and two distributions that hardly overlap can part further at no cost. (The source's code,
-# for this objective, maximised half of $\log p_\theta(x, z)$, in which neither divergence nor $q$ appears.)
+# a code can cost is less than a nat, and two distributions that hardly overlap can part further at no cost. The source's code,
+# for this objective, maximised half of $\log p_\theta(x, z)$, in which neither divergence nor $q$ appears. Nothing in it keeps a posterior wide: it
+# trains an autoencoder whose codes are kept small, from which nothing can be learned about divergences, and which is not repeated here.
 
 # %%
 drawn = tried(FIGURES["plus-divergences"], study)
@@ -235,7 +236,8 @@ else:
 # ## Five samples or ten {#sec:plus-weighted}
 #
 # The source compares importance-weighted bounds (@eq:iwae) of 5 and of 10 samples, by their own values, and trains the second model from the
-# weights of the first. Bounds of different $k$ do not compare, nor do models of different head starts; here every model starts afresh, and NLL and squared error decide.
+# weights of the first. Bounds of different $k$ do not compare, nor do models of different head starts: repeated so, the second model would show what as many epochs
+# again are worth, whatever its $k$. Here every model starts afresh, and NLL and squared error decide.
 
 # %%
 drawn = tried(FIGURES["plus-weighted"], study)
@@ -254,8 +256,8 @@ else:
 # %% [markdown]
 # ## Likelihoods of grey {#sec:plus-grey}
 #
-# On grey pixels the source replaces the Bernoulli by a Beta distribution whose two parameters it fixes at 2. Fixed, they do not depend on the code, and the model
-# cannot reconstruct. Here both come from the decoder,
+# On grey pixels the source replaces the Bernoulli by a Beta distribution whose two parameters it fixes at 2. Fixed, they do not depend on the code: every
+# decoder has the same likelihood and none gets a gradient, so that as stated the source's model would show what its initial weights draw. Here both come from the decoder,
 #
 # $$ \log p_\theta(x \mid z) = \sum_d (\alpha_d - 1) \ln x_d + (\beta_d - 1) \ln (1 - x_d)
 #   - \ln \mathrm B(\alpha_d, \beta_d) , $$ {#eq:beta-likelihood}

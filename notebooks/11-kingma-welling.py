@@ -25,6 +25,7 @@ from vaestudy.figures.summary_prose import (
     read_log,
     read_overfitting,
     read_plane,
+    read_rows_left_out,
 )
 from vaestudy.latent_plane import METRICS, NEIGHBOURS
 from vaestudy.report import present
@@ -120,7 +121,7 @@ if drawn is not None:
         runs=ten["run_id"].tolist(),
         data=drawn.data,
         caption="The same in numbers (nats, batch means, lower is better). *Loss*, *reconstruction*, *KL*: as the source prints them, "
-        f"to two decimals. *Ours*: {means(len(ten))}; – where training ends earlier.",
+        f"to two decimals. *Ours*: {means(len(ten))}.{read_rows_left_out(study)}",
     )
     present.prose(f"{read_log(study)} (@fig:summary-log, @tbl:summary-log.)")
 

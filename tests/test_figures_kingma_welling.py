@@ -28,6 +28,7 @@ from vaestudy.figures.summary_prose import (
     read_course,
     read_log,
     read_overfitting,
+    read_rows_left_out,
 )
 from vaestudy.study import EmptySelectionError, Study
 
@@ -173,12 +174,20 @@ def test_late_loss_wants_all_ten_rows(tmp_path: Path) -> None:
     with pytest.raises(EmptySelectionError, match="9,500"):
         late_loss(short, summary_runs(short, 10))
     assert "training ends before those, and the log at step 1,000" in read_log(short)
+    table = log_table(short)
+    assert table["Step"].tolist() == ["0", "500", "1,000", "9,500"]
+    assert table["Ours: KL"].iloc[1].startswith("4.02")
+    assert table["Ours: KL"].iloc[-1] == "–"
+    told = read_rows_left_out(short)
+    assert "ends before step 1,500: of the source's 17 rows from there on only the last" in told
     whole = make_study(tmp_path / "whole", course(DIPS[0], [10.0] * 19))
     runs = summary_runs(whole, 10)
     # The ELBO rises by 1 a row: rows 5,000 to 9,500 are the 49th to the 58th, counted from 0.
     assert late_loss(whole, runs).iloc[0] == pytest.approx(-53.5)
     assert ruling(whole, "003.log-is-repeatable") == "contradicted"
     table = log_table(whole)
+    assert len(table) == 20
+    assert not read_rows_left_out(whole)
     assert table["Loss"].iloc[0] == "545.43"
     assert (table["Ours: KL"].iloc[1:].str.startswith("10.02")).all()
 

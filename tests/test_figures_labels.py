@@ -36,7 +36,9 @@ from vaestudy.figures.labels_table import (
     read_networks,
 )
 from vaestudy.figures.networks import networks_table, widths
+from vaestudy.figures.told import ALL, BLANK, HALF, NONE, read_codes, read_rebuilt, told_codes
 from vaestudy.rng import MemberRNG
+from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.train import architecture_of
 from vaestudy.vae import VAE
@@ -44,6 +46,7 @@ from vaestudy.vae import VAE
 mpl.use("Agg")
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = [0, 1, 2, 3, 4]
+_SMALL = {"binarization": "threshold", "activation": "tanh", "adam_eps": 1e-8, "hidden": "6"}
 SPACE = "\N{NO-BREAK SPACE}"
 LABELS = [
     "condition",
@@ -62,6 +65,16 @@ VALUES: dict[str, Any] = {
             "title": "t",
             "set": {"dataset": "fashion-mnist", "activation": "elu"},
             "vary": {"network": ["mlp", "conv"]},
+        },
+        "told-classes": {
+            "title": "t",
+            "set": {
+                "binarization": "threshold",
+                "activation": "tanh",
+                "adam_eps": 1e-8,
+                "hidden": [6],
+            },
+            "vary": {"labels": ["none", *LABELS[:3]]},
         },
     },
 }
@@ -226,6 +239,39 @@ def test_the_claims_are_decided(study: Study) -> None:
         "002.convolutions-better": "supported",
     }.items():
         assert judge(claims[name], study).verdict == verdict, name
+
+
+def test_the_small_model_is_told_what_its_rows_say(study: Study) -> None:
+    """Its rows end in the image's label, or in a blank, and in nothing if it is told none."""
+    for told, want in ((NONE, None), (ALL, 1.0), (HALF, 1.0), (BLANK, 0.0)):
+        shown = told.first(study)
+        rows = told.rows(shown)
+        assert torch.equal(rows[:, :64], shown.pixels), told.name
+        said = rows[:, 64:]
+        assert said.shape[1] == (0 if want is None else 10), told.name
+        if want is not None:
+            assert (said.sum(1) == want).all(), told.name
+            assert (said.gather(1, torch.from_numpy(shown.classes)[:, None]) == want).all()
+
+
+def test_codes_and_reconstructions_are_of_the_model_that_is_told(study: Study) -> None:
+    shown, codes = told_codes(study)
+    with torch.no_grad():
+        want = shown.model.encode(ALL.rows(shown)[None])[0][0]
+    drawn = FIGURES["labels-cloud"](study)
+    assert codes == pytest.approx(want.numpy(), abs=1e-6)
+    assert drawn.data["z_3"].tolist() == pytest.approx(want[:, 2].tolist(), abs=1e-3)
+    ink = FIGURES["labels-rebuilt"](study).data.groupby("row")["mean_intensity"].agg(list)
+    assert ink.loc[HALF.name] != ink.loc[BLANK.name]
+    assert set(drawn.runs) <= set(study.runs(**_SMALL, labels="condition")["run_id"])
+
+
+def test_sentences_on_the_small_model(study: Study) -> None:
+    rebuilt = read_rebuilt(study)
+    assert "Half of the labels lowers the share of samples" in rebuilt
+    assert "asked for by 15.0 points" in rebuilt
+    assert "  " not in rebuilt + read_codes(study)
+    assert f"(n{EQUALS}5) per cent of digits under the model without labels" in read_codes(study)
 
 
 def test_a_study_without_them_says_so(tmp_path: Path) -> None:

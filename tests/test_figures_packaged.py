@@ -17,6 +17,7 @@ from vaestudy.figures import FIGURES
 from vaestudy.figures.packaged_data import explained, find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
+    read_categories,
     read_errors,
     read_features,
     read_optimizers,
@@ -29,6 +30,7 @@ from vaestudy.groups import group_runs
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
 from vaestudy.own_dataset import load_own
+from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.study_parts import Further
 from vaestudy.tables import build_tables, write_tables
@@ -38,6 +40,7 @@ PACKAGED = {"hidden": [8], "n_z": 2, "optimizer": "adamax", "epochs": 10}
 VARIANTS = [
     {"k": 1},
     {"k": 10, "epochs": 1},
+    {"k": 10},
     {"beta": 0.5},
     {"optimizer": "adam"},
     {"optimizer": "adagrad"},
@@ -71,6 +74,8 @@ def study(tmp_path: Path) -> Study:
     made = make_study(tmp_path, values, measure)
     runs = made.table("runs")
     timing = pd.DataFrame({"run_id": runs["run_id"], "train_seconds": 6.0, "members": 2})
+    # One sample takes 6 seconds, ten of them as many in an epoch and ten times that in ten.
+    timing["train_seconds"] *= (runs["k"] * runs["epochs"] / 10).where(runs["k"] > 1, 1)
     timing.to_parquet(made.config.directory / "tables" / "timing.parquet")
     return made
 
@@ -79,6 +84,7 @@ def test_variants_are_named_by_what_they_change(study: Study) -> None:
     assert [variant.label for variant in find_variants(study)] == [
         "as packaged: AdaMax, 1 sample, 10 epochs",
         "10 samples, 1 epoch",
+        "10 samples, 10 epochs",
         r"KL averaged ($\beta = 0.5$)",
         "Adam",
         "Adagrad",
@@ -86,7 +92,10 @@ def test_variants_are_named_by_what_they_change(study: Study) -> None:
 
 
 def test_the_words_follow_the_numbers(study: Study) -> None:
-    assert "10 samples and 1 epoch, training raises the NLL by 2.00 nats" in read_samples(study)
+    samples = read_samples(study)
+    assert "10 samples and 1 epoch, training raises the NLL by 2.00 nats" in samples
+    assert f"in 1.00 [1.00, 1.00] (n{EQUALS}5) times the packaged model's time. With 10" in samples
+    assert f"in 10.00 [10.00, 10.00] (n{EQUALS}5) times the packaged model's time." in samples
     assert "Adam lowers the NLL by 1.00" in read_optimizers(study)
     assert "Adagrad raises the NLL by 4.00" in read_optimizers(study)
     assert "raises the NLL by 3.00" in read_averaging(study)
@@ -100,7 +109,7 @@ def test_the_words_follow_the_numbers(study: Study) -> None:
 
 def test_figures_and_tables_hold_what_was_measured(study: Study) -> None:
     drawn = FIGURES["packaged"](study)
-    assert len(drawn.data) == len(drawn.runs) == 25
+    assert len(drawn.data) == len(drawn.runs) == 30
     variances = FIGURES["estimator-variance"](study).data
     means = variances.groupby(["model", "part"])["ratio"].mean()
     assert means["packaged model, 2 latent dimensions", "encoder"] == pytest.approx(1.2)
@@ -109,7 +118,7 @@ def test_figures_and_tables_hold_what_was_measured(study: Study) -> None:
     )
     shown, told = variants_table(study)
     assert shown["Difference"].tolist()[:2] == ["–", "+2.00 ± 0.00"]
-    assert told["seconds"].tolist() == [3.0] * 5
+    assert told["seconds"].tolist() == [3.0, 3.0, 30.0, 3.0, 3.0, 3.0]
 
 
 def test_a_study_without_it_has_no_figures(tmp_path: Path) -> None:
@@ -159,6 +168,7 @@ def table_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     x = RNG.normal(size=(60, 2))
     frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 0] + 0.1 * x[:, 1], "c": x[:, 1], "fixed": 1.0})
     frame["kind"] = np.where(x[:, 0] > 0, "big", "small")
+    frame["side"] = np.where(x[:, 1] > 0, "left", "right")
     frame.to_csv(folder / "things.csv", index=False)
     said = {"path": str(folder / "things.csv"), "label": "kind"}
     return own_study(folder, said, binarization="none", likelihood="normal")
@@ -167,13 +177,19 @@ def table_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def test_a_table_is_drawn_and_told(table_study: Study) -> None:
     (one,) = find_fitted(table_study)
     assert (one.title, len(one.runs), one.codes.shape) == ("things.csv", 2, (12, 2))
-    assert one.drawn(7, means=False).shape == (7, 4)
+    assert one.drawn(7, means=False).shape == (7, 6)
     assert np.isnan(explained(one.rows.numpy(), one.nearest)[3])
     ratio = FIGURES["any-data"](table_study).data["ratio"]
     assert (ratio > 0).all()
     assert len(FIGURES["embeddings"](table_study).data) == 12
     features = FIGURES["tables"](table_study).data.dropna(subset="feature")
-    assert set(features["feature"]) == {"a", "b", "c", "fixed"}
+    sides = {"side=left", "side=right"}
+    assert set(features["feature"]) == {"a", "b", "c", "fixed", *sides}
+    told = read_categories(table_study)
+    assert told.startswith("Of *things.csv*, *side=left* and *side=right* take two values: ")
+    assert one.spread is not None
+    assert f"deviation is {one.spread[-2:].mean():.3f} of the column's own" in told
+    assert f"and {one.spread[:-2].mean():.3f} on average over the other columns" in told
     assert "Of *things.csv* the code keeps most of" in read_features(table_study)
     assert "On *things.csv* the error relative to theirs is" in read_errors(table_study)
     shown, _ = datasets_table(table_study, [one])
@@ -189,5 +205,6 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     study = own_study(tmp_path, {"path": str(tmp_path / "faces.npy")})
     data = FIGURES["nearest-representations"](study).data
     assert data["name"].unique().tolist() == ["as tested", "nearest", "generated"]
+    assert not read_categories(study)
     with pytest.raises(EmptySelectionError, match="no table"):
         FIGURES["tables"](study)

@@ -173,7 +173,8 @@ def test_tables_have_a_row_a_combination(study: Study) -> None:
     shown, numbers, runs = square_table(study, 2)
     assert len(shown) == 9
     assert len(runs) == 27
-    assert shown.loc[0, "Squared error"] == "0.0010 ± 0.0000"
+    assert shown.loc[0, "Energy distance to prior"] == "0.0010 ± 0.0000"
+    assert shown.loc[0, "Trustworthiness"] == "0.001 ± 0.000"
     assert set(numbers["n"]) == {3}
     shapes, _, _ = shapes_table(study)
     assert shapes["Shape"].tolist() == ["square"] * 2 + ["ring"] * 2 + ["moons"] * 2

@@ -46,7 +46,7 @@ def test_report_has_every_section_figure_and_table(html: str) -> None:
             "aevb",
         ),
         *("plusplus", "plus-divergences", "plus-grey", "plus-halves", "plus-search"),
-        *("labels", "labels-models", "labels-samples", "networks"),
+        *("labels", "labels-models", "labels-samples", "labels-small", "networks"),
         *("toys", "toys-plane", "toys-line", "toys-annealing", "toys-shapes"),
         *("own-data", "packaged", "estimator-variance", "any-data", "your-data"),
         *("claims", "ledger", "appendix", "runs"),

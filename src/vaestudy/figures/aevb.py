@@ -59,7 +59,8 @@ def draw_bounds(study: Study) -> Drawing:
     """Draw training and test ELBO against images evaluated, a panel for each n_z."""
     rows = bound_curves(study)
     levels = sorted(rows["n_z"].unique())
-    columns = min(3, len(levels))
+    # Four make two even rows; three and one would leave panels without ticks below them.
+    columns = 2 if len(levels) == 4 else min(3, len(levels))
     lines = -(-len(levels) // columns)
     figure = Figure(figsize=(TEXT_WIDTH, 0.55 + 1.75 * lines))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)

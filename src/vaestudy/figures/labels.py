@@ -30,6 +30,7 @@ from vaestudy.figures.labels_data import (
 from vaestudy.figures.mosaics import Mosaic, placed_figure, show, tile
 from vaestudy.figures.networks import networks
 from vaestudy.figures.style import MUTED, TEXT_WIDTH
+from vaestudy.figures.told import FIGURES as TOLD
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
 
@@ -178,5 +179,6 @@ def _limits(axes: Axes, values: list[float], is_share: bool) -> None:
 FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "labels-samples": samples_by_class,
     "labels-accuracy": accuracy_by_share,
+    **TOLD,
     "networks": networks,
 }

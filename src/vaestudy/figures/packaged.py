@@ -93,6 +93,13 @@ def by_seed(study: Study, variant: Variant, metric: str) -> pd.Series:
     return study.final(variant.runs, metric).set_index("seed")["value"].astype(float)
 
 
+def training_seconds(study: Study, variant: Variant) -> pd.Series:
+    """Return each replicate's training time, by seed; one of a job of several has its share."""
+    timing = study.table("timing").merge(variant.runs[["run_id", "seed"]], on="run_id")
+    seconds: pd.Series = (timing["train_seconds"] / timing["members"]).set_axis(timing["seed"])
+    return seconds
+
+
 FIGURES: dict[str, Callable[[Study], Drawing]] = {
     "packaged": packaged,
     "estimator-variance": estimator_variance,

@@ -15,6 +15,7 @@ from vaestudy.components import project
 from vaestudy.dataset import Dataset
 from vaestudy.figures.codes import decode
 from vaestudy.latent_plane import encode_means
+from vaestudy.likelihoods.gaussian import Normal
 from vaestudy.rng import stream_seed
 from vaestudy.splits import test_pixels, train_pixels
 from vaestudy.study import EmptySelectionError, Study
@@ -29,6 +30,7 @@ _OPTIMIZERS = {"adam": "Adam", "adamax": "AdaMax", "adagrad": "Adagrad"}
 _TITLES = {
     "mnist-5k": "MNIST (5,000 digits)",
     "mnist": "MNIST",
+    "fashion-2k": "Fashion-MNIST (2,500 garments)",
     "fashion-mnist": "Fashion-MNIST",
     "breast-cancer": "Breast cancer",
     "diabetes": "Diabetes",
@@ -143,6 +145,16 @@ class Fitted:
     def nearest(self) -> Array:
         """The decoder's mean at each code: the use *nearest representation*."""
         return decode(self.model, self.codes)
+
+    @cached_property
+    @torch.no_grad()
+    def spread(self) -> Array | None:
+        """Mean standard deviation of each column given its code; None of a fixed likelihood."""
+        if not isinstance(self.model.likelihood, Normal):
+            return None
+        params = self.model.decode(torch.from_numpy(self.codes)[None])
+        _, logvar = self.model.likelihood.moments(params)
+        return (0.5 * logvar[0]).exp().mean(0).numpy()
 
     @cached_property
     def projected(self) -> Array:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from vaestudy.figures.any_data import error_ratio
-from vaestudy.figures.packaged import by_seed, measured_models, variance_ratios
+from vaestudy.figures.packaged import (
+    by_seed,
+    measured_models,
+    training_seconds,
+    variance_ratios,
+)
 from vaestudy.figures.packaged_data import Variant, explained, find_fitted, find_variants
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
@@ -17,10 +23,11 @@ _NAMES = {"adam": "Adam", "adagrad": "Adagrad"}
 
 
 def read_samples(study: Study) -> str:
-    """Say what more samples change at equal computation."""
+    """Say what more samples change, and how long they take."""
     told = [
         f"With {variant.first['k']} samples and {_epochs(variant)}, training "
-        f"{change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}."
+        f"{change(_gap(study, variant), 'raises the NLL by', 'lowers the NLL by')}, "
+        f"{_duration(study, variant)}."
         for variant in _others(study, lambda run, packaged: run["k"] != packaged["k"])
     ]
     return " ".join(told) or "This study has trained it with one sample only."
@@ -84,6 +91,23 @@ def read_features(study: Study) -> str:
     return " ".join(told)
 
 
+def read_categories(study: Study) -> str:
+    """Say how exactly each table's model knows the columns of two values; empty without any."""
+    told = []
+    for one in find_fitted(study):
+        two = [column.unique().numel() == 2 for column in one.data.train.T]
+        if one.data.of_images or not any(two) or one.spread is None:
+            continue
+        names = [f"*{name}*" for name, both in zip(one.feature_names, two, strict=True) if both]
+        of_two, others = one.spread[two].mean(), one.spread[np.logical_not(two)].mean()
+        told.append(
+            f"Of *{one.title}*, {' and '.join(names)} take two values: there the decoder's standard"
+            f" deviation is {number(of_two, 3)} of the column's own, and {number(others, 3)} on "
+            "average over the other columns (test rows, one seed)."
+        )
+    return " ".join(told)
+
+
 #: What stands before a ratio, and after it if it lies above 1, below 1, or about it.
 _VARIANCE = (
     "sampling the KL multiplies the variance of the gradient by",
@@ -118,6 +142,12 @@ def _others(study: Study, differs: Callable[[pd.Series, pd.Series], bool]) -> li
 def _gap(study: Study, variant: Variant) -> Interval:
     packaged = find_variants(study)[0]
     return paired_difference(by_seed(study, variant, "nll"), by_seed(study, packaged, "nll"))
+
+
+def _duration(study: Study, variant: Variant) -> str:
+    """Say how long a variant trains, as a multiple of the packaged model's time."""
+    times = training_seconds(study, variant) / training_seconds(study, find_variants(study)[0])
+    return f"in {mean_interval(times).text(2)} times the packaged model's time"
 
 
 def _epochs(variant: Variant) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from vaestudy.config import ModelParameters
 from vaestudy.figures.cells import NOT_MEASURED, mean_cell
 from vaestudy.figures.families import label_of
-from vaestudy.figures.packaged import by_seed
+from vaestudy.figures.packaged import by_seed, training_seconds
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
@@ -38,7 +38,7 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         nll = by_seed(study, variant, "nll")
         mean, gap = mean_interval(nll), paired_difference(nll, packaged)
         error = mean_interval(by_seed(study, variant, "squared_error"))
-        seconds = float(_seconds(study, variant).mean())
+        seconds = float(training_seconds(study, variant).mean())
         shown.append(
             {
                 "Model": variant.label,
@@ -91,13 +91,6 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         shown.append(cells)
     columns = ["combination_id", "metric", "seed", "value"]
     return pd.DataFrame(shown), pd.DataFrame(told, columns=columns)
-
-
-def _seconds(study: Study, variant: Variant) -> pd.Series:
-    """Return each replicate's training time; one of a job of several has its share."""
-    timing = study.table("timing").merge(variant.runs[["run_id", "seed"]], on="run_id")
-    seconds: pd.Series = (timing["train_seconds"] / timing["members"]).set_axis(timing["seed"])
-    return seconds
 
 
 def _mean(values: pd.Series, digits: int) -> str:

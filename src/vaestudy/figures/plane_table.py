@@ -28,8 +28,9 @@ from vaestudy.figures.plane_data import (
 )
 from vaestudy.study import Study
 
-#: What of the plane's statistics a page has room for; the heat maps have all.
-_PLANE = (SQUARED_ERROR, EDGE, ZERO, TO_PRIOR, DIAMOND, PURITY)
+#: What of the plane's statistics a page has room for, what claims rest on first; the heat maps
+#: have all, and the prose has the squared error.
+_PLANE = (EDGE, ZERO, TO_PRIOR, DIAMOND, TRUST, PURITY)
 _LINE = ON_THE_LINE
 _SHAPES = (SQUARED_ERROR, TO_PRIOR, OF_SAMPLES, TRUST, PURITY)
 

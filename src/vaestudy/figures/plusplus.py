@@ -81,7 +81,11 @@ def _draw_losses(axes: Axes, losses: pd.DataFrame) -> None:
 
 def cloud(study: Study) -> Drawing:
     """Draw the three-dimensional codes."""
-    shown, means = cloud_of(study)
+    return draw_cloud(*cloud_of(study))
+
+
+def draw_cloud(shown: Pictures, means: NDArray[np.float32]) -> Drawing:
+    """Draw codes of three dimensions in their classes' colours."""
     figure = placed_figure(TEXT_WIDTH * 0.72, TEXT_WIDTH * 0.56)
     axes: Any = figure.add_axes((-0.04, 0.05, 0.94, 0.95), projection="3d")
     points, classes = means[:MAX_POINTS], shown.classes[:MAX_POINTS]

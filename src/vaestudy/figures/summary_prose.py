@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 
 from vaestudy.figures.aevb import aevb_runs
@@ -24,19 +27,36 @@ _LOGGED = {"loss": "Loss", "rec": "Reconstruction", "kl": "KL"}
 
 
 def log_table(study: Study) -> pd.DataFrame:
-    """Return the source's 20 rows beside ours, with half of the 95 % interval over seeds."""
+    """Return the source's rows that training has reached, ours beside them, and its last row."""
     log = own_log(study, summary_runs(study, 10))
-    rows = []
-    for theirs in source_log().to_dict("records"):
-        own = log[log["step"] == theirs["step"]]
-        row = {"Step": f"{theirs['step']:,.0f}"}
-        for name, title in _LOGGED.items():
-            row[title] = number(theirs[name], 2)
-        for name, title in _LOGGED.items():
-            found = mean_cell(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
-            row[f"Ours: {title}"] = found
-        rows.append(row)
-    return pd.DataFrame(rows)
+    source = source_log()
+    shown = source["step"].isin(log["step"]) | (source.index == source.index[-1])
+    return pd.DataFrame(
+        _log_row(theirs, log[log["step"] == theirs["step"]])
+        for theirs in source[shown].to_dict("records")
+    )
+
+
+def _log_row(theirs: Mapping[Hashable, Any], own: pd.DataFrame) -> dict[str, str]:
+    ours = {
+        f"Ours: {title}": mean_cell(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
+        for name, title in _LOGGED.items()
+    }
+    printed = {title: number(theirs[name], 2) for name, title in _LOGGED.items()}
+    return {"Step": f"{theirs['step']:,.0f}", **printed, **ours}
+
+
+def read_rows_left_out(study: Study) -> str:
+    """Say which of the source's rows the table leaves out; nothing where training reached all."""
+    last = own_log(study, summary_runs(study, 10))["step"].max()
+    beyond = source_log()["step"][lambda steps: steps > last]
+    if beyond.empty:
+        return ""
+    return (
+        f" Training here ends before step {beyond.iloc[0]:,}: of the source's {len(beyond)} rows "
+        f"from there on only the last is given ({NOT_REACHED}: not reached); @fig:summary-log has "
+        "them all."
+    )
 
 
 def read_log(study: Study) -> str:

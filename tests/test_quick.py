@@ -1,0 +1,54 @@
+"""The quick study has something for everything that the full one shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vaestudy.config import Run, expand_grid, load_config
+from vaestudy.dataset_names import PICTURES
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def runs_of(config: str, experiment: str) -> list[Run]:
+    return [r for r in expand_grid(load_config(ROOT / config)) if experiment in r.experiments]
+
+
+def levels(config: str, experiment: str, *names: str) -> set[tuple[object, ...]]:
+    runs = runs_of(config, experiment)
+    return {tuple(getattr(run.config, name) for name in names) for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "names"),
+    [
+        ("divergences", ("objective", "js_skew")),
+        ("grey-likelihoods", ("likelihood",)),
+        ("samples", ("k",)),
+        ("told-classes", ("labels", "label_share", "n_z")),
+        ("square", ("n_z", "beta", "weight_decay")),
+        ("shapes", ("dataset", "beta")),
+        ("packaged", ("k", "beta", "optimizer")),
+        ("summary", ("n_z",)),
+    ],
+)
+def test_the_same_is_compared(experiment: str, names: tuple[str, ...]) -> None:
+    found = levels("configs/quick.yaml", experiment, *names)
+    assert found == levels("config.yaml", experiment, *names)
+    assert len(found) > 1
+
+
+def test_any_data_are_digits_garments_and_both_tables() -> None:
+    quick, full = (
+        {name for (name,) in levels(config, "any-data", "dataset")}
+        for config in ("configs/quick.yaml", "config.yaml")
+    )
+    assert quick - set(PICTURES) == full - set(PICTURES)
+    assert {name.partition("-")[0] for name in quick & set(PICTURES)} == {"mnist", "fashion"}
+
+
+def test_the_summary_reaches_the_second_row_of_its_source() -> None:
+    for run in runs_of("configs/quick.yaml", "summary"):
+        assert run.config.epochs * (4000 // run.config.batch_size) > 500
