@@ -19,7 +19,7 @@ def read_differences(table: pd.DataFrame) -> str:
     return (
         f"Models that we trained: {len(ours)}. Of these, {above} end above the published NLL and "
         f"{below} below; the largest difference is {far} nats ({which}). The Monte Carlo error of "
-        f"our NLLs is at most {ours['standard_error'].max():.2f} nats. {_caution(ours)}"
+        f"our NLLs is at most {number(float(ours['standard_error'].max()), 3)} nats. {_caution(ours)}"
     )
 
 
