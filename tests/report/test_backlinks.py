@@ -98,6 +98,7 @@ CLAIMS = pd.DataFrame(
         "correction": ["The source did otherwise.", ""],
         "kind": "difference",
         "title": "test NLL",
+        "split": ["test", "training"],
         "unit": "nats",
         "digits": 2,
         "compared": ["IWAE (K=5) − VAE", ""],
@@ -124,6 +125,7 @@ def test_the_table_of_claims() -> None:
     assert first["Decided by"] == "test NLL: IWAE (K=5) − VAE, below −0.1 nats"
     assert first["Estimate"] == "−2.00 [−2.50, −1.50]\n[−2.25, −1.75]"
     assert (first["Verdict"], first["Shown in"]) == ("**supported**", "@fig:warmup")
+    assert second["Decided by"].startswith("test NLL (training data), below")
     # Its figure may not be in a report of a study that lacks its runs.
     assert (second["Estimate"], second["Shown in"]) == ("–", "–")
     assert "fig:" not in second["Claim"]
