@@ -16,10 +16,11 @@ def read_differences(table: pd.DataFrame) -> str:
     widest = ours.iloc[int(ours["difference"].abs().to_numpy().argmax())]
     far = number(float(widest["difference"]), signed=True)
     which = f"{widest['model']}, {layers_text(int(widest['layers']))}"
+    error = number(float(ours["standard_error"].max()), 3)
     return (
         f"Models that we trained: {len(ours)}. Of these, {above} end above the published NLL and "
         f"{below} below; the largest difference is {far} nats ({which}). The Monte Carlo error of "
-        f"our NLLs is at most {number(float(ours['standard_error'].max()), 3)} nats. {_caution(ours)}"
+        f"our NLLs is at most {error} nats. {_caution(ours)}"
     )
 
 
