@@ -74,7 +74,7 @@ is meant to be and once for each of its choices changed (@fig:packaged, @tbl:pac
             runs=[run_id for variant in variants for run_id in variant.runs["run_id"]],
             data=data,
             caption="The same in numbers: test NLL and what changes with it (paired difference to the first row), the squared "
-            f"error of the nearest representation, each the {means()}; and mean training time, on the machines "
+            f"error of the nearest representation, and training time, each the {means()}; times are those of the machines "
             "named in @sec:provenance and whatever else they did.",
         )
         present.prose(f"""

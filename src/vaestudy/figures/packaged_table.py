@@ -38,7 +38,7 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         nll = by_seed(study, variant, "nll")
         mean, gap = mean_interval(nll), paired_difference(nll, packaged)
         error = mean_interval(by_seed(study, variant, "squared_error"))
-        seconds = float(training_seconds(study, variant).mean())
+        seconds = mean_interval(training_seconds(study, variant))
         shown.append(
             {
                 "Model": variant.label,
@@ -46,10 +46,10 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "Test NLL": mean_cell(mean, 2),
                 "Difference": mean_cell(gap if variant is not variants[0] else None, signed=True),
                 "Squared error": mean_cell(error, 2),
-                "Time (s)": number(seconds, 1),
+                "Time (s)": mean_cell(seconds, 1),
             }
         )
-        told.append((variant.label, *_numbers(mean), *_numbers(gap), error.mean, seconds))
+        told.append((variant.label, *_numbers(mean), *_numbers(gap), error.mean, seconds.mean))
     names = ["model", "nll", "low", "high", "n", "difference", "difference_low"]
     names += ["difference_high", "difference_n", "squared_error", "seconds"]
     return pd.DataFrame(shown), pd.DataFrame(told, columns=names)
