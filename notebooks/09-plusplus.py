@@ -12,7 +12,6 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
 from vaestudy.figures.cells import means
-from vaestudy.figures.latent_space import MAX_POINTS
 from vaestudy.figures.plusplus import cloud_of
 from vaestudy.figures.plusplus_data import CLOTHES, plus_runs
 from vaestudy.figures.plusplus_prose import (
@@ -32,7 +31,7 @@ from vaestudy.figures.plusplus_table import (
     losses_table,
 )
 from vaestudy.report import present
-from vaestudy.report.widgets import latent_scatter_3d
+from vaestudy.report.widgets import codes_by_class
 from vaestudy.study import Study, tried
 
 present.style()
@@ -95,11 +94,7 @@ if drawn is not None:
         caption="Codes of test digits in three dimensions. On screen the cloud can be turned.",
         alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
         width="80%",
-        interactive=latent_scatter_3d(
-            codes[:MAX_POINTS],
-            shown.classes[:MAX_POINTS],
-            [str(c) for c in range(shown.classes.max() + 1)],
-        ),
+        interactive=codes_by_class(codes, shown.classes),
     )
 
 # %%

@@ -22,11 +22,10 @@ from vaestudy.figures.labels_table import (
     read_likelihood,
     read_networks,
 )
-from vaestudy.figures.latent_space import MAX_POINTS
 from vaestudy.figures.networks import networks_table, widths
 from vaestudy.figures.told import read_codes, read_rebuilt, told_codes
 from vaestudy.report import present
-from vaestudy.report.widgets import latent_scatter_3d
+from vaestudy.report.widgets import codes_by_class
 from vaestudy.study import Study, tried
 
 present.style()
@@ -143,11 +142,7 @@ a tenth. What is told need not be encoded: @fig:labels-cloud is to be seen besid
         caption="Codes of test digits in three dimensions, by the model that is told all labels (first seed). On screen the cloud can be turned.",
         alt="A three-dimensional scatter plot of codes, with a colour for each class.",
         width="80%",
-        interactive=latent_scatter_3d(
-            codes[:MAX_POINTS],
-            shown.classes[:MAX_POINTS],
-            [str(c) for c in range(shown.classes.max() + 1)],
-        ),
+        interactive=codes_by_class(codes, shown.classes),
     )
     present.figure(
         rebuilt,

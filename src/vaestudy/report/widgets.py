@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vaestudy.figures.latent_space import MAX_POINTS
 from vaestudy.figures.style import CLASS_COLORS
 from vaestudy.report.errors import ReportError
 
@@ -65,6 +66,12 @@ def decoder_widget(
         plane = np.stack([np.asarray(points["x"]), np.asarray(points["y"])], axis=1)
         payload["points"] = _pack_points(plane, np.asarray(points["label"]))
     return _widget("decoder", payload, ("network", "decoder"))
+
+
+def codes_by_class(codes: NDArray[Any], classes: NDArray[np.int64]) -> str:
+    """Return :func:`latent_scatter_3d` of codes [N, 3] of digits, as many as a page shows."""
+    names = [str(c) for c in range(classes.max() + 1)]
+    return latent_scatter_3d(codes[:MAX_POINTS], classes[:MAX_POINTS], names)
 
 
 def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]) -> str:
