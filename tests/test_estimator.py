@@ -303,11 +303,15 @@ def test_random_state_decides(table: np.ndarray) -> None:
 
 
 def test_a_progress_bar_is_shown_if_asked(
-    table: np.ndarray, capsys: pytest.CaptureFixture[str]
+    table: np.ndarray, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     quick().fit(table)
     assert capsys.readouterr().err == ""
-    quick(verbose=True).fit(table)
+    with caplog.at_level("INFO", "vaestudy"):
+        quick(verbose=True).fit(table)
+    assert "held out" in caplog.text
+    assert "test " not in caplog.text
+    assert "rows/s" in caplog.text
     shown = capsys.readouterr().err
     assert "held out" in shown
     assert "rows/s" in shown

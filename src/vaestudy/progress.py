@@ -37,13 +37,16 @@ def log_to(path: Path | None) -> None:
     )
 
 
-def describe(report: EpochReport) -> str:
-    """Return one line: epoch, bounds, speed, time left (as this epoch went)."""
+def describe(report: EpochReport, tested: str = "test", rows: str = "images") -> str:
+    """Return one line: epoch, bounds, speed, time left (as this epoch went).
+
+    ``tested`` and ``rows`` are what the data are called.
+    """
     left = (report.epochs - report.epoch) * report.seconds
     train, test = report.train_bound.mean().item(), report.test_bound.mean().item()
     return (
-        f"epoch {report.epoch:>4}/{report.epochs}  bound {train:9.2f} train {test:9.2f} test  "
-        f"{report.images_per_second:9,.0f} images/s  {_clock(left)} left"
+        f"epoch {report.epoch:>4}/{report.epochs}  bound {train:9.2f} train {test:9.2f} {tested}  "
+        f"{report.images_per_second:9,.0f} {rows}/s  {_clock(left)} left"
     )
 
 
@@ -84,7 +87,7 @@ def bar_reporter(epochs: int, tested: str = "test", rows: str = "images") -> Ite
         task = progress.add_task("starting", total=epochs)
 
         def on_epoch(runs: Sequence[RunConfig], report: EpochReport) -> None:
-            log.info("%s", describe(report))
+            log.info("%s", describe(report, tested, rows))
             train, test = report.train_bound.mean().item(), report.test_bound.mean().item()
             speed = f"{report.images_per_second:,.0f} {rows}/s"
             text = f"train {train:.2f}  {tested} {test:.2f} nats  {speed}"
