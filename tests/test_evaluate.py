@@ -129,8 +129,9 @@ def test_no_tensor_is_kept_from_datum_to_datum() -> None:
 
 def test_streamed_weights_are_the_whole_sums() -> None:
     log_w = 300 * randn(2, 12, 3) - 5000
-    for sizes in ([12], [5, 7], [1] * 12):
-        weights = _StreamingWeights()
+    # Gathered and added up all at once, often, and with a chunk that no longer fits.
+    for sizes, gathered in (([12], 12), ([5, 7], 7), ([1] * 12, 1), ([5, 5, 2], 8)):
+        weights = _StreamingWeights((2, gathered, 3), torch.device("cpu"))
         for chunk in log_w.split(sizes, dim=1):
             weights.add(chunk)
         value, error = weights.estimate(12)

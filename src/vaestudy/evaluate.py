@@ -30,6 +30,8 @@ LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 #: Decoder rows at a time: 500 rows of 784 floats (1.5 MB) stay near the core.
 CHUNK_ROWS = 500
+#: Weights of a datum that are gathered before they are added up.
+_GATHERED = 5_000
 
 #: What log p(x|z) may be measured with: the likelihood's own; the likelihood restricted to {0, 1}
 #: and normalised there; a Bernoulli whose mean is the likelihood's; a continuous Bernoulli with the
@@ -75,14 +77,32 @@ class LogPxEstimate:
 
 
 class _StreamingWeights:
-    """log Σ w and log Σ w² of log-weights that arrive in chunks, without overflow."""
+    """log Σ w and log Σ w² of log-weights that arrive in chunks, without overflow.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    shape
+        (M, S, B): of the weights that are gathered before they are added up; S at least a chunk's.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], device: torch.device) -> None:
+        # Made once: small tensors kept between the large ones of chunks leave holes in the heap.
+        self.gathered = torch.empty(shape, dtype=torch.float64, device=device)
+        self.n_gathered = 0
         self.log_sum: Tensor | None = None
         self.log_sum_squares: Tensor | None = None
 
     def add(self, log_w: Float[Tensor, "M S B"]) -> None:
-        log_w = log_w.double()
+        end = self.n_gathered + log_w.shape[1]
+        if end > self.gathered.shape[1]:
+            self._add_up()
+            end = log_w.shape[1]
+        self.gathered[:, self.n_gathered : end] = log_w
+        self.n_gathered = end
+
+    def _add_up(self) -> None:
+        log_w = self.gathered[:, : self.n_gathered]
+        self.n_gathered = 0
         first, second = torch.logsumexp(log_w, 1), torch.logsumexp(2 * log_w, 1)
         if self.log_sum is None or self.log_sum_squares is None:
             self.log_sum, self.log_sum_squares = first, second
@@ -91,6 +111,7 @@ class _StreamingWeights:
             self.log_sum_squares = torch.logaddexp(self.log_sum_squares, second)
 
     def estimate(self, n_samples: int) -> tuple[Tensor, Tensor]:
+        self._add_up()
         assert self.log_sum is not None
         assert self.log_sum_squares is not None
         # n Σw² / (Σw)² - 1 is the squared coefficient of variation of the weights.
@@ -160,7 +181,8 @@ def _estimate_chunk(
     members = len(generators)
     batch = x.expand(members, *x.shape)
     mu, logvar = model.encode(batch)
-    weights = _StreamingWeights()
+    gathered = min(n_samples, max(at_once, _GATHERED))
+    weights = _StreamingWeights((members, gathered, x.shape[0]), x.device)
     for count in chunk_sizes(n_samples, at_once):
         eps = normal(generators, (count, x.shape[0], model.architecture.n_latent), x.device)
         weights.add(log_weights(batch, mu, logvar, eps))

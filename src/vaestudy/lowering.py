@@ -55,7 +55,11 @@ _EXP_COEFFICIENTS = (
 )
 # ln 2 in two parts: n times the first is exact in float32 for every n that occurs.
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.1219444005469057e-4
-_EXP_UNDERFLOW, _EXP_OVERFLOW = -87.33, 88.37
+# Outside, 2^n is 0 (n = -127) or infinite (n = 128), and so is e^x.
+_EXP_LOWEST, _EXP_HIGHEST = -88.0, 88.6
+# A float from 2^23 to 2^24 has no fraction: adding this rounds to an integer, which then stands in
+# the number's last bits, with the exponent's bias of 127 on it.
+_ROUND_AND_BIAS = 1.5 * 2**23 + 127
 
 
 def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
@@ -67,16 +71,16 @@ def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
 
 
 def exp(x: Tensor) -> Tensor:
-    """Return e^x in float32, to its precision: 0 below -87.33, infinite above 88.37."""
+    """Return e^x in float32, to its precision: 0 below -87.69, infinite above 88.37."""
     if x.dtype != torch.float32:
         return NotImplemented  # type: ignore[no-any-return]
-    inside = x.clamp(_EXP_UNDERFLOW, _EXP_OVERFLOW)
-    n = torch.round(inside * (1 / math.log(2)))
+    inside = x.clamp(_EXP_LOWEST, _EXP_HIGHEST)
+    shifted = inside * (1 / math.log(2)) + _ROUND_AND_BIAS
+    n = shifted - _ROUND_AND_BIAS
     r = inside - n * _LN2_HIGH - n * _LN2_LOW
-    # The bits of 2^n: its exponent, biased by 127, above 23 bits of mantissa.
-    power = ((n.to(torch.int32) + 127) << 23).view(torch.float32)
-    value = torch.where(x < _EXP_UNDERFLOW, 0.0, _polynomial(r, _EXP_COEFFICIENTS) * power)
-    return torch.where(x > _EXP_OVERFLOW, math.inf, value)
+    # The bits of 2^n: its exponent above 23 bits of mantissa.
+    power = (shifted.view(torch.int32) << 23).view(torch.float32)
+    return _polynomial(r, _EXP_COEFFICIENTS) * power
 
 
 def log1p_unit(e: Tensor) -> Tensor:
