@@ -12,7 +12,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vaestudy.config import ModelParameters, StudyConfig, load_config
 
@@ -65,6 +67,18 @@ class Study:
         """Return a table, one of ``TABLES``."""
         return _read_table(self.config.directory / "tables" / f"{name}.parquet")
 
+    def _among(self, table: str, column: str, allowed: tuple[Any, ...]) -> NDArray[np.bool_]:
+        """Return which rows of a table have one of these values; chapters ask it over and over."""
+        key = (table, column, allowed)
+        if key not in self._found:
+            found = self.table(table)[column].isin(list(allowed))
+            self._found[key] = found.to_numpy(dtype=bool)
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[tuple[str, str, tuple[Any, ...]], NDArray[np.bool_]]:
+        return {}
+
     @cached_property
     def base(self) -> dict[str, Any]:
         """The base model's parameters, as they stand in the runs table."""
@@ -100,13 +114,17 @@ class Study:
         if unknown:
             raise KeyError(f"unknown parameters {sorted(unknown)}")
         table = self.table("runs")
-        keep = pd.Series(True, index=table.index)
+        keep = np.ones(len(table), dtype=bool)
         for name, value in {**self.base, **parameters}.items():
             if value is ...:
                 continue
-            allowed = value if isinstance(value, list) else [value]
+            allowed = tuple(value) if isinstance(value, list) else (value,)
             # A table older than a parameter holds runs at its default.
-            keep &= table[name].isin(allowed) if name in table else self.defaults[name] in allowed
+            keep &= (
+                self._among("runs", name, allowed)
+                if name in table
+                else self.defaults[name] in allowed
+            )
         return table[keep].reset_index(drop=True)
 
     def has(self, **parameters: Any) -> bool:
@@ -151,8 +169,8 @@ class Study:
 
     def final(self, runs: pd.DataFrame, metric: str) -> pd.DataFrame:
         """Return the final measurements of ``metric``, with parameters as further columns."""
-        evaluation = self.table("evaluation")
-        return evaluation[evaluation["metric"] == metric].merge(runs, on="run_id")
+        of_metric = self._among("evaluation", "metric", (metric,))
+        return self.table("evaluation")[of_metric].merge(runs, on="run_id")
 
     def model(self, run_id: str) -> VAE:
         """Return a trained model with one member, on the CPU."""

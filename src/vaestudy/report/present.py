@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import TEXT_WIDTH, style
@@ -52,20 +53,20 @@ def figure(
         HTML that stands in the picture's place where scripts run.
     """
     check_figure(label, caption, alt, width)
-    preview = _png(drawing.figure)
+    svg = _svg(drawing.figure)
     item = Item(
         kind="figure",
         label=label,
         markdown=caption,
         alt=" ".join(alt.split()),
         runs=tuple(drawing.runs),
-        svg=_svg(drawing.figure),
+        svg=svg,
         natural_width=min(float(drawing.figure.get_figwidth()) / TEXT_WIDTH, 1.0),
         width=width,
         interactive=interactive or "",
         csv=drawing.data.to_csv(index=False),
     )
-    _emit(item, {"image/png": preview, "text/plain": f"Figure {label}"})
+    _emit(item, {"image/png": _preview(drawing.figure), "text/plain": f"Figure {label}"})
     _close(drawing.figure)
 
 
@@ -158,7 +159,9 @@ def _svg(drawn: Figure) -> str:
     return slim(stream.getvalue())
 
 
-def _png(drawn: Figure) -> str:
+def _preview(drawn: Figure) -> str:
+    # It is laid out by now, which takes as long as drawing it.
+    drawn.set_layout_engine(PlaceHolderLayoutEngine(True, True))
     stream = io.BytesIO()
     drawn.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     return base64.b64encode(stream.getvalue()).decode()
