@@ -59,6 +59,23 @@ def test_the_same_figure_gives_the_same_svg(shown: list[dict[str, Any]]) -> None
     assert shown[0][MIME]["svg"] == shown[1][MIME]["svg"]
 
 
+def test_a_preview_leaves_the_layout_as_it_was_printed(shown: list[dict[str, Any]]) -> None:
+    with mpl.rc_context():
+        style()
+        figure = Figure(figsize=figsize(1.0))
+        axes = figure.subplots()
+        # Its layout and others' may not follow one another in a figure.
+        figure.colorbar(axes.imshow(np.eye(3)), label="a bar")
+    untouched = axes.get_position().bounds
+    made = Drawing(figure, pd.DataFrame({"x": [0]}), ("run-a",))
+    present.figure(made, label="fig:a", caption="C.", alt="A bar.")
+    printed = axes.get_position().bounds
+    assert printed != untouched
+    figure.draw_without_rendering()
+    assert axes.get_position().bounds == printed
+    assert shown[0]["image/png"].startswith("iVBOR")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -14,7 +14,6 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import TEXT_WIDTH, style
@@ -161,7 +160,7 @@ def _svg(drawn: Figure) -> str:
 
 def _preview(drawn: Figure) -> str:
     # It is laid out by now, which takes as long as drawing it.
-    drawn.set_layout_engine(PlaceHolderLayoutEngine(True, True))
+    drawn.set_layout_engine("none")
     stream = io.BytesIO()
     drawn.savefig(stream, format="png", dpi=110, metadata={"Software": None})
     return base64.b64encode(stream.getvalue()).decode()
