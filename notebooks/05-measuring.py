@@ -21,6 +21,7 @@ from vaestudy.figures.measuring_data import (
     QUALITY,
     by_family,
     by_run,
+    differences_by_family,
     has,
     n_images,
     threshold_table,
@@ -43,6 +44,19 @@ def vae(metric, digits, scale=1):
     """Tell the base model's mean of a measurement."""
     values = study.final(study.runs(), metric)["value"]
     return mean_interval(scale * values).text(digits)
+
+
+def show_differences(runs, columns, label):
+    """Show the differences of a table's models, seed by seed."""
+    differences = differences_by_family(runs, columns)
+    if differences is not None:
+        present.table(
+            differences,
+            label=f"{label}-differences",
+            caption=f"The columns of @{label}, each model less the {runs['label'].iloc[0]}, seed by seed; {means('$n$ paired')}, where there is more than one.",
+            runs=runs["run_id"].tolist(),
+            data=runs,
+        )
 
 
 def spread(values, digits):
@@ -100,6 +114,7 @@ if has(study, "ais_nll"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
+    show_differences(runs, LIKELIHOOD, "tbl:annealed")
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     left, gap = mean_interval(own["left"]), mean_interval(own["bdmc_gap"])
     start = "the encoder's $q_\\phi(z \\mid x)$" if settings.ais.base == "encoder" else "the prior"
@@ -147,6 +162,7 @@ if has(study, "approximation_gap"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
+    show_differences(runs, GAPS, "tbl:gaps")
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     larger = (
         "the encoder, not the family, is what costs most"
@@ -209,6 +225,7 @@ if has(study, "mutual_information"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
+    show_differences(runs, INFORMATION, "tbl:information")
     least, most = runs["mutual_information"].min(), runs["mutual_information"].max()
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     share = mean_interval(
@@ -297,6 +314,7 @@ if has(study, "fid"):
         runs=runs["run_id"].tolist(),
         data=runs,
     )
+    show_differences(runs, QUALITY, "tbl:quality")
     worst = runs["memorised"].max()
     fid_gap = difference(study, "fid", iwae, {})
     apart = study.final(study.runs(), "fid")["value"].mean() > 3 * floor

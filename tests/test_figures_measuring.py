@@ -25,6 +25,7 @@ from vaestudy.figures.measuring_data import (
     Neighbours,
     by_family,
     by_run,
+    differences_by_family,
     find_neighbours,
     has,
     n_images,
@@ -127,6 +128,23 @@ def test_families_leave_out_other_sizes_and_lengths_of_warmup(study: Study) -> N
     assert set(table["n"]) == {2}
     # Two values 3 and 4: mean 3.5, and a 95 % interval of 12.706 standard errors of a half.
     assert set(table["Mutual information"]) == {"3.50 ± 6.35\n[3.00, 4.00]"}
+
+
+def test_families_differ_from_the_first_by_their_paired_seeds(study: Study) -> None:
+    runs = by_run(study, INFORMATION)
+    # The second family has one nat more for seed 0 and three for seed 1; the third shares no seed.
+    labels = runs["label"].map({FAMILIES[0]: "A", FAMILIES[1]: "B", FAMILIES[2]: "C"})
+    runs = runs.assign(label=labels).dropna(subset="label")
+    b, c = runs["label"] == "B", runs["label"] == "C"
+    runs.loc[b, "mutual_information"] += 1 + 2 * runs["seed"]
+    runs.loc[c, "seed"] += 10
+    table = differences_by_family(runs, INFORMATION)
+    assert table is not None
+    assert table["Model"].tolist() == ["B"]
+    assert table["n"].tolist() == [2]
+    assert table["Mutual information"].tolist() == ["+2.00 ± 12.71\n[+1.00, +3.00]"]
+    assert table["Marginal KL"].tolist() == ["0.00 ± 0.00"]
+    assert differences_by_family(runs[~b], INFORMATION) is None
 
 
 def test_a_single_seed_has_its_n_and_no_interval(study: Study) -> None:

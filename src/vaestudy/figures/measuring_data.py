@@ -18,7 +18,7 @@ from vaestudy.figures.families import label_of, order_of
 from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
 from vaestudy.rng import stream_seed
 from vaestudy.splits import test_pixels
-from vaestudy.stats import mean_interval
+from vaestudy.stats import mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 
 #: Metrics of each section, and of each of its tables: title and digits of a column.
@@ -105,6 +105,27 @@ def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
             cells[title] = mean_cell(mean_interval(seeds[name]), digits)
         rows.append(cells)
     return pd.DataFrame(rows)
+
+
+def differences_by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame | None:
+    """Return what each family has more than the first, the study's simplest, seed by seed.
+
+    A row a family, with n, the seeds that both have, and each mean of paired differences with its
+    95 % interval; None if no family shares a seed with the first.
+    """
+    families = runs.set_index("seed").groupby("label", sort=False)
+    (_, plain), *others = families
+    rows = []
+    for label, own in others:
+        shared = own.index.intersection(plain.index)
+        if shared.empty:
+            continue
+        cells = {"Model": label, "n": len(shared)}
+        for name, (title, digits) in columns.items():
+            difference = paired_difference(own[name], plain[name])
+            cells[title] = mean_cell(difference, digits, signed=True)
+        rows.append(cells)
+    return pd.DataFrame(rows) if rows else None
 
 
 def of_one_scale(study: Study) -> pd.DataFrame:
