@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
-from vaestudy.config import Run, expand_grid, load_config
+from vaestudy.config import Run, expand_grid, load_config, parse_config
 from vaestudy.dataset_names import PICTURES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,3 +53,16 @@ def test_any_data_are_digits_garments_and_both_tables() -> None:
 def test_the_summary_reaches_the_second_row_of_its_source() -> None:
     for run in runs_of("configs/quick.yaml", "summary"):
         assert run.config.epochs * (4000 // run.config.batch_size) > 500
+
+
+@pytest.mark.parametrize("name", ["sources", "plusplus"])
+def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name: str) -> None:
+    whole, part = (
+        yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+        for path in ("config.yaml", f"configs/{name}.yaml")
+    )
+    own = expand_grid(parse_config({**whole, **part, "evaluation": whole["evaluation"]}))
+    full = expand_grid(parse_config(whole))
+    assert own
+    asked = [run.config for run in full if set(run.experiments) & set(part["only"])]
+    assert [run.config for run in own] == asked
