@@ -296,6 +296,19 @@ def test_a_streamed_file_gives_what_the_array_gives(
     assert np.isfinite(quick().fit(mapped, sample_weight=weights).score(mapped))
 
 
+def test_a_streamed_file_is_surveyed_where_it_has_weight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, REAL)
+    monkeypatch.setattr(inputs, "STREAM_FROM", 0)
+    monkeypatch.setattr(inputs, "BLOCK_BYTES", 2 * 8 * REAL.shape[1])  # Two rows are looked at.
+    weights = np.zeros(len(REAL))
+    weights[[4, 7, 9]] = [1.0, 5.0, 3.0]  # Neither the first nor the last.
+    vae = quick(likelihood="normal").fit(np.load(path, mmap_mode="r"), sample_weight=weights)
+    np.testing.assert_allclose(vae.mean_, np.average(REAL[[4, 9]], axis=0, weights=[1, 3]))
+
+
 def test_bad_values_in_a_streamed_file_are_found_when_they_are_met(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,14 +99,19 @@ def weighted_mean(values: Array, sample_weight: Any) -> float:
 def survey(X: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """Return the rows, with their weights, that range, mean and spread are taken from.
 
-    All of them, unless streamed: then as many as fill a block, at even distances.
+    All of them, unless streamed: then as many as fill a block, at even distances among those that
+    have a weight.
     """
     if not is_streamed(X):
         return X, weights
     assert isinstance(X, np.memmap)
-    count = min(len(X), max(2, BLOCK_BYTES // (8 * X.shape[1])))
-    seen = np.unique(np.linspace(0, len(X) - 1, count).astype(np.intp))
-    return gather(X, seen), None if weights is None else weights[seen]
+    n = len(X) if weights is None else np.count_nonzero(weights)
+    count = min(n, max(2, BLOCK_BYTES // (8 * X.shape[1])))
+    seen = np.unique(np.linspace(0, n - 1, count).astype(np.intp))
+    if weights is None:
+        return gather(X, seen), None
+    seen = np.flatnonzero(weights)[seen]
+    return gather(X, seen), weights[seen]
 
 
 def blocks(X: Array, *, missing: bool = False) -> Iterator[Array]:
