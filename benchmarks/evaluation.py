@@ -47,7 +47,7 @@ def seconds_for(images: torch.Tensor, policy: str) -> float:
 
 def main() -> None:
     """Measure and print."""
-    from throughput import sgemm_gflops
+    from sgemm import sgemm_gflops
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=200)

@@ -37,6 +37,8 @@ from pathlib import Path
 
 import numpy as np
 
+from sgemm import measure_sgemm, sgemm_gflops
+
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
 N_IMAGES = 6_000
@@ -146,18 +148,19 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
         step = choose_step(state, N_IMAGES, "always" if compiled else "never")
         epoch_start = time.perf_counter()
         train(state, data, after_epoch, partial(train_epoch, step=step))
-    rates = rates[1:]
+    rss_mb = _peak_rss_mb() - torch_mb - SGEMM_MB
+    results.put({**_medians(rates[1:], case), "rss_mb": rss_mb, "start_s": ready[0]})
+
+
+def _medians(rates: list[tuple[float, float, float]], case: Case) -> Sample:
+    """Summarise epochs' images/s, images/s all in, and GFLOP/s of the matrix products."""
     flops = flops_per_image(case.parameters) / 1e9
-    results.put(
-        {
-            "images_per_s": statistics.median(speed for speed, _, _ in rates),
-            "all_in_images_per_s": statistics.median(speed for _, speed, _ in rates),
-            "sgemm_gflops": statistics.median(gflops for _, _, gflops in rates),
-            "fraction_of_peak": statistics.median(v * flops / g for v, _, g in rates),
-            "rss_mb": _peak_rss_mb() - torch_mb - SGEMM_MB,
-            "start_s": ready[0],
-        }
-    )
+    return {
+        "images_per_s": statistics.median(speed for speed, _, _ in rates),
+        "all_in_images_per_s": statistics.median(speed for _, speed, _ in rates),
+        "sgemm_gflops": statistics.median(gflops for _, _, gflops in rates),
+        "fraction_of_peak": statistics.median(v * flops / g for v, _, g in rates),
+    }
 
 
 def _in_fresh_process(target: Callable[..., None], *arguments: object) -> Sample:
@@ -168,26 +171,6 @@ def _in_fresh_process(target: Callable[..., None], *arguments: object) -> Sample
     sample: Sample = results.get()
     process.join()
     return sample
-
-
-def sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
-    import torch
-
-    a, b, out = (torch.randn(n, n) for _ in range(3))
-    start, products = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        torch.mm(a, b, out=out)
-        products += 1
-    return products * 2 * n**3 / (time.perf_counter() - start) / 1e9
-
-
-def measure_sgemm(results: mp.Queue) -> None:
-    """Measure the matrix products alone, in a fresh process."""
-    import torch
-
-    torch.set_num_threads(1)
-    sgemm_gflops(seconds=0.1)
-    results.put({"sgemm_gflops": sgemm_gflops(seconds=2)})
 
 
 def _peak_rss_mb() -> float:
