@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -26,6 +27,9 @@ from vaestudy.config import RunConfig, StudyConfig, load_config, parse_run
 from vaestudy.config_errors import ConfigError
 from vaestudy.groups import study_groups
 from vaestudy.own_data import OwnData, check_own, name_own_data
+
+if TYPE_CHECKING:
+    from vaestudy.dataset import Dataset
 
 _PARAMETERS = ", ".join(RunConfig.model_fields)
 
@@ -51,19 +55,13 @@ def train(
     vaestudy train -o my-models --set n_z=10 --set objective=iwae --set k=5 --set epochs=50
     """
     from vaestudy import jobs, progress
-    from vaestudy.data import data_root, load_dataset
-    from vaestudy.own_dataset import check_fits, load_own
 
     values = name_own_data({"dataset": "mnist-5k", **assignments(set_ or [])}, "--set")
     own = values.pop("own_data", {})
     run = parse_run(values, "--set")
     check_own(run.dataset, own, "--set")
     chosen = start_job(device, threads)
-    if own:
-        dataset = load_own(OwnData.model_validate(own[run.dataset]))
-        check_fits(run, dataset)
-    else:
-        dataset = load_dataset(run.dataset, data_root(root))
+    dataset = _dataset_of(run, own, root)
     progress.log_to(output / run.run_id / "train.log")
     with progress.bar_reporter(run.epochs) as on_epoch:
         jobs.train_group(
@@ -76,6 +74,17 @@ def train(
             on_epoch=on_epoch,
         )
     typer.echo(output / run.run_id)
+
+
+def _dataset_of(run: RunConfig, own: Mapping[str, Any], root: str | None) -> Dataset:
+    from vaestudy.data import data_root, load_dataset
+    from vaestudy.own_dataset import check_fits, load_own
+
+    if not own:
+        return load_dataset(run.dataset, data_root(root))
+    dataset = load_own(OwnData.model_validate(own[run.dataset]))
+    check_fits(run, dataset)
+    return dataset
 
 
 @plain_errors
