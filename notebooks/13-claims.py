@@ -10,11 +10,20 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
+from vaestudy.claims.judge import SAMPLES_FOR_A_VERDICT
 from vaestudy.claims.kept import kept_of
+from vaestudy.claims.metrics import METRICS
 from vaestudy.figures import FIGURES
 from vaestudy.figures.claims import DOCUMENTS
 from vaestudy.report import present
-from vaestudy.report.ledger import corrections, decided_table, kept_table, waiting_table
+from vaestudy.report.ledger import (
+    KEPT,
+    corrections,
+    decided_table,
+    kept_table,
+    outcome,
+    waiting_table,
+)
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
 
@@ -23,14 +32,7 @@ study = Study.load(config)
 claims = study.table("claims")
 ours, waiting = claims[claims["pending"] == ""], claims[claims["pending"] != ""]
 ran = ours[ours["n"] > 0]
-counts = claims["verdict"].value_counts()
-quick = len(ran) > 0 and ran["n"].max() < SEEDS_FOR_A_VERDICT
 kept = kept_of(ours)
-
-
-def enumerate_claims(verdict):
-    names = claims.loc[claims["verdict"] == verdict, "claim"]
-    return ", ".join(f"[{name}](#claim:{name})" for name in names)
 
 
 def of_documents(figure):
@@ -42,26 +44,12 @@ def of_documents(figure):
 # # The claims, decided {#sec:claims}
 
 # %%
-outcome = (
-    f"This study has up to {ran['n'].max()} seeds a combination, and {SEEDS_FOR_A_VERDICT} are "
-    "needed for a verdict: what follows are estimates, and every claim stays undecided."
-    if quick
-    else " ".join(
-        f"{word}: {enumerate_claims(verdict)}."
-        for verdict, word in (
-            ("supported", "Supported"),
-            ("contradicted", "Contradicted"),
-            ("undecided", "Undecided"),
-        )
-        if counts.get(verdict, 0)
-    )
-)
 present.prose(f"""
 The draft that this study repeats [@bettencourt2016] and four documents in its vicinity
 [@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
 can decide. The ledger (@tbl:claims) lists those that have an experiment, {len(ours)} in number, of which this study has
 run {len(ran)}, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
-{outcome}{" Verdicts of longer training are kept in @tbl:claims-kept." if len(kept) else ""} Every claim names the figure to look at, and beneath that figure stands the way back.
+{outcome(claims, kept, study.config.evaluation.n_samples)} Every claim names the figure to look at, and beneath that figure stands the way back.
 """)
 
 # %% [markdown]
@@ -89,7 +77,8 @@ $\\lvert\\Delta\\rvert < m$ that amounts to two one-sided tests [@schuirmann1987
 differences ({multiple} of those here) is supported if it is so for each, and contradicted if one of $k$ lies outside by
 its interval at level $1 - 0.05/k$. Two intervals have to agree, Student's $t$ and a bootstrap whose
 percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. With
-fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict.
+fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict, nor is there one on estimates of a likelihood with fewer than
+{SAMPLES_FOR_A_VERDICT:,} importance samples an image, which each model falls short of by an amount of its own.
 
 {in_training} measured on held-out images, which are the same pixels for all models that a claim compares;
 likelihoods are estimated with {samples:,} samples (@eq:nll). A verdict by itself errs in about
@@ -102,21 +91,56 @@ one of twenty cases at most; among {len(ran)} claims one or another may.
 # %%
 drawn = [name for name, documents in DOCUMENTS.items() if ran["document"].isin(documents).any()]
 shown = (
-    f"{', '.join(f'@fig:{name}' for name in drawn)} draw{'s' if len(drawn) == 1 else ''} the estimates."
+    f"[{'; '.join(f'@fig:{name}' for name in drawn)}] draw{'s' if len(drawn) == 1 else ''} the estimates."
     if drawn
     else "This study has run none of them."
 )
+beside = (
+    f" *Verdict*: this study's own, and in bold that of a longer study, from @{KEPT}, where there is one."
+    if len(kept)
+    else ""
+)
 present.table(
-    decided_table(ours),
+    decided_table(ours, kept),
     label="tbl:claims",
     runs=list(dict.fromkeys(run for runs in ran["runs"] for run in runs.split(","))),
     data=ours,
     caption="The ledger of claims. *Decided by*: the statistic, on test data unless it says otherwise, the difference of models, and "
     "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds with its 95 % $t$ interval, and beneath it the bootstrap "
-    f"interval. {shown} The download has the $p$ values and all differences of a claim.",
+    f"interval.{beside} {shown} The download has the $p$ values and all differences of a claim.",
 )
 
 # %%
+if len(kept):
+    by = kept.groupby("study").agg({"claim": "size", "n_samples": "max", "finished": "max"})
+    estimated = kept.loc[kept["metric"].map(lambda name: bool(METRICS[name].estimates)), "study"]
+    studies = "; ".join(
+        f"{row['claim']} by *{name}* ("
+        + (f"{row['n_samples']:,} importance samples an image, " if name in set(estimated) else "")
+        + f"finished {row['finished'][:10]})"
+        for name, row in by.iterrows()
+    )
+    present.prose(f"""
+## Verdicts of longer studies {{#sec:claims-kept}}
+
+Where this study has too little for a verdict, and one of more seeds and longer training has decided by the same rule, what came out is
+kept with the code: {studies}.
+""")
+    present.table(
+        kept_table(kept),
+        label="tbl:claims-kept",
+        data=kept,
+        caption="Verdicts kept with the code, of claims in @tbl:claims; read as there. No run of this study has a part in them. *Shown "
+        "in*: the figure of what this study's own, shorter runs make of the claim.",
+    )
+
+# %%
+if drawn:
+    present.prose(f"""
+## The estimates drawn {{#sec:claims-drawn}}
+
+{shown.removesuffix(".")} of this study, a line a claim.{" What longer studies have found is not drawn." if len(kept) else ""}
+""")
 for name in drawn:
     present.figure(
         FIGURES[name](study),
@@ -135,26 +159,6 @@ for name in drawn:
         ),
         alt="A forest plot in panels by unit: one line a claim, with its estimate, interval and "
         "verdict, and a band where the claim says that the estimate should lie.",
-    )
-
-# %%
-if len(kept):
-    by = kept.groupby("study").agg({"claim": "size", "n_samples": "max", "finished": "max"})
-    studies = "; ".join(
-        f"{row['claim']} by *{name}* ({row['n_samples']:,} importance samples an image, finished {row['finished'][:10]})"
-        for name, row in by.iterrows()
-    )
-    present.prose(f"""
-## Verdicts of longer studies {{#sec:claims-kept}}
-
-Where this study has too few seeds for a verdict, and one of more seeds and longer training has reached one, it is kept
-with the code: {studies}. The rule is the same.
-""")
-    present.table(
-        kept_table(kept),
-        label="tbl:claims-kept",
-        data=kept,
-        caption="Verdicts kept with the code, of claims in @tbl:claims. No run of this study has a part in them.",
     )
 
 # %% [markdown]

@@ -35,6 +35,7 @@ def make_study(
     fates: Callable[[RunConfig], tuple[str, ...]] = lambda run: ("kept",),
     bound: Callable[[RunConfig], tuple[float, ...]] = lambda run: BOUND,
     diverged: Callable[[RunConfig], bool] = lambda run: False,
+    n_samples: int = 5_000,
 ) -> Study:
     """Write a study's tables: ``measure`` gives a run's final metrics, the rest its histories."""
     config = parse_config({**values, "results_dir": str(folder)})
@@ -54,7 +55,7 @@ def make_study(
             for epoch, activity in enumerate(FATES[fate])
         ]
         steps += logged(run, config.log_steps_of(declared.experiments))
-        evaluation += [(run.run_id, m, v, 0.01, 100, 1000) for m, v in measure(run).items()]
+        evaluation += [(run.run_id, m, v, 0.01, n_samples, 1000) for m, v in measure(run).items()]
     tables = {
         "runs": pd.DataFrame(runs),
         "history": pd.DataFrame(history, columns=["run_id", "epoch", "split", "metric", "value"]),

@@ -314,9 +314,9 @@ def test_runs_measured_differently_are_refused(tmp_path: Path) -> None:
     mixed = make_study(tmp_path, VALUES, measure)
     path = mixed.config.directory / "tables" / "evaluation.parquet"
     table = pd.read_parquet(path)
-    table.loc[table["run_id"].str.contains("iwae"), "n_samples"] = 5000
+    table.loc[table["run_id"].str.contains("iwae"), "n_samples"] = 9000
     table.to_parquet(path)
-    with pytest.raises(ClaimError, match="measured with 100 and 5000 importance samples"):
+    with pytest.raises(ClaimError, match="measured with 5000 and 9000 importance samples"):
         ruling(mixed, "difference", {"a": IWAE, "b": {}}, "lower")
 
 
@@ -328,6 +328,36 @@ def test_selectors_expand_to_the_levels_of_the_study(study: Study) -> None:
     assert [p["n_z"] for p in expand(study, {"n_z": [2, 10]})] == [2, 10]
     with pytest.raises(EmptySelectionError):
         expand(study, {"n_z": AtLeast(at_least=60)})
+
+
+def digits_and_clothes(folder: Path) -> Study:
+    """Digits of 2 and 20 dimensions, clothes of 2 and 5."""
+    experiments = {
+        "digits": {"title": "Digits", "vary": {"n_z": [2, 20]}},
+        "clothes": {"title": "Clothes", "set": {"dataset": "fashion-2k"}, "vary": {"n_z": [2, 5]}},
+    }
+    values = {**VALUES, "experiments": experiments}
+    return make_study(folder, values, lambda run: {"active_units": float(run.n_z)})
+
+
+def test_the_highest_level_is_that_of_the_data_set_asked_for(tmp_path: Path) -> None:
+    """Whichever parameter the selector names first."""
+    small = digits_and_clothes(tmp_path)
+    for selector in (
+        {"n_z": "highest", "dataset": "other"},
+        {"dataset": "other", "n_z": "highest"},
+    ):
+        (found,) = expand(small, selector)
+        assert found == {"dataset": "fashion-2k", "n_z": 5}
+    assert expand(small, {"n_z": "highest"}) == [{"n_z": 20}]
+
+
+def test_gains_between_other_sizes_do_not_compare(tmp_path: Path) -> None:
+    small = digits_and_clothes(tmp_path)
+    runs = {"a": {"dataset": "other", "n_z": "highest"}, "b": {"n_z": "highest"}}
+    found = ruling(small, "difference", runs, "higher", metric="units_gained")
+    assert found.verdict == "not run"
+    assert "n_z is 20 and 5 among its runs" in found.notes[0]
 
 
 def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:

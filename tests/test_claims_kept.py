@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 from tests.studies import make_study
 from typer.testing import CliRunner
 
 from vaestudy.claims import ClaimError, judge_all, parse_ledger, tabulate
 from vaestudy.claims.kept import keep_verdicts, kept_of, read_kept, verdicts_of
+from vaestudy.claims.show import show
 from vaestudy.cli import app
 from vaestudy.config import RunConfig
-from vaestudy.report.ledger import kept_table
+from vaestudy.report.ledger import decided_table, kept_table, outcome
 from vaestudy.study import Study
 
 
@@ -34,8 +38,8 @@ def measure(run: RunConfig) -> dict[str, float]:
     return {"nll": 100 + 10 * run.seed + (30 + 0.01 * run.seed if run.n_z == 2 else 0)}
 
 
-def study_of(folder: Path, seeds: int) -> Study:
-    study = make_study(folder, values(seeds), measure)
+def study_of(folder: Path, seeds: int, n_samples: int = 5_000) -> Study:
+    study = make_study(folder, values(seeds), measure, n_samples=n_samples)
     ids = study.table("runs")["run_id"]
     made = {"finished": "2026-11-20T10:00:00", "hardware": "a CPU", "vaestudy": "1"}
     timing = pd.DataFrame({"run_id": ids, **made, "revision": "abc"})
@@ -92,6 +96,17 @@ def test_only_verdicts_are_kept_and_how_they_came_about(kept: Path, tmp_path: Pa
     assert len(pd.read_csv(kept)) == 1
 
 
+def test_likelihoods_of_few_samples_give_no_verdict_to_keep(kept: Path, tmp_path: Path) -> None:
+    hasty = study_of(tmp_path / "hasty", 5, n_samples=100)
+    claims = claims_of(hasty)
+    (row,) = claims[claims["n"] > 0].to_dict("records")
+    assert (row["verdict"], row["sufficient"]) == ("undecided", False)
+    assert "with 100 importance samples an image, 5,000 are needed" in row["notes"]
+    assert verdicts_of(claims, hasty).empty
+    # The same study shows what a more thorough one has found.
+    assert list(kept_of(claims, kept)["claim"]) == ["000.smaller-is-worse"]
+
+
 def test_a_study_of_few_seeds_shows_them(kept: Path, tmp_path: Path) -> None:
     short = claims_of(study_of(tmp_path / "short", 2))
     shown = kept_of(short, kept)
@@ -101,7 +116,50 @@ def test_a_study_of_few_seeds_shows_them(kept: Path, tmp_path: Path) -> None:
     assert cells["Verdict"] == "**supported**"
     assert cells["Estimate"].startswith("+30.02 [")
     assert "above 0.1 nats" in cells["Decided by"]
+    assert (shown.loc[0, "n_here"], cells["Shown in"]) == (2, "@fig:warmup")
     assert kept_of(short, tmp_path / "none.csv").empty
+    # What this study found itself is no part of another's verdict.
+    assert not {"p_value", "contrasts", "runs", "notes", "sufficient"} & set(shown)
+
+
+def test_the_ledger_and_its_summary_tell_them(kept: Path, tmp_path: Path) -> None:
+    short = claims_of(study_of(tmp_path / "short", 2))
+    shown = kept_of(short, kept)
+    first, second = decided_table(short, shown)["Verdict"]
+    assert first == "undecided here; **supported** in @tbl:claims-kept ($n$ = 5)"
+    assert second.startswith("**not run**")
+    told = outcome(short, shown, 50)
+    assert "This study has up to 2 seeds and 50 samples" in told
+    assert "of itself it decides no claim" in told
+    link = "[000.smaller-is-worse](#claim:000.smaller-is-worse)"
+    assert told.endswith(f"tested 1 (@tbl:claims-kept): 1 supported ({link}).")
+    assert "longer" not in outcome(short, shown.iloc[:0], 50)
+
+
+def test_a_study_that_decides_names_its_verdicts(kept: Path, tmp_path: Path) -> None:
+    long = claims_of(study_of(tmp_path / "again", 5))
+    link = "[000.smaller-is-worse](#claim:000.smaller-is-worse)"
+    assert outcome(long, kept_of(long, kept), 5_000) == f"Supported: {link}."
+
+
+def test_a_study_that_ran_none_has_kept_ones_all_the_same(kept: Path, tmp_path: Path) -> None:
+    none = claims_of(study_of(tmp_path / "short", 2)).assign(n=0, verdict="not run")
+    shown = kept_of(none, kept)
+    assert list(kept_table(shown)["Shown in"]) == ["–"]
+    assert outcome(none, shown, 50).startswith("Of the claims that this study is too small for")
+
+
+def test_the_terminal_shows_them_with_the_statement(kept: Path, tmp_path: Path) -> None:
+    short = claims_of(study_of(tmp_path / "short", 2))
+    console = Console(record=True, width=80, file=io.StringIO())
+    show(short, "short", kept_of(short, kept), console)
+    text = console.export_text()
+    assert "000.smaller-is-worse Two dimensions are" in text
+    assert re.search(r"undecided\s.*n = 2\s.*kept, n = 5:\s.*supported\s", text, re.DOTALL)
+    assert "Verdicts of longer studies, kept: 1 supported, 0 contradicted, 0 undecided." in text
+    # Exported, a console forgets.
+    show(short, "short", kept_of(short, tmp_path / "none.csv"), console)
+    assert "kept" not in console.export_text()
 
 
 def test_a_study_that_decides_for_itself_does_not(kept: Path, tmp_path: Path) -> None:

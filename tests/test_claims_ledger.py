@@ -13,7 +13,15 @@ import yaml
 from tests.studies import make_study
 from typer.testing import CliRunner
 
-from vaestudy.claims import ClaimError, Ledger, judge_all, load_ledger, parse_ledger, tabulate
+from vaestudy.claims import (
+    ClaimError,
+    Ledger,
+    judge,
+    judge_all,
+    load_ledger,
+    parse_ledger,
+    tabulate,
+)
 from vaestudy.claims.kinds import KINDS
 from vaestudy.claims.ledger import selectors
 from vaestudy.claims.metrics import PLANE_METRICS
@@ -53,8 +61,9 @@ def shipped() -> Ledger:
 def test_every_claim_finds_its_runs(shipped: Ledger, tmp_path: Path, config: str, n: int) -> None:
     study = study_of(config, tmp_path)
     table = tabulate(judge_all(shipped, study))
-    # A study without download has no claim about a data set that is to be downloaded.
-    there = {*study.table("runs")["dataset"]}
+    # A study without download has no claim about a data set that is to be downloaded; pictures that
+    # are not the base model's, "other", every one has.
+    there = {*study.table("runs")["dataset"], "other"}
     elsewhere = [
         claim.id
         for claim in shipped.claims
@@ -68,6 +77,22 @@ def test_every_claim_finds_its_runs(shipped: Ledger, tmp_path: Path, config: str
     assert (table.loc[table["pending"] != "", "verdict"] == "not run").all()
     for _, row in ours.iterrows():
         assert row["runs"], row["claim"]
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "configs/quick.yaml"])
+def test_units_gained_are_between_the_same_sizes(
+    shipped: Ledger, tmp_path: Path, config: str
+) -> None:
+    study = study_of(config, tmp_path)
+    claim = next(c for c in shipped.claims if c.id == "002.complex-data-need-dimensions")
+    used = study.table("runs").set_index("run_id").loc[list(judge(claim, study).runs)]
+    table = study.table("runs").query("binarization == 'threshold' and objective == 'elbo'")
+    ends = {
+        (own["n_z"].min(), used.loc[used["dataset"] == name, "n_z"].max())
+        for name, own in table[table["labels"] == "none"].groupby("dataset")
+    }
+    assert used["dataset"].nunique() == 2
+    assert len(ends) == 1
 
 
 def test_every_document_has_its_claims(shipped: Ledger) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from tests.studies import make_study
 
+from vaestudy.claims import judge, parse_ledger
 from vaestudy.claims.claim import Contrast, Region
 from vaestudy.claims.judge import decide, examine
+from vaestudy.config import RunConfig
 
 
 def verdicts(effect: float, noise: float, region: Region, n: int = 5, k: int = 1) -> pd.Series:
@@ -60,3 +65,41 @@ def test_a_claim_about_many_needs_all_of_them() -> None:
     verdict, decisive = decide(examine(contrasts, region), region)
     assert verdict == "undecided"
     assert decisive.contrast.label == "3"
+
+
+@pytest.mark.parametrize(("noise", "verdict"), [(20.0, "undecided"), (0.2, "supported")])
+def test_noise_in_the_tables_decides_whether_an_effect_is_found(
+    tmp_path: Path, noise: float, verdict: str
+) -> None:
+    """Two nats between the same two models, in whole studies of five seeds from noisy training."""
+    rng = np.random.default_rng(3)
+
+    def measure(run: RunConfig) -> dict[str, float]:
+        gain = -2.0 if run.objective == "iwae" else 0.0
+        return {"nll": 100 + 10 * run.seed + gain + rng.normal(0, noise)}
+
+    claim = {
+        "id": "000.better",
+        "source": {"document": "000", "item": "Section 1"},
+        "statement": "It is better.",
+        "kind": "difference",
+        "statistic": {"metric": "nll", "direction": "lower"},
+        "runs": {"a": {"objective": "iwae", "k": 5}, "b": {}},
+        "minimum_effect": 0.1,
+        "figure": "warmup",
+    }
+    documents = {"000": {"title": "A draft", "cite": "bettencourt2016"}}
+    (only,) = parse_ledger({"documents": documents, "claims": [claim]}).claims
+    values = {
+        "study": "noisy",
+        "base": {"dataset": "mnist-5k", "n_z": 20, "hidden": [8], "epochs": 4},
+        "seeds": list(range(5)),
+        "experiments": {
+            "objectives": {
+                "title": "Objectives",
+                "vary": {"objective": ["elbo", {"objective": "iwae", "k": 5}]},
+            }
+        },
+    }
+    found = [judge(only, make_study(tmp_path / str(i), values, measure)) for i in range(10)]
+    assert sum(ruling.verdict == verdict for ruling in found) >= 9

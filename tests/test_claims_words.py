@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tests.studies import make_study
 
 from vaestudy.claims import judge, parse_ledger
 from vaestudy.claims.claim import AtLeast
+from vaestudy.claims.metrics import METRICS
 from vaestudy.claims.selection import expand
-from vaestudy.claims.words import minus_text
+from vaestudy.claims.words import claimed_text, minus_text
 from vaestudy.config import RunConfig
 from vaestudy.study import EmptySelectionError, Study
 
@@ -147,3 +149,32 @@ def test_the_ledger_of_the_report_takes_the_words() -> None:
 )
 def test_a_difference_says_once_what_its_models_share(a: str, b: str, text: str) -> None:
     assert minus_text(a, b) == text
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "text"),
+    [
+        (-INF, -0.1, "nats", "below −0.1 nats"),
+        (1.0, INF, "nats", "above 1 nat"),
+        (-INF, -1.0, "nats an epoch", "below −1 nat an epoch"),
+        (1.0, INF, "sides of the square", "above 1 side of the square"),
+        (-0.5, 0.5, "nats", "within ±0.5 nats"),
+        (9.0, 11.0, "units", "from 9 to 11 units"),
+        (0.1, INF, "share", "above 0.1"),
+        (0.95, INF, "", "above 0.95"),
+    ],
+)
+def test_a_region_in_words(low: float, high: float, unit: str, text: str) -> None:
+    row = pd.Series({"region_low": low, "region_high": high, "unit": unit})
+    assert claimed_text(row) == text
+
+
+def test_metrics_are_named_for_what_they_are_of_and_counted_in_units() -> None:
+    for name, metric in METRICS.items():
+        assert metric.unit not in (name, metric.title), name
+        if name.endswith("_of_means"):
+            assert "decoder means" in metric.title
+            assert "samples" not in metric.title

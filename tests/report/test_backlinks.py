@@ -12,7 +12,7 @@ from vaestudy.report.backlinks import anchor
 from vaestudy.report.build import read_document
 from vaestudy.report.html import to_html
 from vaestudy.report.item import Item
-from vaestudy.report.ledger import corrections, decided_table, waiting_table
+from vaestudy.report.ledger import corrections, decided_table, kept_table, waiting_table
 from vaestudy.report.pdf import to_typst
 from vaestudy.report.tree import plain_text
 
@@ -47,6 +47,20 @@ def test_a_figure_tells_which_claims_it_shows(make_notebook: Maker) -> None:
     assert text.count("decided here") == 1
     assert told in text
     assert text.index("A figure.") < text.index(told)
+
+
+def test_a_figure_tells_what_a_longer_study_found(make_notebook: Maker) -> None:
+    table = ledger(
+        (anchor("000.one", "fig:a", "undecided", kept="supported"), "@fig:a"),
+        (anchor("000.two", "fig:a", "undecided", kept="undecided"), "@fig:a"),
+        (anchor("000.three", "fig:a", "undecided"), "@fig:a"),
+    )
+    made = make_notebook(figure(), table)
+    told = (
+        "Claims decided here: 000.one (undecided here; supported by a longer study), "
+        "000.two (undecided here and by a longer study), 000.three (undecided)."
+    )
+    assert told in plain_text(read_document([made], META, RESOURCES).body)
 
 
 def test_links_lead_both_ways_in_html(make_notebook: Maker) -> None:
@@ -132,6 +146,46 @@ def test_the_table_of_claims() -> None:
     assert second["Verdict"] == "**not run** (no run has it)"
     assert list(waiting_table(CLAIMS)["Waits for"]) == ["", "an experiment"]
     assert corrections(CLAIMS) == "- [000.a](#claim:000.a): The source did otherwise."
+
+
+QUICK_CLAIM = CLAIMS.iloc[:1].assign(n=2, verdict="undecided", notes="quick: not a verdict")
+
+
+def kept_verdict(verdict: str = "supported", n_here: int = 2) -> pd.DataFrame:
+    return CLAIMS.iloc[:1].assign(verdict=verdict, n_here=n_here)
+
+
+@pytest.mark.parametrize(
+    ("kept", "notes", "cell"),
+    [
+        (
+            kept_verdict(),
+            "quick: not a verdict",
+            "undecided here; **supported** in @tbl:claims-kept ($n$ = 5)",
+        ),
+        (
+            kept_verdict("undecided"),
+            "quick: not a verdict; all seeds agree",
+            "undecided here (all seeds agree) and **undecided** in @tbl:claims-kept ($n$ = 5)",
+        ),
+        (kept_verdict()[:0], "quick: not a verdict", "**undecided** (quick: not a verdict)"),
+    ],
+)
+def test_a_longer_studys_verdict_stands_beside_this_ones(
+    kept: pd.DataFrame, notes: str, cell: str
+) -> None:
+    (row,) = decided_table(QUICK_CLAIM.assign(notes=notes), kept).to_dict("records")
+    assert row["Verdict"] == cell
+    assert ('kept="' in row["Claim"]) == (len(kept) > 0)
+    # Estimate and seeds stay this study's.
+    assert (row["$n$"], row["Shown in"]) == ("2", "@fig:warmup")
+
+
+def test_kept_verdicts_lead_to_the_figures_that_there_are() -> None:
+    (row,) = kept_table(kept_verdict()).to_dict("records")
+    assert (row["$n$"], row["Shown in"]) == ("5", "@fig:warmup")
+    (row,) = kept_table(kept_verdict(n_here=0)).to_dict("records")
+    assert row["Shown in"] == "–"
 
 
 def test_a_table_of_texts_shares_the_page_by_their_length(make_notebook: Maker) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import Built
+from vaestudy.report import build_report
+from vaestudy.report.backlinks import anchor
+from vaestudy.report.item import Item
+
+from .conftest import META, RESOURCES, Built, Maker, figure
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -138,6 +143,29 @@ def test_a_reference_shows_what_it_leads_to(browser: Any, built: Built) -> None:
     page.wait_for_selector(".preview img")
     page.mouse.move(0, 0)
     page.wait_for_selector(".preview", state="detached")
+
+
+def test_a_claim_is_in_sight_where_its_figure_leads_to(
+    browser: Any, make_notebook: Maker, tmp_path: Path
+) -> None:
+    """In a long table, which scrolls beneath its head."""
+    names = [f"000.claim-{i}" for i in range(40)]
+    cells = (anchor(name, "fig:a", "undecided", kept="supported") for name in names)
+    rows = tuple((f"**{cell}** It is so.", "@fig:a") for cell in cells)
+    table = Item("table", "tbl:a", "Claims.", header=("Claim", "Shown in"), rows=rows, align="ll")
+    html, pdf = tmp_path / "a.html", tmp_path / "a.pdf"
+    build_report([make_notebook(figure(), table)], META, html, pdf, RESOURCES)
+    page = open_page(browser, Built([], html, pdf), reduced_motion="reduce")
+    link = page.locator(f'.claims-here a[href="#claim:{names[20]}"]')
+    link.hover()
+    page.wait_for_selector(".preview")
+    assert page.locator(".preview").inner_text().strip() == f"{names[20]} It is so."
+    link.click()
+    row, head, box = (
+        page.locator(chosen).first.bounding_box()
+        for chosen in (f'[id="claim:{names[20]}"]', ".tall th", ".tall")
+    )
+    assert head["y"] + head["height"] <= row["y"] < box["y"] + box["height"]
 
 
 def test_downloads_and_theme(browser: Any, built: Built) -> None:

@@ -5,7 +5,8 @@ Let a claim say that the means :math:`\mu_1 \dots \mu_k` of its contrasts lie in
 - *supported* if every 95 % interval lies within R. That each must pass keeps the error of the whole
   at that of one, so equivalence is two one-sided tests a pair;
 - *contradicted* if some interval at level 1 − 0.05 / k lies outside R (Bonferroni: any of k may);
-- *undecided* otherwise, and always with fewer than five paired seeds.
+- *undecided* otherwise, and always with fewer than five paired seeds, or on estimates of log p(x)
+  by fewer than 5,000 importance samples.
 
 "Interval" means both, Student's t and the bootstrap: a verdict that leans on one of them is none.
 """
@@ -34,6 +35,8 @@ from vaestudy.study import EmptySelectionError, Study
 
 Verdict = Literal["supported", "contradicted", "undecided", "not run"]
 QUICK = "quick: not a verdict"
+#: Fewer importance samples than this leave estimates of log p(x) short, each model's by its own.
+SAMPLES_FOR_A_VERDICT = 5_000
 LEVEL = 0.95
 
 
@@ -68,6 +71,8 @@ class Ruling:
         nearest to leaving the region, or has left it furthest.
     runs
         Ids of the runs compared.
+    sufficient
+        Whether there are seeds and importance samples enough for a verdict, whatever it is.
     """
 
     claim: Claim
@@ -76,6 +81,7 @@ class Ruling:
     contrasts: tuple[Judged, ...] = ()
     decisive: Judged | None = None
     runs: tuple[str, ...] = ()
+    sufficient: bool = False
 
 
 def judge_all(ledger: Ledger, study: Study) -> list[Ruling]:
@@ -104,12 +110,17 @@ def judge(claim: Claim, study: Study) -> Ruling:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):
         return Ruling(claim, "not run", ("no seed is common to the runs compared",))
-    if not sampler.metric.across_data:
-        _check_measured_alike(claim, study, sampler.runs)
+    n_samples = _check_measured_alike(claim, study, sampler)
     judged = examine(contrasts, claim.region)
     verdict, decisive = decide(judged, claim.region)
     notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
-    return Ruling(claim, verdict, notes, judged, decisive, tuple(sampler.runs["run_id"]))
+    sufficient = min(j.t.n for j in judged) >= SEEDS_FOR_A_VERDICT
+    if n_samples < SAMPLES_FOR_A_VERDICT:
+        # Where seeds are too few as well, that has been said.
+        notes = (*notes, _short_of_samples(n_samples)) if sufficient else notes
+        verdict, sufficient = "undecided", False
+    runs = tuple(sampler.runs["run_id"])
+    return Ruling(claim, verdict, notes, judged, decisive, runs, sufficient)
 
 
 def examine(contrasts: Sequence[Contrast], region: Region) -> tuple[Judged, ...]:
@@ -148,16 +159,30 @@ def _room(interval: Interval, region: Region) -> float:
     return region.room(interval.low, interval.high)
 
 
-def _check_measured_alike(claim: Claim, study: Study, runs: pd.DataFrame) -> None:
+def _check_measured_alike(claim: Claim, study: Study, sampler: Sampler) -> float:
+    """Refuse unequal measurements; return how many importance samples estimates are of, or inf."""
     evaluation = study.table("evaluation")
-    rows = evaluation[evaluation["run_id"].isin(runs["run_id"]) & (evaluation["metric"] == "nll")]
+    metric = sampler.metric
+    rows = evaluation[
+        evaluation["run_id"].isin(sampler.runs["run_id"])
+        & evaluation["metric"].isin(metric.estimates or ("nll",))
+    ]
     for column, what in (("n_data", "test images"), ("n_samples", "importance samples")):
         counts = sorted(rows[column].dropna().unique()) if column in rows else []
-        if len(counts) > 1:
+        if len(counts) > 1 and not metric.across_data:
             raise ClaimError(
                 f"claim {claim.id}: its runs were measured with {' and '.join(map(str, counts))} "
                 f"{what}; only equal ones compare: run the evaluation again"
             )
+    taken = rows["n_samples"].dropna() if metric.estimates and "n_samples" in rows else ()
+    return float(min(taken, default=math.inf))
+
+
+def _short_of_samples(n: float) -> str:
+    return (
+        f"no verdict: log p(x) is estimated with {n:,.0f} importance samples an image, "
+        f"{SAMPLES_FOR_A_VERDICT:,} are needed"
+    )
 
 
 def _notes(
@@ -212,6 +237,7 @@ def _row(ruling: Ruling) -> dict[str, object]:
         "bootstrap_high": bootstrap.high,
         "p_value": max((j.p_value for j in ruling.contrasts), default=math.nan),
         "n": t.n,
+        "sufficient": ruling.sufficient,
         "verdict": ruling.verdict,
         "notes": "; ".join(ruling.notes),
         "figure": claim.figure or "",

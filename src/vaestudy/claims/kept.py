@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from vaestudy.claims.claim import ClaimError
+from vaestudy.claims.judge import SAMPLES_FOR_A_VERDICT
 from vaestudy.files import write_csv
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
@@ -27,6 +28,8 @@ _OUTCOME = (
     "verdict",
 )
 _MADE = ("study", "n_samples", "finished", "hardware", "version")
+# What a study says of its own runs besides, which have no part in a kept verdict.
+_OWN = ("p_value", "sufficient", "notes", "contrasts", "runs")
 
 
 def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -46,9 +49,9 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
         out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``);
         ``study``, its ``n_samples`` importance samples an image, and of its runs the last that
         ``finished``, the ``hardware`` and the ``version`` of the code. Only claims of enough seeds
-        for a verdict.
+        and importance samples for a verdict.
     """
-    decided = claims[claims["n"] >= SEEDS_FOR_A_VERDICT]
+    decided = claims[claims["sufficient"]]
     timing = study.table("timing").set_index("run_id")
     rows = []
     for _, claim in decided.iterrows():
@@ -77,8 +80,9 @@ def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
     """
     if verdicts.empty:
         raise ClaimError(
-            f"no claim is compared over {SEEDS_FOR_A_VERDICT} seeds or more, so there is no "
-            "verdict to keep: train more seeds"
+            f"no claim is compared over {SEEDS_FOR_A_VERDICT} seeds or more, and on likelihoods by "
+            f"{SAMPLES_FOR_A_VERDICT:,} importance samples or more, so there is no verdict to "
+            "keep: train more seeds, or raise evaluation.n_samples"
         )
     earlier = read_kept(path)
     if earlier is not None:
@@ -93,7 +97,7 @@ def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
 
 
 def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:
-    """Return the kept verdicts of claims that this study's seeds do not suffice for.
+    """Return the kept verdicts of claims that this study does not suffice for.
 
     A verdict counts as long as the ledger decides the claim by the same rule.
 
@@ -107,10 +111,12 @@ def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows of ``claims`` with the outcome replaced by the kept one, and how it came about.
+        Rows of ``claims`` with the outcome replaced by the kept one, and how it came about; what
+        the study found itself is left out but for its seeds, ``n_here``.
     """
     kept = read_kept(path)
-    short = claims[claims["n"] < SEEDS_FOR_A_VERDICT].drop(columns=list(_OUTCOME))
+    short = claims[~claims["sufficient"]]
+    short = short.assign(n_here=short["n"]).drop(columns=[*_OUTCOME, *_OWN])
     if kept is None:
         return short.iloc[:0].assign(**dict.fromkeys((*_OUTCOME, *_MADE)))
     kept = kept[["claim", "rule", *_OUTCOME, *_MADE]]

@@ -13,6 +13,7 @@ from typing import Literal
 
 import pandas as pd
 
+from vaestudy.claims.words import SHARE
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures.activity_data import fates
 from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
@@ -43,6 +44,9 @@ class Metric:
         Whether models of different data compare on it.
     split
         What it is measured on: ``test``, held-out data, or ``training``.
+    estimates
+        The importance-weighted estimates of log p(x) that it is made of, if it is: too few samples
+        leave them short of what they estimate, more in one model than in another.
     """
 
     title: str
@@ -52,6 +56,7 @@ class Metric:
     digits: int = 2
     across_data: bool = False
     split: Literal["test", "training"] = "test"
+    estimates: tuple[str, ...] = ()
 
 
 def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
@@ -117,17 +122,18 @@ def _fate(column: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
 
 #: Of points in the plane: name, title, unit, decimals.
 PLANE_METRICS = (
-    ("squared_error_of_draws", "squared error of drawn codes", "squared sides", 4),
-    ("share_near_edge", "share near an edge", "share", 3),
-    ("share_near_zero", "share near zero", "share", 3),
-    ("class_purity", "quadrant purity", "share", 3),
-    ("rotated_or_mirrored", "rotated or mirrored", "share", 2),
-    ("trustworthiness", "trustworthiness", "trustworthiness", 3),
-    ("diamondness", "diamondness", "diamondness", 3),
-    ("squareness", "squareness", "squareness", 3),
+    ("squared_error_of_draws", "squared error of drawn codes", "squared sides of the square", 4),
+    ("share_near_edge", "share near an edge", SHARE, 3),
+    ("share_near_zero", "share near zero", SHARE, 3),
+    ("class_purity", "quadrant purity", SHARE, 3),
+    ("rotated_or_mirrored", "share of models that rotate or mirror", SHARE, 2),
+    ("trustworthiness", "trustworthiness", "", 3),
+    ("diamondness", "diamondness", "", 3),
+    ("squareness", "squareness", "", 3),
     ("energy_distance_to_prior", "energy distance to the prior", "standard deviations", 4),
-    ("energy_distance_of_samples", "energy distance of samples to the data", "sides", 4),
-    ("decoder_curve_length", "length of the decoder's curve", "sides", 2),
+    # Of points on a ring of radius 1 among others.
+    ("energy_distance_of_samples", "energy distance of decoder means to the data", "radii", 4),
+    ("decoder_curve_length", "length of the decoder's curve", "sides of the square", 2),
 )
 
 
@@ -135,9 +141,11 @@ def _lost_accuracy(study: Study, runs: pd.DataFrame) -> pd.Series:
     return _final("test_accuracy")(study, runs).sub(_final("reconstruction_accuracy")(study, runs))
 
 
+_OF_BOTTOM = ("nll_of_bottom_variational", "nll_of_bottom_prior")
+
+
 def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
-    parts = (f"nll_of_bottom_{method}" for method in ("variational", "prior"))
-    informed, ignorant = (_final(name)(study, runs) for name in parts)
+    informed, ignorant = (_final(name)(study, runs) for name in _OF_BOTTOM)
     return informed.sub(ignorant)
 
 
@@ -162,14 +170,31 @@ _OF_PLANES = {
 }
 
 METRICS: dict[str, Metric] = {
-    "nll": Metric("test NLL", "nats", _final("nll"), ("likelihood",)),
-    "nll_mean": Metric("test NLL of the mean", "nats", _on_binary_pixels("nll_mean")),
-    "nll_restricted": Metric(
-        "test NLL restricted to {0, 1}", "nats", _on_binary_pixels("nll_restricted")
+    "nll": Metric("test NLL", "nats", _final("nll"), ("likelihood",), estimates=("nll",)),
+    "nll_mean": Metric(
+        "test NLL of the mean",
+        "nats",
+        _on_binary_pixels("nll_mean"),
+        estimates=("nll_mean", "nll"),
     ),
-    "nll_given_label": Metric("test NLL given the label", "nats", _given_label, ("likelihood",)),
+    "nll_restricted": Metric(
+        "test NLL restricted to {0, 1}",
+        "nats",
+        _on_binary_pixels("nll_restricted"),
+        estimates=("nll_restricted", "nll"),
+    ),
+    "nll_given_label": Metric(
+        "test NLL given the label",
+        "nats",
+        _given_label,
+        ("likelihood",),
+        estimates=("nll_given_label", "nll"),
+    ),
     "conditional_accuracy_of_means": Metric(
-        "means that show the class asked for", "", _final("conditional_accuracy_of_means"), (), 3
+        "share of decoder means that show the class asked for",
+        "",
+        _final("conditional_accuracy_of_means"),
+        digits=3,
     ),
     "elbo": Metric("test ELBO", "nats", _final("elbo"), ("likelihood",)),
     "bound": Metric("test bound", "nats", _final("bound"), _OBJECTIVE),
@@ -187,10 +212,15 @@ METRICS: dict[str, Metric] = {
         _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
         split="training",
     ),
-    "nll_clipped": Metric("density NLL of clipped pixels", "nats", _final("nll_clipped")),
+    "nll_clipped": Metric(
+        "density NLL of clipped pixels", "nats", _final("nll_clipped"), estimates=("nll_clipped",)
+    ),
     "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
     "sample_confidence_of_means": Metric(
-        "classifier's confidence in samples", "", _final("sample_confidence_of_means"), digits=3
+        "classifier's confidence in decoder means",
+        "",
+        _final("sample_confidence_of_means"),
+        digits=3,
     ),
     "reconstruction_accuracy": Metric(
         "accuracy on reconstructions", "", _final("reconstruction_accuracy"), digits=3
@@ -199,17 +229,23 @@ METRICS: dict[str, Metric] = {
         "accuracy lost in reconstruction", "", _lost_accuracy, digits=3, across_data=True
     ),
     "gain_of_the_top": Metric(
-        "NLL of the bottom half, informed − by the prior", "nats", _gain_of_the_top, ("likelihood",)
+        "NLL of the bottom half, informed − by the prior",
+        "nats",
+        _gain_of_the_top,
+        ("likelihood",),
+        estimates=_OF_BOTTOM,
     ),
     "units_gained": Metric(
-        "active units gained", "units", _units_gained, _HEADS, 1, across_data=True
+        "active units gained", "units", _units_gained, (*_HEADS, "n_z"), 1, across_data=True
     ),
     "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
     "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),
     "returned_to_stay": Metric(
         "pruned units returned to stay", "units", _fate("stayed"), _HEADS, 1
     ),
-    "epochs_to_1_nat": Metric("epochs to 1 nat", "epochs", _epochs_to, _OBJECTIVE, 1),
+    "epochs_to_1_nat": Metric(
+        "epochs to 1 nat from the last bound", "epochs", _epochs_to, _OBJECTIVE, 1
+    ),
     "late_loss": Metric(
         "mean loss of ten logged batches", "nats", late_loss, _OBJECTIVE, split="training"
     ),

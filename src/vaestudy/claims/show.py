@@ -19,35 +19,66 @@ _STYLES = {
 }
 
 
-def show(table: pd.DataFrame, study: str, console: Console | None = None) -> None:
-    """Print the table ``claims``: those decided here with their numbers, then those that wait."""
+def show(
+    table: pd.DataFrame, study: str, kept: pd.DataFrame, console: Console | None = None
+) -> None:
+    """Print the table ``claims``: those decided here with their numbers, then those that wait.
+
+    ``kept`` are verdicts of longer studies, from :func:`.kept.kept_of`; each stands beside the
+    study's own.
+    """
     console = console or Console()
     ours, waiting = table[table["pending"] == ""], table[table["pending"] != ""]
     if len(ours):
-        console.print(_decided(ours, study))
+        console.print(_decided(ours, study, kept.set_index("claim")))
     if len(waiting):
         console.print(_waiting(waiting))
+    console.print(f"{len(table)} claims: {_counted(table, *_STYLES)}.")
+    if len(kept):
+        told = _counted(kept, "supported", "contradicted", "undecided")
+        console.print(f"Verdicts of longer studies, kept: {told}.")
+
+
+def _counted(table: pd.DataFrame, *verdicts: str) -> str:
     counts = table["verdict"].value_counts()
-    told = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in _STYLES)
-    console.print(f"{len(table)} claims: {told}.")
+    return ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in verdicts)
 
 
-def _decided(table: pd.DataFrame, study: str) -> Table:
+def _decided(table: pd.DataFrame, study: str, kept: pd.DataFrame) -> Table:
     title = f"Claims decided by study {study!r}"
     out = Table(title=title, title_justify="left", box=None, pad_edge=False)
     longest = int(table["claim"].str.len().max())
     out.add_column("claim, and what decides it", overflow="fold", min_width=longest)
-    out.add_column(f"estimate \\[{LEVEL:.0%}, t]\n[dim]bootstrap[/]", justify="right")
+    out.add_column(
+        f"estimate\n\\[{LEVEL:.0%}, t]\n[dim]bootstrap[/]", justify="right", no_wrap=True
+    )
     out.add_column("verdict\n[dim]seeds[/]", min_width=12, no_wrap=True)
     for _, row in table.iterrows():
-        told = row["n"] > 0
+        statement = escape(" ".join(row["statement"].split()))
         small = [f"{compared_text(row)}, {claimed_text(row)}", row["notes"]]
+        verdicts = [_styled(row["verdict"]), f"[dim]n = {row['n']}[/]"]
+        if row["claim"] in kept.index:
+            longer = kept.loc[row["claim"]]
+            verdicts += [f"[dim]kept, n = {longer['n']}:[/]", _styled(longer["verdict"])]
         out.add_row(
-            "\n".join([row["claim"], *(f"[dim]{escape(text)}[/]" for text in small if text)]),
-            f"{escape(interval_text(row))}\n[dim]{escape(bootstrap_text(row))}[/]" if told else "–",
-            f"[{_STYLES[row['verdict']]}]{row['verdict']}[/]\n[dim]n = {row['n']}[/]",
+            "\n".join(
+                [f"[bold]{row['claim']}[/] {statement}"]
+                + [f"[dim]{escape(text)}[/]" for text in small if text]
+            ),
+            _estimate(row) if row["n"] else "–",
+            "\n".join(verdicts),
         )
     return out
+
+
+def _styled(verdict: str) -> str:
+    return f"[{_STYLES[verdict]}]{verdict}[/]"
+
+
+def _estimate(row: pd.Series) -> str:
+    # Each on a line of its own: a terminal of 80 columns has room for names and verdicts too.
+    mean, interval = interval_text(row).split(" ", 1)
+    return f"{mean}\n{escape(interval)}\n[dim]{escape(bootstrap_text(row))}[/]"
 
 
 def _waiting(table: pd.DataFrame) -> Table:

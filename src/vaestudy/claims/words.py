@@ -9,6 +9,10 @@ import pandas as pd
 
 from vaestudy.stats import Interval, number
 
+#: A unit that names a scale and is not counted: a share lies above 0.1, not above "0.1 share".
+SHARE = "share"
+#: The plural's s of a unit's first noun, as in "nats an epoch" and "sides of the square".
+_PLURAL = re.compile(r"s(?= an | of |$)")
 #: Between the parts of a model's name; the commas within its parentheses are not.
 _SEPARATOR = re.compile(r", (?![^(]*\))")
 
@@ -61,8 +65,10 @@ def minus_text(a: str, b: str) -> str:
 
 
 def _counted(end: float, unit: str) -> str:
-    singular = unit.removesuffix("s") if abs(end) == 1 else unit
-    return f"{_plain(end)} {singular}".rstrip()
+    if unit == SHARE:
+        return _plain(end)
+    counted = _PLURAL.sub("", unit, count=1) if abs(end) == 1 else unit
+    return f"{_plain(end)} {counted}".rstrip()
 
 
 def _plain(end: float) -> str:

@@ -69,7 +69,7 @@ def claims(
     docs/results/claims.csv are shown by the reports of studies with too few seeds for one.
     """
     from vaestudy.claims import judge_all, load_ledger, tabulate
-    from vaestudy.claims.kept import keep_verdicts, verdicts_of
+    from vaestudy.claims.kept import keep_verdicts, kept_of, verdicts_of
     from vaestudy.claims.show import show
     from vaestudy.files import write_csv, write_parquet
 
@@ -78,7 +78,7 @@ def claims(
     path = output or opened.config.directory / "tables" / "claims.parquet"
     write_parquet(path, table)
     write_csv(path.with_suffix(".csv"), table)
-    show(table, opened.config.study)
+    show(table, opened.config.study, kept_of(table))
     if keep is not None:
         verdicts = verdicts_of(table, opened)
         keep_verdicts(verdicts, keep)

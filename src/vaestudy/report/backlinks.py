@@ -2,6 +2,7 @@
 
 A claim stands in the ledger as ``[000.name]{#claim:000.name figure="fig:warmup" verdict="…"}``: an
 anchor, with the figure to look at. Each such figure gets a line below its caption that leads there.
+``kept="…"`` is the verdict of a longer study, where one is kept beside this one's own.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ class Anchor:
     text: str
     figure: str
     verdict: str
+    kept: str
 
 
-def anchor(name: str, figure: str = "", verdict: str = "") -> str:
+def anchor(name: str, figure: str = "", verdict: str = "", kept: str = "") -> str:
     """Return the Markdown of a claim's anchor, with the label of the figure that shows it."""
-    pairs = {"figure": figure, "verdict": verdict}
+    pairs = {"figure": figure, "verdict": verdict, "kept": kept}
     told = "".join(f' {key}="{value}"' for key, value in pairs.items() if value)
     return f"[{name}]{{#{PREFIX}{name}{told}}}"
 
@@ -41,8 +43,8 @@ def anchors(blocks: Sequence[Node]) -> list[Anchor]:
         (label, _, pairs), inlines = node["c"]
         if label.startswith(PREFIX):
             told = dict(pairs)
-            text = plain_text(inlines)
-            found.append(Anchor(label, text, told.get("figure", ""), told.get("verdict", "")))
+            values = (told.get(key, "") for key in ("figure", "verdict", "kept"))
+            found.append(Anchor(label, plain_text(inlines), *values))
     return found
 
 
@@ -69,7 +71,17 @@ def _line(claims: Sequence[Anchor]) -> Node:
         words += [string(word), SPACE]
     for position, claim in enumerate(claims):
         end = "." if position == len(claims) - 1 else ","
-        verdict = claim.verdict.replace(" ", "\N{NO-BREAK SPACE}")
-        words += [link([string(claim.text)], f"#{claim.label}"), SPACE, string(f"({verdict}){end}")]
+        words.append(link([string(claim.text)], f"#{claim.label}"))
+        for word in f"({_verdict(claim)}){end}".split(" "):
+            words += [SPACE, string(word)]
         words += [SPACE] if end == "," else []
     return paragraph([span(words, [CLASS])])
+
+
+def _verdict(claim: Anchor) -> str:
+    verdict = claim.verdict.replace(" ", "\N{NO-BREAK SPACE}")
+    if not claim.kept:
+        return verdict
+    if claim.kept == claim.verdict:
+        return f"{verdict} here and by a longer study"
+    return f"{verdict} here; {claim.kept} by a longer study"

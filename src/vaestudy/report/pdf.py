@@ -131,7 +131,9 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
     opening = f"#tabular({common}, size: {_table_size(item):.3g}pt, caption: ["
     tables = [_table(block, item) for block in inner if block["t"] == "Table"]
     closing = raw("typst", f"] <{item.label}>")
-    return [raw("typst", opening), *caption, raw("typst", "])["), *tables, closing]
+    # Figures that wait for room would else come to stand between the pages of a long table.
+    before = [raw("typst", "#place.flush()")] if long else []
+    return [*before, raw("typst", opening), *caption, raw("typst", "])["), *tables, closing]
 
 
 def _table(table: Node, item: Item) -> Node:

@@ -77,10 +77,11 @@
     preview = document.createElement('div');
     preview.className = 'preview';
     preview.setAttribute('aria-hidden', 'true');
-    const copy = target.cloneNode(true);
+    // Of a claim, whose place is its name, the statement that stands beside it.
+    const cell = target.closest('td'), copy = (cell ?? target).cloneNode(true);
     for (const e of [copy, ...copy.querySelectorAll('[id]')]) e.removeAttribute('id');
     for (const e of copy.querySelectorAll('script, .live, .footnote-back')) e.remove();
-    preview.append(...(target.matches('li') ? copy.childNodes : [copy]));
+    preview.append(...(cell || target.matches('li') ? copy.childNodes : [copy]));
     document.body.append(preview);
     const at = a.getBoundingClientRect(), size = preview.getBoundingClientRect();
     const left = Math.max(8, Math.min(at.left, root.clientWidth - size.width - 8));
@@ -89,7 +90,7 @@
     preview.style.top = `${(below ? at.bottom + 8 : Math.max(8, at.top - size.height - 8)) + scrollY}px`;
   };
   if (matchMedia('(hover: hover)').matches) {
-    for (const a of all('a.xref, a[role="doc-biblioref"], a.footnote-ref')) {
+    for (const a of all('a.xref, a[href^="#claim:"], a[role="doc-biblioref"], a.footnote-ref')) {
       a.addEventListener('mouseenter', () => { timer = setTimeout(show, 180, a); });
       a.addEventListener('mouseleave', hide);
       a.addEventListener('focus', () => { if (a.matches(':focus-visible')) show(a); });
