@@ -33,8 +33,9 @@ it: {scope(study)}. The base model ends at a test negative log-likelihood of
 {study.config.base.n_z} latent dimensions active. Against it, importance weighting changes the
 NLL by {weighting.text(signed=True)} nats, batch normalization by {norm.text(signed=True)},
 and warm-up by {warm.text(signed=True)}; brackets are 95 % intervals over paired seeds. Training
-bounds of different objectives, which the draft compares, turn out to be a poor guide:
-models are compared here by one estimator on one set of held-out pixels.
+bounds of different objectives, which the draft compares, are tight to
+different degrees and cannot rank models by themselves: models are compared here by one estimator on one
+set of held-out pixels.
 """)
 
 # %% [markdown]

@@ -22,10 +22,22 @@ from vaestudy.figures.measuring_data import (
     by_family,
     by_run,
     differences_by_family,
+    error_of,
     has,
     n_images,
     threshold_table,
     yardstick,
+)
+from vaestudy.figures.measuring_prose import (
+    change_of_number,
+    compared,
+    read_ceiling,
+    read_check,
+    read_costs,
+    read_counts,
+    read_distance,
+    tell,
+    told,
 )
 from vaestudy.quality import MEMORISED_QUANTILE
 from vaestudy.report import present
@@ -37,13 +49,11 @@ present.style()
 study = Study.load(config)
 settings = study.config.evaluation
 iwae = study.iwae
-COMPARED = f"{means()}, where there is more than one"
 
 
 def vae(metric, digits, scale=1):
     """Tell the base model's mean of a measurement."""
-    values = study.final(study.runs(), metric)["value"]
-    return mean_interval(scale * values).text(digits)
+    return told(study, metric, digits, scale)
 
 
 def show_differences(runs, columns, label):
@@ -53,21 +63,23 @@ def show_differences(runs, columns, label):
         present.table(
             differences,
             label=f"{label}-differences",
-            caption=f"The columns of @{label}, each model less the {runs['label'].iloc[0]}, seed by seed; {means('$n$ paired')}, where there is more than one.",
+            caption=f"The columns of @{label}, each model less the {runs['label'].iloc[0]}, seed by seed; {compared(runs, paired=True)}.",
             runs=runs["run_id"].tolist(),
             data=runs,
         )
+
+
+def bars(runs):
+    """Say in a caption what bars are, and the lines on them, if there are any."""
+    several = runs["label"].duplicated().any()
+    lines = "means over seeds, lines 95 % intervals (cut where they leave the panel)"
+    return lines if several else "one run each"
 
 
 def spread(values, digits):
     """Say how far the means of the families lie apart."""
     lowest, highest = values.min(), values.max()
     return f"between {number(lowest, digits)} and {number(highest, digits)}"
-
-
-def change_of_number(interval, more, less, digits):
-    """Say how a pure number changes, which has no unit."""
-    return change(interval, more, less, unit="", digits=digits).replace("  ", " ")
 
 
 # %% [markdown]
@@ -102,28 +114,27 @@ if has(study, "ais_nll"):
         f"sampling with {settings.n_samples:,} samples and annealed importance sampling with {settings.ais.n_chains} chains of "
         f"{settings.ais.n_temperatures} temperatures. The bar reaches as far below the annealed estimate as the two bounds of "
         "the bidirectional check (BDMC) lie apart on simulated images.",
-        alt="For each model an open and a filled point on a line, the annealed estimate to the left of "
-        "the plain one, and a bar to the left of it.",
+        alt="For each model an open point, the plain estimate, and a filled one, the annealed estimate, on a line, and a bar "
+        "to the left of the filled one.",
         width="85%",
     )
     present.table(
         by_family(runs, LIKELIHOOD),
         label="tbl:annealed",
         caption=f"Plain and annealed NLL of the same images (nats), what the plain estimate leaves, the gap of the bidirectional check on "
-        f"simulated images, and the effective number of chains, of {settings.ais.n_chains}; {COMPARED}.",
+        f"simulated images, and the effective number of chains, of {settings.ais.n_chains}; {compared(runs)}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
     show_differences(runs, LIKELIHOOD, "tbl:annealed")
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
-    left, gap = mean_interval(own["left"]), mean_interval(own["bdmc_gap"])
+    left = tell(mean_interval(own["left"]), error_of(own, "left"), 2)
     start = "the encoder's $q_\\phi(z \\mid x)$" if settings.ais.base == "encoder" else "the prior"
     nll_gap = difference(study, "ais_nll", iwae, {})
-    size = "less" if gap.mean < left.mean else "more"
     present.prose(f"""
-With {start} as the base, annealing finds {left.text(2)} nats more of the VAE than {settings.n_samples:,} importance
-samples do, and over the models of @tbl:annealed {spread(runs.groupby("label")["left"].mean(), 2)} (@fig:annealed). The check on simulated
-images gives the VAE a gap of {gap.text(2)} nats, {size} than that, and of {settings.ais.n_chains} chains {vae("ais_effective_chains", 1)} count;
+With {start} as the base, annealing finds {left} nats more of the VAE than {settings.n_samples:,} importance
+samples do, and on average over a model's seeds {spread(runs.groupby("label")["left"].mean(), 2)} for the models of @tbl:annealed (@fig:annealed). The check on simulated
+images gives the VAE a gap of {vae("bdmc_gap", 2)} nats, {read_check(own)}, and of {settings.ais.n_chains} chains {vae("ais_effective_chains", 1)} count;
 its Hamiltonian proposals are accepted at a rate of {vae("ais_acceptance", 2)}. On these images and by the annealed estimate, training with
 importance weights {change(nll_gap, "raises the NLL by", "lowers the NLL by")}. An estimate that moves by more than
 the difference of two models cannot rank them; one that moves all models alike still can. For
@@ -151,26 +162,21 @@ if has(study, "approximation_gap"):
     present.figure(
         FIGURES["inference-gaps"](study),
         label="fig:inference-gaps",
-        caption=f"What lies between the ELBO and the annealed log-likelihood of {n_images(study, 'approximation_gap')} test images, by @eq:gaps; means over seeds.",
+        caption=f"What lies between the ELBO and the annealed log-likelihood of {n_images(study, 'approximation_gap')} test images, by @eq:gaps; {bars(runs)}.",
         alt="A stacked horizontal bar for each model: the approximation gap, then the amortization gap.",
         width="85%",
     )
     present.table(
         by_family(runs, GAPS),
         label="tbl:gaps",
-        caption=f"Approximation and amortization gap, and their sum, in nats; {COMPARED}.",
+        caption=f"Approximation and amortization gap, and their sum, in nats; {compared(runs)}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
     show_differences(runs, GAPS, "tbl:gaps")
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
-    larger = (
-        "the encoder, not the family, is what costs most"
-        if own["amortization_gap"].mean() > own["approximation_gap"].mean()
-        else "the family costs more than the encoder"
-    )
     negative = (
-        " An approximation gap below zero says that annealing fell short of $\\mathcal L[q^*]$: more "
+        " Where an approximation gap is below zero by more than its error, annealing fell short of $\\mathcal L[q^*]$: more "
         "temperatures or chains would be needed."
         if runs["approximation_gap"].min() < 0
         else ""
@@ -178,7 +184,7 @@ if has(study, "approximation_gap"):
     wider = difference(study, "approximation_gap", iwae, {})
     lazier = difference(study, "amortization_gap", iwae, {})
     present.prose(f"""
-For the VAE the approximation gap is {vae("approximation_gap", 2)} nats and the amortization gap {vae("amortization_gap", 2)}: {larger}
+For the VAE the approximation gap is {vae("approximation_gap", 2)} nats and the amortization gap {vae("amortization_gap", 2)}: {read_costs(own)}
 (@fig:inference-gaps, @tbl:gaps).{negative} Importance weighting {change(wider, "widens the approximation gap by", "narrows the approximation gap by")}; the
 amortization gap it {change(lazier, "widens by", "narrows by")}. Wider ones are to be expected: it asks for a $q_\\phi$ from which one
 of {iwae["k"]} samples is good, and no longer for a posterior that is near a factorised Gaussian.
@@ -214,29 +220,21 @@ if has(study, "mutual_information"):
         FIGURES["information"](study),
         label="fig:information",
         caption=f"Left: the mean KL of the code over {n:,} test images, divided by @eq:information, and the most that the first part can be, "
-        f"$\\ln N \\approx {math.log(n):.2f}$. Right: active dimensions, and the effective numbers $D_1$ and $D_2$ of @eq:effective. Means over seeds.",
-        alt="Left, stacked bars of mutual information and marginal KL, the first ending at a vertical "
-        "line. Right, three marks for each model: effective numbers of dimensions lie left of active units.",
+        f"$\\ln N \\approx {math.log(n):.2f}$. Right: active dimensions, and the effective numbers $D_1$ and $D_2$ of @eq:effective. {bars(runs).capitalize()}.",
+        alt="Left, stacked bars of mutual information and marginal KL, and a vertical line. Right, three marks for each model: "
+        "active units and two effective numbers of dimensions.",
     )
     present.table(
         by_family(runs, INFORMATION),
         label="tbl:information",
-        caption=f"Mutual information and marginal KL (nats), effective and active dimensions; {COMPARED}.",
+        caption=f"Mutual information and marginal KL (nats), effective and active dimensions; {compared(runs)}.",
         runs=runs["run_id"].tolist(),
         data=runs,
     )
     show_differences(runs, INFORMATION, "tbl:information")
-    least, most = runs["mutual_information"].min(), runs["mutual_information"].max()
     own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     share = mean_interval(
         100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
-    )
-    full = least > 0.95 * math.log(n)
-    reading = (
-        "At that ceiling every test image is told from all others, so that mutual information no longer tells models "
-        "apart; the marginal KL does"
-        if full
-        else "Below that ceiling, models differ in how well their codes tell images apart"
     )
     warm = ""
     warmed = study.final(study.declared(**study.warmup), "marginal_kl")
@@ -247,17 +245,9 @@ if has(study, "mutual_information"):
             + change(drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by")
             + "."
         )
-    fewer = mean_interval(own["active_units"] - own["effective_dimensions"])
-    counted = (
-        f"Its effective dimensions are fewer than its active ones, $D_1$ by {fewer.text(1)}: the threshold counts "
-        "dimensions that carry little"
-        if fewer.mean > 0
-        else "Of it there are no more active dimensions than effective ones: the threshold counts none that carries little"
-    )
     present.prose(f"""
-Mutual information lies between {number(least, 2)} and {number(most, 2)} nats, where $\\ln N$ is {math.log(n):.2f} (@fig:information,
-@tbl:information). {reading}. In per cent of the VAE's KL term it is {share.text(0)}; the rest is the distance between the codes and
-the prior that samples come from.{warm} {counted}.
+{read_ceiling(runs, n)} In per cent of the VAE's KL term it is {share.text(0)}; the rest is the distance between the codes and
+the prior that samples come from.{warm} {read_counts(own)}
 """)
 else:
     present.prose("This study did not divide the KL term: its configuration has no `information`.")
@@ -309,7 +299,7 @@ if has(study, "fid"):
         caption=f"Quality of {settings.quality.n_samples:,} samples: Fréchet distance from the training images; mean confidence of the classifier on drawn "
         "pixels; balance, the effective number of predicted classes over all classes; its accuracy on reconstructions of "
         f"test images; and the share of drawn samples nearer to a training image than the nearest {100 * MEMORISED_QUANTILE:.0f} % of test "
-        f"images; {COMPARED}. Test images themselves have distances of {number(floor, 1)} (drawn) and "
+        f"images; {compared(runs)}. Test images themselves have distances of {number(floor, 1)} (drawn) and "
         f"{number(floor_means, 1)} (grey), a confidence of {number(sure, 3)} and an accuracy of {number(accuracy, 3)}.",
         runs=runs["run_id"].tolist(),
         data=runs,
@@ -317,17 +307,11 @@ if has(study, "fid"):
     show_differences(runs, QUALITY, "tbl:quality")
     worst = runs["memorised"].max()
     fid_gap = difference(study, "fid", iwae, {})
-    apart = study.final(study.runs(), "fid")["value"].mean() > 3 * floor
-    verdict = (
-        "samples from the prior are easily told from digits"
-        if apart
-        else "samples from the prior come close to digits"
-    )
     kept = difference(study, "reconstruction_accuracy", iwae, {})
     present.prose(f"""
 The classifier names {100 * accuracy:.1f} % of the test images rightly and is sure of them to {number(sure, 3)} on average.
 Of the VAE's samples it is sure to {vae("sample_confidence", 3)}, and their Fréchet distance of {vae("fid", 1)} stands
-against {number(floor, 1)} for test images (@tbl:quality): {verdict}. Importance weighting
+against {number(floor, 1)} for test images (@tbl:quality), {read_distance(study)}. Importance weighting
 {change_of_number(fid_gap, "raises the distance by", "lowers the distance by", 1)}. Reconstructions of the VAE keep the class in
 {vae("reconstruction_accuracy", 1, scale=100)} of a hundred cases, and importance weighting {change_of_number(kept, "raises the share by", "lowers the share by", 3)}.
 """)
@@ -347,7 +331,7 @@ present.figure(
 closest = drawn.data.groupby("kind")["distance"].min()
 remark = (
     f" In no run of @tbl:quality do more than {100 * worst:.1f} % of the samples come nearer to the training set than "
-    f"the nearest {100 * MEMORISED_QUANTILE:.0f} % of the test images do: the samples are not copies."
+    f"the nearest {100 * MEMORISED_QUANTILE:.0f} % of the test images do: nothing here suggests that samples are copies."
     if has(study, "memorised") and worst <= 2 * MEMORISED_QUANTILE
     else f" In the run most suspect {100 * worst:.1f} % of the samples come nearer to the training set than the nearest "
     f"{100 * MEMORISED_QUANTILE:.0f} % of the test images do."

@@ -19,6 +19,7 @@ from vaestudy.figures.beyond_prose import (
     read_best,
     read_differences,
     read_free_bits,
+    read_references,
     read_sweep,
 )
 from vaestudy.figures.beyond_table import differences_table, grey_table, objectives_table
@@ -111,9 +112,8 @@ if absent:
 table, data = objectives_table(study)
 draws = n_draws(study)
 measured = (
-    f"gradient signal-to-noise ratio (SNR, @eq:snr, {draws:,} draws)"
-    if draws
-    else "gradient signal-to-noise ratio (SNR, not measured in this study)"
+    "signal-to-noise ratio (SNR, @eq:snr) of the gradient and the variance of the encoder's, summed over its parameters "
+    + (f"({draws:,} draws)" if draws else "(not measured in this study)")
 )
 runs = [run_id for member in members for run_id in member.runs["run_id"]]
 present.table(
@@ -121,7 +121,7 @@ present.table(
     label="tbl:beyond",
     runs=runs,
     data=data,
-    caption=f"Objectives on the base model: test NLL (nats), active units of {base.n_z}, {measured} and "
+    caption=f"Objectives on the base model: test NLL (nats), active units of {base.n_z}, {measured}, and "
     f"training time; {means()}. K: samples; G: groups; c: the ELBO's share; "
     "λ: free nats a dimension; β: KL weight; cyclical WU: cyclical annealing. Times are of the machines named in "
     "@sec:provenance, whatever else they did.",
@@ -133,11 +133,11 @@ if len(differences):
         label="tbl:beyond-differences",
         runs=runs,
         data=data,
-        caption="The same as paired differences: of each objective to the IWAE of its $K$ if it weighs samples, else to "
+        caption="The same as paired differences: of each objective to the IWAE of its $K$ if it weighs samples and there is one, else to "
         f"the VAE; the IWAE itself to the VAE. {means('$n$ paired').capitalize()}.",
     )
     present.prose(f"""
-{read_differences(study, "nll", "the test NLL")} {read_best(study)} (@tbl:beyond, @tbl:beyond-differences.) Each interval errs in
+{read_references(study)} {read_differences(study, "nll", "the test NLL")} {read_best(study)} (@tbl:beyond, @tbl:beyond-differences.) Each interval errs in
 one of twenty cases, and there are {len(differences)} comparisons for each of {len(QUANTITIES)} quantities: one or another
 that excludes zero may do so by chance.
 """)
@@ -207,6 +207,8 @@ else:
 the place it has led to. Ratios near {noise_ratio(draws):.3f}, which {draws:,} draws of noise alone would give, are none.
 {read_differences(study, "gradient_snr_encoder", "the encoder's ratio")}
 {read_differences(study, "gradient_snr_decoder", "the decoder's ratio")}
+A ratio may rise because the signal does or because the noise falls; the noise alone is the variance of the encoder's gradient (@tbl:beyond).
+{read_differences(study, "gradient_variance_encoder", "the variance of the encoder's gradient", 0)}
 """)
 
 # %% [markdown]

@@ -19,6 +19,7 @@ from vaestudy.figures.plusplus_prose import (
     read_divergences,
     read_grey,
     read_halves,
+    read_model,
     read_search,
     read_third_dimension,
     read_variance,
@@ -38,11 +39,6 @@ present.style()
 study = Study.load(config)
 
 
-def size_of(dataset):
-    datasets = study.table("datasets").set_index("dataset")
-    return f"{datasets.loc[dataset, 'n_train']:,}"
-
-
 # %% [markdown]
 # # Variations on a small model {#sec:plusplus}
 #
@@ -57,12 +53,9 @@ base = tried(plus_runs, study)
 if base is None:
     present.not_run("The model of this section was")
 else:
-    first = base.iloc[0]
     present.prose(f"""
-The model is 784–{first["hidden"]}–{first["n_z"]} and back, with tanh units and Adam [@kingma2015adam] at its own $\\varepsilon$ and a step size of
-{first["learning_rate"]:g}, on pixels that are 1 above one half and else 0. A model here sees {first["epochs"]} epochs of
-{size_of(first["dataset"])} images in batches of {first["batch_size"]}. Five epochs of all 60,000 in batches of 200 are the source's budget; its numbers compare with
-those of a study at that budget, and only roughly even then, for they are losses of training batches.
+{read_model(study)} The source's numbers compare with those of a study of that model at that budget, and only roughly even then, for
+they are losses of training batches.
 """)
 
 # %% [markdown]

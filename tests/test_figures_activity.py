@@ -41,7 +41,7 @@ from vaestudy.figures.activity_table import (
 from vaestudy.figures.families import color_of, label_of, line_of, order_of
 from vaestudy.likelihoods import LIKELIHOODS
 from vaestudy.objectives import OBJECTIVES
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import EmptySelectionError, Study, _read_table
 
 mpl.use("Agg")
 EPOCHS, N_Z = 4, 3
@@ -242,7 +242,9 @@ def test_sentences_follow_the_data(study: Study) -> None:
     base, warm = find_family(study), find_family(study, warmup=...)
     assert base is not None
     assert warm is not None
-    assert "does not hold" in read_returns(study, base)
+    returns = read_returns(study, base)
+    assert "1.0 [1.0, 1.0]" in returns
+    assert "contradicts, as an estimate from 3 seeds and not a verdict, the statement." in returns
     text = read_warmup(study, warm, base)
     assert "is higher by 2.0 units" in text
     assert "as an estimate from 3 seeds and not a verdict" in text
@@ -253,6 +255,21 @@ def test_sentences_follow_the_data(study: Study) -> None:
     assert "more than ten" in read_ten(study)
     assert size_table(study, [base], 0.1)["VAE, over 0.1 nats"].tolist() == ["2.0 ± 0.0"] * 2
     assert fate_table(study, [base])["returned"].tolist() == ["1.0 ± 0.0"]
+
+
+def test_a_return_of_one_seed_in_two_decides_nothing(tmp_path: Path) -> None:
+    study = make_study(tmp_path, seeds=[0, 1])
+    path = study.config.directory / "tables" / "units.parquet"
+    units = pd.read_parquet(path)
+    stays = units["run_id"].isin(study.runs(seed=0)["run_id"]) & units["unit"].eq(1)
+    units.loc[stays, "activity"] = 0.5
+    units.to_parquet(path)
+    _read_table.cache_clear()
+    base = find_family(study)
+    assert base is not None
+    returns = read_returns(study, base)
+    assert "0.5 [−5.9, 6.9]" in returns
+    assert returns.endswith("returns to stay: this leaves the statement undecided.")
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))

@@ -29,6 +29,7 @@ from vaestudy.figures.beyond_prose import (
     read_best,
     read_differences,
     read_free_bits,
+    read_references,
     read_sweep,
 )
 from vaestudy.figures.beyond_table import differences_table, grey_table, objectives_table
@@ -101,6 +102,7 @@ def measured(run: RunConfig) -> dict[str, float]:
     if run.binarization == "none":
         return {**found, "nll_continuous": -500.0 - seed}
     ratios = {"gradient_snr_encoder": encoder, "gradient_snr_decoder": decoder}
+    found["gradient_variance_encoder"] = 300.0 - 50 * (run.objective == "dreg") + seed
     return found | {name: value + 0.01 * seed for name, value in ratios.items()}
 
 
@@ -174,6 +176,23 @@ def test_each_is_compared_with_its_own_kind(study: Study) -> None:
         assert against[label] is member_of(members, "IWAE (K=4)"), label
 
 
+def test_without_an_iwae_of_its_k_the_vae_stands_in(tmp_path: Path) -> None:
+    other = [level for level in LEVELS if level != {"objective": "iwae", "k": 4}]
+    study = make_study(tmp_path, {"beyond": {**vary(objective=other), "gradients": True}})
+    members = find_members(study)
+    vae = member_of(members, "VAE")
+    for label in ("IWAE, DReG (K=4)", "MIWAE (K=4, G=2)", "CIWAE (K=4, c=0.5)"):
+        assert reference_of(member_of(members, label), members) is vae
+    against = differences_table(study).set_index("Objective")["Against"]
+    assert against["PIWAE (K=4, G=2)"] == "VAE"
+    assert len(against) == len(members) - 1
+    told = read_references(study)
+    assert told.startswith("This study has no IWAE of $K = 4$: *IWAE, STL (K=4)*, ")
+    assert "are compared with the VAE" in told
+    # 97 + s of DReG's likelihood, 100 + s of the VAE's.
+    assert "*IWAE, DReG (K=4)* (−3.00" in read_differences(study, "nll", "the test NLL")
+
+
 def member_of(members: list[Member], label: str) -> Member:
     return next(m for m in members if m.label == label)
 
@@ -213,6 +232,8 @@ def test_tables_tell_means_and_differences_with_intervals(study: Study) -> None:
     doubly = gaps.loc["IWAE, DReG (K=4)"]
     assert doubly["Against"] == "IWAE (K=4)"
     assert doubly["SNR, encoder"] == "+0.60 ± 0.00"
+    assert doubly["Variance, encoder"] == "−50 ± 0"
+    assert vae["Variance, encoder"] == "301 ± 2\n[300, 302]"
     told = numbers.set_index(["objective", "metric"]).loc[("IWAE (K=4)", "nll")]
     assert (told["mean"], told["n"], told["difference"]) == (98.0, 3, -3.0)
     assert (told["against"], told["difference_n"]) == ("VAE", 3)
@@ -246,6 +267,7 @@ def test_sentences_about_single_outcomes(study: Study) -> None:
     assert text.count("Against none") == 2
     assert "leaves the lowest number on the way as it was" in text
     assert read_absent(study) == ""
+    assert read_references(study) == ""
 
 
 def test_a_study_without_the_experiment_says_so(alone: Study) -> None:

@@ -25,11 +25,19 @@ def test_a_cell_has_both_intervals() -> None:
         (mean_interval([3.0]), "3.00"),
         (mean_interval([2.0, 2.0]), "2.00 ± 0.00"),
         (mean_interval([2.0, 2.0 + 1e-9]), "2.00 ± 0.00"),
+        # The t interval is 12.7 times as wide as the bootstrap's, which rounds to one number.
+        (mean_interval([2.0, 2.001]), "2.00 ± 0.01\n[2.00, 2.00]"),
         (Interval(1, 0, 2, 5), "1.00 ± 1.00"),
     ],
 )
 def test_a_cell_says_no_more_than_there_is(interval: Interval | None, cell: str) -> None:
     assert mean_cell(interval) == cell
+
+
+def test_one_seed_has_its_monte_carlo_error_and_more_have_their_spread() -> None:
+    assert mean_cell(mean_interval([3.0]), error=0.125) == "3.00 ± 0.12"
+    assert mean_cell(mean_interval([3.0]), 1, error=float("nan")) == "3.0"
+    assert mean_cell(mean_interval([2.0, 4.0]), error=0.125).startswith("3.00 ± 12.71\n")
 
 
 def test_an_interval_keeps_what_it_is_resampled_from() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,18 @@ import pandas as pd
 import pytest
 from tests.builders import tiny_dataset
 
-from vaestudy.config import expand_grid, parse_config
+from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.dataset import Dataset
 from vaestudy.figures.implementing import FIGURES
+from vaestudy.figures.implementing_prose import (
+    read_dimensions,
+    read_gaussian,
+    read_speed,
+    settling_note,
+)
+from vaestudy.figures.implementing_table import settled
+from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 
 mpl.use("Agg")
@@ -57,21 +67,42 @@ class MadeUp(Study):
         return tiny_dataset()
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The test bound of seed s after epoch e is -100 - s - 8 / 2^e; training's is 1 higher."""
-    directory = tmp_path_factory.mktemp("study")
-    config = parse_config({**VALUES, "results_dir": str(directory)})
+def halving(run: RunConfig, epoch: int) -> float:
+    """The test bound of seed s after epoch e: within 1 nat of the last first at e = 3."""
+    return -100 - run.seed - 8 / 2**epoch
+
+
+def climbing(run: RunConfig, epoch: int) -> float:
+    """It rises by 8 nats an epoch until the last one."""
+    return -100 - run.seed - 8.0 * (EPOCHS - epoch)
+
+
+def measured(run: RunConfig) -> dict[str, float]:
+    """The Gaussian's KL is 4 lower; it has a unit more in one seed of three."""
+    gaussian, seed = run.likelihood == "gaussian", run.seed
+    units = 4.0 + (gaussian and seed == 0)
+    return {"nll": 100.0 + seed, "kl": 20.0 + seed - 4 * gaussian, "active_units": units}
+
+
+def make_study(
+    directory: Path,
+    bound: Callable[[RunConfig, int], float] = halving,
+    sizes: Sequence[int] = (2, 5),
+) -> Study:
+    """Training's bound is 1 higher than the test's."""
+    values = copy.deepcopy(VALUES)
+    values["experiments"]["dimensions"]["vary"]["n_z"] = list(sizes)
+    config = parse_config({**values, "results_dir": str(directory)})
     runs, history, evaluation = [], [], []
     for run in expand_grid(config):
         row = {**run.config.model_dump(mode="json"), "hidden": "8", "status": "finished"}
-        run_id, seed = run.config.run_id, run.config.seed
+        run_id = run.config.run_id
         runs.append({"run_id": run_id, "combination_id": run.config.combination_id, **row})
         for epoch in range(EPOCHS + 1):
-            bound = -100 - seed - 8 / 2**epoch
-            for split, value in (("test", bound), ("train", bound + 1)):
+            reached = bound(run.config, epoch)
+            for split, value in (("test", reached), ("train", reached + 1)):
                 history.append((run_id, epoch, split, "bound", value))
-        evaluation.append((run_id, "nll", 100.0 + seed))
+        evaluation += [(run_id, name, value) for name, value in measured(run.config).items()]
     tables = {
         "runs": pd.DataFrame(runs),
         "history": pd.DataFrame(history, columns=["run_id", "epoch", "split", "metric", "value"]),
@@ -82,6 +113,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet")
     return MadeUp(config)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return make_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -122,6 +158,45 @@ def test_epochs_to_within_a_nat(study: Study) -> None:
     # 8 / 2^e - 8 / 2^6 <= 1 first at e = 3, where it is 1 - 1/8.
     assert found["epochs_to"].tolist() == [3, 3, 3]
     assert epochs_to_within(study, study.runs(), 2.0)["epochs_to"].tolist() == [2, 2, 2]
+
+
+def test_training_that_ends_too_soon_has_not_settled(study: Study, tmp_path: Path) -> None:
+    short = make_study(tmp_path, climbing, sizes=(5, 10, 20))
+    assert settled(study, {}).tolist() == [True] * 3
+    assert settled(short, {}).tolist() == [False] * 3
+    assert settling_note(study) == ""
+    assert "of 6 epochs; a run that gets there in the last one only had" in settling_note(short)
+    told = read_dimensions(short)
+    assert "none had settled, and which is fastest cannot be seen here" in told
+    assert "fewest" not in told
+    speed = read_speed(short, {"batch_norm": "hidden"}, {}, "BN")
+    assert "neither had settled" in speed
+    assert "faster" not in speed
+
+
+def test_speed_is_told_by_its_interval_and_its_censored_runs(tmp_path: Path) -> None:
+    def bound(run: RunConfig, epoch: int) -> float:
+        slow = run.batch_norm == "hidden" or run.n_z == 20 or (run.n_z == 10 and run.seed == 0)
+        return (climbing if slow else halving)(run, epoch)
+
+    study = make_study(tmp_path, bound, sizes=(5, 10, 20))
+    speed = read_speed(study, {"batch_norm": "hidden"}, {}, "BN")
+    assert "with BN it comes later by 3.0 epochs [3.0, 3.0]" in speed
+    assert "contradicts, as an estimate from 3 seeds and not a verdict" in speed
+    assert "Of these 6 runs 3 get there in the last epoch only" in speed
+    told = read_dimensions(study)
+    # With ten dimensions one seed of three takes six epochs instead of three, with twenty each.
+    assert f"on average, 3.0 [3.0, 3.0] (n{EQUALS}3), at $n_z = 5$; it takes more with 20" in told
+    assert "20 (+3.0 [+3.0, +3.0]); it cannot be told from as many with 10." in told
+    assert "Of these 9 runs 4 get there in the last epoch only" in told
+
+
+def test_what_the_gaussian_spends_is_told_by_its_intervals(study: Study) -> None:
+    told = read_gaussian(study)
+    assert "Its KL is lower by 4.00 nats [4.00, 4.00]" in told
+    assert "supports, as an estimate from 3 seeds and not a verdict, the statement that it" in told
+    assert "active dimensions is higher by 0.3 units" in told
+    assert "undecided), which leaves the statement undecided that it keeps fewer" in told
 
 
 def test_a_smooth_curve_is_less_rough_than_its_steps(study: Study) -> None:

@@ -147,11 +147,45 @@ def test_families_differ_from_the_first_by_their_paired_seeds(study: Study) -> N
     assert differences_by_family(runs[~b], INFORMATION) is None
 
 
-def test_a_single_seed_has_its_n_and_no_interval(study: Study) -> None:
-    table = by_family(by_run(study, LIKELIHOOD), LIKELIHOOD)
+def test_a_single_seed_has_its_n_and_its_monte_carlo_error(study: Study) -> None:
+    runs = by_run(study, LIKELIHOOD)
+    # The made-up error is 0.01; that of a difference of two estimates is larger by a root of two.
+    runs.loc[1, ["is_nll_error", "ais_nll_error"]] = [0.3, 0.4]
+    runs.loc[1, "left_error"] = 0.5
+    assert runs.loc[0, "left_error"] == pytest.approx(0.01 * 2**0.5)
+    table = by_family(runs, LIKELIHOOD)
     assert set(table["n"]) == {1}
-    assert set(table["NLL, annealed"]) == {"100.00"}
-    assert set(table["Left by importance sampling"]) == {"1.50"}
+    assert table["NLL, annealed"].tolist()[:2] == ["100.00 ± 0.01", "100.00 ± 0.40"]
+    assert table["Left by importance sampling"].tolist()[1] == "1.50 ± 0.50"
+    differences = differences_by_family(runs, LIKELIHOOD)
+    assert differences is not None
+    assert differences["NLL, annealed"].tolist()[0] == "0.00 ± 0.40"
+
+
+def test_the_sum_of_two_gaps_has_no_error_of_its_own(study: Study) -> None:
+    first = by_run(study, GAPS).drop_duplicates("label")
+    table = by_family(first, GAPS)
+    assert table["Approximation"][0] == "2.00 ± 0.01"
+    assert table["Together"][0] == "6.00"
+
+
+def test_bars_of_several_seeds_have_whiskers(study: Study) -> None:
+    (axes,) = FIGURES["inference-gaps"](study).figure.axes
+    # An approximation gap of 2 and 3 nats, 2.5 ± 6.35, and both gaps of 6 and 8: cut at the ends.
+    whiskers = [line.get_xdata() for line in axes.lines]
+    end = axes.get_xlim()[1]
+    assert end == pytest.approx(1.12 * 7)
+    assert np.array(whiskers) == pytest.approx(np.tile([0, end], (2 * len(FAMILIES), 1)))
+    left, right = FIGURES["information"](study).figure.axes
+    assert len(left.lines) == 1 + 2 * len(FAMILIES)
+    assert len(right.lines) == 3 * (1 + len(FAMILIES))
+
+
+def test_bars_of_one_seed_have_none(tmp_path: Path) -> None:
+    made = make_study(tmp_path, {**VALUES, "seeds": [0]}, measured, fates=lambda run: ("kept",))
+    drawing = FIGURES["inference-gaps"](made)
+    assert not drawing.figure.axes[0].lines
+    assert "95 % interval" not in [text.get_text() for text in drawing.figure.legends[0].texts]
 
 
 def test_gaps_add_up(study: Study) -> None:

@@ -21,6 +21,7 @@ from vaestudy.figures.packaged_prose import (
     read_errors,
     read_features,
     read_optimizers,
+    read_package,
     read_samples,
     read_variances,
 )
@@ -82,7 +83,7 @@ def study(tmp_path: Path) -> Study:
 
 def test_variants_are_named_by_what_they_change(study: Study) -> None:
     assert [variant.label for variant in find_variants(study)] == [
-        "as packaged: AdaMax, 1 sample, 10 epochs",
+        "packaged model: AdaMax, 1 sample, 10 epochs",
         "10 samples, 1 epoch",
         "10 samples, 10 epochs",
         r"KL averaged ($\beta = 0.5$)",
@@ -105,6 +106,14 @@ def test_the_words_follow_the_numbers(study: Study) -> None:
     assert "by 0.90 [0.90, 0.90]" in base
     assert "the closed form is the noisier" in base
     assert "the closed form is the quieter" in packaged
+
+
+def test_what_the_package_has_and_the_study_has_not_is_said(study: Study) -> None:
+    told = read_package(study)
+    assert "one hidden layer of 200 rectified linear units" in told
+    assert "batches of 100 and 10 epochs unless its user says otherwise" in told
+    # Of batch size and epochs it has the package's own.
+    assert "Here it is trained with 8 hidden units in place of 200, once so" in told
 
 
 def test_figures_and_tables_hold_what_was_measured(study: Study) -> None:

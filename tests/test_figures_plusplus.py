@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from builders import CPU, tiny_dataset
 from vaestudy.config import Run, expand_grid, parse_config
@@ -21,6 +22,7 @@ from vaestudy.figures.plusplus_prose import (
     read_divergences,
     read_grey,
     read_halves,
+    read_model,
     read_search,
     read_third_dimension,
     read_variance,
@@ -35,6 +37,7 @@ from vaestudy.figures.plusplus_table import (
 from vaestudy.groups import group_runs
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
+from vaestudy.stats import mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.tables import build_tables, write_tables
 
@@ -228,9 +231,22 @@ def test_codes_of_the_cloud_are_the_encoders(study: Study) -> None:
     np.testing.assert_allclose(means, want.numpy(), rtol=1e-6)
 
 
+def test_a_rank_correlation_has_its_interval(study: Study) -> None:
+    values = [
+        float(stats.spearmanr([2, 3, 5], [by_seed(study, "posterior_variance", n_z=n)[seed]
+              for n in (2, 3, 5)]).statistic) for seed in (0, 1)
+    ]  # fmt: skip
+    found = mean_interval(values)
+    ends = [number(end, 2) for end in np.clip([found.low, found.high], -1, 1)]
+    told = f"its rank correlation with $n_z$ is {number(found.mean)} [{ends[0]}, {ends[1]}] (n"
+    assert told in read_variance(study)
+
+
 def test_sentences(study: Study) -> None:
     assert "confidence in decoded samples by 0.100 in prob" in read_third_dimension(study)
-    assert "on average, of 2 seeds" in read_variance(study)
+    assert "The source's model is 784–500–2 and back" in read_model(study)
+    assert "One of 5 hidden units is trained here" in read_model(study)
+    assert "epochs of 60,000 images in batches of 200" in read_model(study)
     clothes = read_clothes(study)
     assert "right kind of 90.0 [90.0, 90.0]" in clothes
     assert "as many reconstructions of 60.0 [60.0, 60.0]" in clothes

@@ -22,7 +22,7 @@ from vaestudy.figures.published_data import (
     read_results,
     runs_of,
 )
-from vaestudy.figures.published_prose import read_differences, read_making
+from vaestudy.figures.published_prose import read_differences, read_making, read_rerun
 from vaestudy.figures.published_table import reading_table, write_comparison
 from vaestudy.report.item import Item
 from vaestudy.study import EmptySelectionError, Study, _read_table
@@ -87,6 +87,22 @@ def test_the_published_figures_are_the_papers(tmp_path: Path) -> None:
     assert len(found) == 10
 
 
+def test_the_rerun_stands_beside_them(tmp_path: Path) -> None:
+    own = study(tmp_path, experiments={"e": {"title": "t", "vary": {"epochs": [364, 3280]}}})
+    table = compare(own, read_published())
+    names = ["layers", "objective", "k"]
+    found = table.drop_duplicates(names).set_index(names)
+    assert found.loc[(1, "iwae", 5), "rerun_nll"] == 85.18
+    assert found.loc[(1, "iwae", 50), "rerun_nll"] == 84.59
+    assert found.loc[(2, "elbo", 1), "rerun_nll"] == 84.83
+    told = read_rerun(table, read_published())
+    assert "rerun of the table [@ipsen2021] ends below the published NLL in 10 of 10" in told
+    assert "by 0.08 to 0.93 nats; of our 2, 2 end above it" in told
+    assert "reports 86.08, 84.90 and 84.32 for $K$ of 1, 5 and 50, one layer" in told
+    worse = read_rerun(table.assign(rerun_nll=99.0, nll=None), read_published())
+    assert "below the published NLL in none of 10 models. With" in worse
+
+
 def test_ours_are_means_over_seeds_with_what_made_them(tmp_path: Path) -> None:
     table, source = find_comparison(study(tmp_path))
     assert source == "study"
@@ -143,6 +159,27 @@ def test_kept_results_stand_in(tmp_path: Path) -> None:
     assert dots(other).runs == tuple(runs_of(own))
 
 
+def test_kept_results_take_others_figures_from_todays_file(tmp_path: Path) -> None:
+    own = compare(study(tmp_path / "a"), read_published())
+    Path("docs/results").mkdir(parents=True)
+    own.drop(columns="rerun_nll").to_csv("docs/results/burda.csv", index=False)
+    table, _ = find_comparison(study(tmp_path / "b", **OTHER))
+    assert table["rerun_nll"].tolist() == own["rerun_nll"].tolist()
+    assert table["nll"].tolist() == own["nll"].tolist()
+
+
+def test_seeds_are_counted_and_errors_shown(tmp_path: Path) -> None:
+    own = compare(study(tmp_path / "a"), read_published())
+    write_comparison(own, Path("docs/results/burda.csv"))
+    kept, _ = find_comparison(study(tmp_path / "b", **OTHER))
+    # Kept with a model that is not trained, counts come back as floats.
+    shown = reading_table(kept.astype({"n": float, "passes": float}))
+    assert shown["$n$"].tolist() == ["2"] * 10
+    assert shown["Passes"].tolist() == ["364"] * 10
+    # Two estimates with errors of 0.01 each.
+    assert shown["NLL, ours"].tolist()[0] == "86.50 ± 0.007"
+
+
 def test_prose_says_no_more_than_the_numbers(tmp_path: Path) -> None:
     table = compare(study(tmp_path), read_published())
     told = read_differences(table)
@@ -179,7 +216,8 @@ def test_command_writes_csv_and_markdown(tmp_path: Path) -> None:
     assert kept is not None
     assert kept["published_units"].tolist()[0] == "19"
     text = Path("out/burda.md").read_text(encoding="utf-8")
-    assert "| 2 | IWAE (K=5) | 83.89 | 87.50 | +3.61 | 21+5 | 16+5 | 364 | 2 |" in text
+    row = "| 2 | IWAE (K=5) | 83.89 | 83.48 | 87.50 ± 0.007 | +3.61 | 21+5 | 16+5 | 364 | 2 |"
+    assert row in text
     assert "estimates, not verdicts" in text
 
 

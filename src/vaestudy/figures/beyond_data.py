@@ -40,6 +40,7 @@ QUANTITIES = (
     Quantity("active_units", "Active units", 1),
     Quantity("gradient_snr_encoder", "SNR, encoder", 2),
     Quantity("gradient_snr_decoder", "SNR, decoder", 2),
+    Quantity("gradient_variance_encoder", "Variance, encoder", 0),
     Quantity("seconds", "s/epoch", 2),
 )
 
@@ -142,17 +143,29 @@ def base_of(study: Study) -> Member:
 def reference_of(member: Member, members: Sequence[Member]) -> Member | None:
     """Return what a member is compared with: the IWAE of its K, or the VAE; None for that itself.
 
-    The IWAE is itself compared with the VAE.
+    The IWAE is itself compared with the VAE, and so is what weighs samples where the study has no
+    IWAE of its K.
     """
     weighted = member.weighted and not member.is_(objective="iwae")
-    wanted = (
-        {"objective": "iwae", "k": member.first["k"]} if weighted else {"objective": "elbo", "k": 1}
-    )
+    wanted: list[dict[str, Any]] = [{"objective": "elbo", "k": 1}]
+    if weighted:
+        wanted.insert(0, {"objective": "iwae", "k": member.first["k"]})
     plain = {"beta": 1.0, "warmup_cycles": 1}
-    for other in members:
-        if other.is_(**wanted, **plain):
-            return None if other is member else other
-    return None
+    found = (other for one in wanted for other in members if other.is_(**one, **plain))
+    reference = next(found, None)
+    return None if reference is member else reference
+
+
+def without_iwae(members: Sequence[Member]) -> list[Member]:
+    """Return what weighs samples and has no IWAE of its K beside it, but the VAE only."""
+    return [
+        member
+        for member in members
+        if member.weighted
+        and not member.is_(objective="iwae")
+        and (reference := reference_of(member, members)) is not None
+        and not reference.weighted
+    ]
 
 
 def by_seed(study: Study, member: Member, metric: str) -> pd.Series:

@@ -16,6 +16,7 @@ from vaestudy.figures.beyond_data import (
     mean_of,
     reference_of,
     schedules,
+    without_iwae,
 )
 from vaestudy.figures.families import label_of
 from vaestudy.objectives import NO_BOUNDS, OBJECTIVES
@@ -69,6 +70,20 @@ def _against(reference: str, what: str, signs: dict[str, list[str]]) -> str:
             names = f"{of} {len(signs['undecided'])} objectives"
         parts.append(f"cannot be told from equal with {names}")
     return f"Against the {reference}, {what} {'; it '.join(parts)}."
+
+
+def read_references(study: Study) -> str:
+    """Name the objectives that the VAE has to stand in for an IWAE for; empty if there are none."""
+    alone = without_iwae(find_members(study))
+    if not alone:
+        return ""
+    counts = _list([str(k) for k in sorted({int(member.first["k"]) for member in alone})])
+    names = _list([f"*{member.label}*" for member in alone])
+    verb = "is" if len(alone) == 1 else "are"
+    return (
+        f"This study has no IWAE of $K = {counts}$: {names} {verb} compared with the VAE, which "
+        "draws another number of samples besides."
+    )
 
 
 def _list(names: Sequence[str]) -> str:

@@ -12,14 +12,21 @@ NOT_MEASURED = "–"
 def means(over: str | int = "$n$") -> str:
     """Say in a caption what :func:`mean_cell` writes, of how many seeds."""
     mean = f"mean over {over} seeds ± half of the 95 % $t$ interval"
-    return f"{mean}, and beneath it the bootstrap interval"
+    return f"{mean}, and beneath it, where seeds differ, the bootstrap interval"
 
 
-def mean_cell(interval: Interval | None, digits: int = 2, *, signed: bool = False) -> str:
+def mean_cell(
+    interval: Interval | None,
+    digits: int = 2,
+    *,
+    signed: bool = False,
+    error: float = math.nan,
+) -> str:
     """Return ``mean ± half of the t interval``, and on a second line the bootstrap interval.
 
-    The narrow form of both intervals. One seed has neither; where all seeds agree to so many
-    decimals, resampling has nothing to add and the second line is left out.
+    The narrow form of both intervals. One seed has neither, but maybe a Monte Carlo error; where
+    all seeds agree to so many decimals, resampling has nothing to add and the second line is left
+    out.
 
     Parameters
     ----------
@@ -29,15 +36,17 @@ def mean_cell(interval: Interval | None, digits: int = 2, *, signed: bool = Fals
         Decimals.
     signed
         Whether positive numbers have a sign, as differences do.
+    error
+        The Monte Carlo standard error of a single seed's value; more seeds show their spread.
     """
     if interval is None:
         return NOT_MEASURED
     mean = number(interval.mean, digits, signed=signed)
     if not math.isfinite(interval.low):
-        return mean
-    first = f"{mean} ± {number(interval.high - interval.mean, digits)}"
-    resampled = interval.bootstrap
-    if resampled is None:
+        return f"{mean} ± {number(error, digits)}" if math.isfinite(error) else mean
+    half, resampled = interval.high - interval.mean, interval.bootstrap
+    first = f"{mean} ± {number(half, digits)}"
+    if resampled is None or round(half, digits) == 0:
         return first
     low, high = (number(end, digits, signed=signed) for end in (resampled.low, resampled.high))
-    return first if low == high else f"{first}\n[{low}, {high}]"
+    return f"{first}\n[{low}, {high}]"

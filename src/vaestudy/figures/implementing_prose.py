@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from vaestudy.figures.implementing_table import epochs_to
-from vaestudy.report.phrases import change, difference, final_mean, verdict
-from vaestudy.stats import mean_interval
+import pandas as pd
+
+from vaestudy.figures.implementing_table import epochs_to, settled, speed_gap
+from vaestudy.report.phrases import Parameters, change, difference, final_mean, verdict
+from vaestudy.stats import mean_interval, paired_difference
 from vaestudy.study import Study
 
 #: Nats within which two likelihoods count as the same.
@@ -38,17 +40,104 @@ def read_dimensions(study: Study) -> str:
 def _read_ten(study: Study) -> str:
     levels = study.levels("n_z", **study.iwae)
     used = final_mean(study, "active_units", {**study.iwae, "n_z": max(levels)})
-    epochs = {n: mean_interval(epochs_to(study, {"n_z": n, **study.iwae})) for n in levels}
-    fastest = min(epochs, key=lambda n: epochs[n].mean)
     return (
         "The draft states that all models with $n_z \\ge 10$ converge to the same bound, that "
         "$n_z = 10$ does so fastest, and wonders whether ten dimensions suffice because there are "
         "ten digits. Two models are called equivalent here if the interval of their difference "
-        "lies within half a nat of zero; the differences above say which are. Getting within 1 nat "
-        f"of its own last value takes the fewest epochs, {epochs[fastest].text(1)}, at "
-        f"$n_z = {fastest}$. As to the digits: with {max(levels)} dimensions on offer the IWAE "
+        "lies within half a nat of zero; the differences above say which are. "
+        f"{_read_fastest(study)} As to the digits: with {max(levels)} dimensions on offer the IWAE "
         f"uses {used.text(1)}, a number that tells of the images' variety and of the bound's "
         "price, and has no reason to equal the number of classes."
+    )
+
+
+def _read_fastest(study: Study) -> str:
+    """Say at which latent dimension the IWAE gets near its last bound first, if at any."""
+    each = {n: {**study.iwae, "n_z": n} for n in study.levels("n_z", **study.iwae)}
+    late = {n: ~settled(study, parameters) for n, parameters in each.items()}
+    if all(seeds.all() for seeds in late.values()):
+        return (
+            "With no $n_z$ does the IWAE's bound get within 1 nat of its own last value before the "
+            "last epoch: none had settled, and which is fastest cannot be seen here."
+        )
+    epochs = {n: epochs_to(study, parameters).astype(float) for n, parameters in each.items()}
+    first, *others = sorted(epochs, key=lambda n: epochs[n].mean())
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for n in others:
+        gap = paired_difference(epochs[n], epochs[first])
+        more = gap.sign == "higher"
+        told[more].append(f"{n} ({gap.text(1, signed=True, n=False)})" if more else str(n))
+    text = (
+        "Getting within 1 nat of its own last value takes the fewest epochs on average, "
+        f"{mean_interval(epochs[first]).text(1)}, at $n_z = {first}$"
+    )
+    text += f"; it takes more with {', '.join(told[True])}" if told[True] else ""
+    text += f"; it cannot be told from as many with {', '.join(told[False])}" if told[False] else ""
+    return f"{text}.{_had_not_settled(pd.concat(list(late.values())))}"
+
+
+def read_speed(study: Study, changed: Parameters, reference: Parameters, what: str) -> str:
+    """Say whether a change gets the test bound to within 1 nat of its last value sooner.
+
+    Parameters
+    ----------
+    study
+        The study.
+    changed, reference
+        The two combinations.
+    what
+        The change, e.g. ``"BN"``.
+    """
+    late = pd.concat([~settled(study, parameters) for parameters in (changed, reference)])
+    if late.all():
+        return (
+            f"no model gets there before the last epoch, with {what} or without: neither had "
+            "settled, and their speeds cannot be told here."
+        )
+    gap = speed_gap(study, changed, reference)
+    return (
+        f"with {what} it {change(gap, 'comes later by', 'comes earlier by', 'epochs', 1)}, which "
+        f"{verdict(gap, 'lower')} that it is faster (a model that goes on to a better end can take "
+        f"longer to get near it).{_had_not_settled(late)}"
+    )
+
+
+def _had_not_settled(late: pd.Series) -> str:
+    """Say of how many runs the epochs are censored by the end of training; empty if of none."""
+    if not late.any():
+        return ""
+    return (
+        f" Of these {len(late)} runs {int(late.sum())} get there in the last epoch only: they had "
+        "not settled, and their epochs are those of training."
+    )
+
+
+def settling_note(study: Study) -> str:
+    """Say in a caption what the count of epochs means where it is the last one; else nothing."""
+    last = study.config.base.epochs
+    late = [
+        ~settled(study, {**objective, "n_z": n})
+        for objective in ({}, study.iwae)
+        for n in study.levels("n_z", **objective)
+    ]
+    if not pd.concat(late).any():
+        return ""
+    return f" (of {last} epochs; a run that gets there in the last one only had not settled)"
+
+
+def read_gaussian(study: Study) -> str:
+    """Say what the floor of the Gaussian's variance lets one expect of its code, and what came."""
+    gaussian = {"likelihood": "gaussian"}
+    kl = difference(study, "kl", gaussian, {})
+    units = difference(study, "active_units", gaussian, {})
+    return (
+        "Apart from the family, @eq:gaussian itself gives a reason for a difference: a variance "
+        "that cannot fall below $e^{-1}$ makes errors cheap, so that one expects the Gaussian "
+        "model to spend less on its code and to keep fewer dimensions active. Its KL "
+        f"{change(kl, 'is higher by', 'is lower by')}, which {verdict(kl, 'lower')} that it spends "
+        "less; its number of active dimensions "
+        f"{change(units, 'is higher by', 'is lower by', 'units', 1)}, which "
+        f"{verdict(units, 'lower')} that it keeps fewer."
     )
 
 

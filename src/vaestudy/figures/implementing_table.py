@@ -109,6 +109,16 @@ def epochs_to(study: Study, parameters: Parameters) -> pd.Series:
     return epochs
 
 
+def settled(study: Study, parameters: Parameters) -> pd.Series:
+    """Return by seed whether the test bound came within 1 nat of its last before the last epoch.
+
+    Where it did not, training ended while the bound still rose, and what :func:`epochs_to` counts
+    is the length of training.
+    """
+    last = study.runs(**parameters).set_index("seed")["epochs"]
+    return epochs_to(study, parameters).lt(last)
+
+
 def speed_gap(study: Study, parameters: Parameters, reference: Parameters) -> Interval:
     """Return the paired difference of :func:`epochs_to`."""
     return paired_difference(epochs_to(study, parameters), epochs_to(study, reference))

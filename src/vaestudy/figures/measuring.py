@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -25,12 +25,18 @@ from vaestudy.figures.measuring_data import (
 from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
 from vaestudy.information import activity_density
-from vaestudy.stats import number
+from vaestudy.stats import mean_interval, number
 from vaestudy.study import Study
 
 #: Inches: of a family's row, and of axis and legend.
 _ROW, _FRAME = 0.3, 0.85
 _LIGHT = "#a9cfe6"
+#: Name, marker, colour and place in its row of each count of dimensions.
+_COUNTS = {
+    "active_units": ("active", "o", INK, -0.22),
+    "effective_dimensions": ("$D_1$", "D", PALETTE[0], 0.0),
+    "participation_ratio": ("$D_2$", "s", PALETTE[2], 0.22),
+}
 
 
 def annealed(study: Study) -> Drawing:
@@ -65,12 +71,13 @@ def inference_gaps(study: Study) -> Drawing:
     figure, axes = _rows(list(means.index), width=0.85)
     _stack(axes, means, {"approximation_gap": PALETTE[0], "amortization_gap": PALETTE[4]})
     _ends(axes, means["inference_gap"])
+    drawn = _whiskers(axes, runs, {"approximation_gap": 0.1, "inference_gap": 0.2})
     axes.set_xlabel("nats between the ELBO and the annealed log-likelihood")
     handles = [
         Patch(color=PALETTE[0], label="approximation gap"),
         Patch(color=PALETTE[4], label="amortization gap"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.legend(handles=[*handles, *drawn], loc="outside upper center", ncols=3)
     return Drawing(figure, runs, tuple(runs["run_id"]))
 
 
@@ -85,12 +92,9 @@ def information(study: Study) -> Drawing:
     ceiling = np.log(n_images(study, "mutual_information"))
     left.axvline(ceiling, color=PALETTE[1], lw=1.1)
     left.set_xlabel("mean KL of the code (nats)")
-    marks = {"active_units": ("o", INK), "effective_dimensions": ("D", PALETTE[0])}
-    marks["participation_ratio"] = ("s", PALETTE[2])
-    for name, (marker, color) in marks.items():
-        right.plot(means[name], range(len(labels)), marker, color=color, ms=4.5)
-    right.set_xlabel("dimensions")
-    right.set_xlim(0, 1.08 * means[list(marks)].to_numpy().max())
+    total = runs.assign(kl=runs["mutual_information"] + runs["marginal_kl"])
+    drawn = _whiskers(left, total, {"mutual_information": 0.1, "kl": 0.2})
+    counts = _counts(right, runs)
     for axes in (left, right):
         axes.grid(axis="x")
         axes.spines["left"].set_visible(False)
@@ -101,12 +105,24 @@ def information(study: Study) -> Drawing:
         Patch(color=PALETTE[0], label="mutual information"),
         Patch(color=_LIGHT, label="marginal KL"),
         Line2D([], [], color=PALETTE[1], lw=1.1, label=r"$\ln N$"),
-        Line2D([], [], ls="", marker="o", color=INK, label="active"),
-        Line2D([], [], ls="", marker="D", color=PALETTE[0], label="$D_1$"),
-        Line2D([], [], ls="", marker="s", color=PALETTE[2], label="$D_2$"),
+        *counts,
+        *drawn,
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=6, columnspacing=1.2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=7, columnspacing=1.0)
     return Drawing(figure, runs, tuple(runs["run_id"]))
+
+
+def _counts(axes: Axes, runs: pd.DataFrame) -> list[Line2D]:
+    """Draw the counts of dimensions with their intervals; return the key to their marks."""
+    means = runs.groupby("label", sort=False)[list(_COUNTS)].mean()
+    axes.set(xlabel="dimensions", xlim=(0, 1.08 * means.to_numpy().max()))
+    for name, (_, marker, color, shift) in _COUNTS.items():
+        axes.plot(means[name], np.arange(len(means)) + shift, marker, color=color, ms=4)
+        _whiskers(axes, runs, {name: shift}, color)
+    return [
+        Line2D([], [], ls="", marker=marker, color=color, ms=4, label=title)
+        for title, marker, color, _ in _COUNTS.values()
+    ]
 
 
 def density(study: Study) -> Drawing:
@@ -181,11 +197,44 @@ def _stack(axes: Axes, means: pd.DataFrame, colors: dict[str, str]) -> None:
         left += width
 
 
+def _whiskers(
+    axes: Axes, runs: pd.DataFrame, shifts: Mapping[str, float], color: str = INK
+) -> list[Line2D]:
+    """Draw the 95 % intervals of families of several seeds, cut where they leave the panel.
+
+    Parameters
+    ----------
+    axes
+        With a row a family, and the limits that the means have set.
+    runs
+        With ``label``, and a column for each quantity.
+    shifts
+        Where in its row each quantity's interval lies.
+    color
+        Of the lines.
+
+    Returns
+    -------
+    list
+        The key to them; empty if no family has several seeds.
+    """
+    left, right = axes.get_xlim()
+    for position, (_, seeds) in enumerate(runs.groupby("label", sort=False)):
+        for name, shift in shifts.items():
+            found = mean_interval(seeds[name])
+            if found.n > 1:
+                ends = np.clip([found.low, found.high], left, right)
+                axes.plot(ends, [position + shift] * 2, color=color, lw=0.9, zorder=3)
+    axes.set_xlim(left, right)
+    several = runs["label"].duplicated().any()
+    return [Line2D([], [], color=color, lw=0.9, label="95 % interval")] if several else []
+
+
 def _ends(axes: Axes, totals: pd.Series) -> None:
     """Write each bar's total behind it."""
     for position, total in enumerate(totals):
         axes.annotate(
-            number(total, 1), (max(total, 0), position), xytext=(4, 0),
+            number(total, 1), (max(total, 0), position), xytext=(4, 2),
             textcoords="offset points", va="center", fontsize=8,
         )  # fmt: skip
     axes.set_xlim(0, 1.12 * max(totals.max(), 1e-9))

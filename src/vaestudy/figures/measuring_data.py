@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,8 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
     """Return the runs of the chapter's families that have all these measurements, one row a run.
 
     Families depart from the base model in objective, batch normalization and warm-up, which is the
-    study's longest. Columns: ``run_id``, ``seed``, ``label`` and the metrics.
+    study's longest. Columns: ``run_id``, ``seed``, ``label``, the metrics, and the Monte Carlo
+    standard error of each as ``METRIC_error``, missing where it is not known.
 
     Raises
     ------
@@ -87,22 +89,45 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
     found = runs.merge(wide, left_on="run_id", right_index=True)
     if found.empty or set(wanted) - set(wide):
         raise EmptySelectionError(f"no run of {study.config.study!r} has {', '.join(wanted)}")
+    found = found.merge(_errors(values, wanted), left_on="run_id", right_index=True)
     for name, (first, second, sign) in _DERIVED.items():
         if name in columns:
             found[name] = found[first] + sign * found[second]
+    if "left" in columns:
+        # Two independent estimates; the two gaps share one, so that their errors do not add up.
+        found["left_error"] = np.hypot(found["is_nll_error"], found["ais_nll_error"])
     found["label"] = found.apply(label_of, axis=1)
     found["order"] = found.apply(order_of, axis=1)
     found = found.sort_values(["order", "seed"], ignore_index=True)
-    return found[["run_id", "seed", "label", *dict.fromkeys([*wanted, *columns])]]
+    names = list(dict.fromkeys([*wanted, *columns]))
+    known = [f"{name}_error" for name in names if f"{name}_error" in found]
+    return found[["run_id", "seed", "label", *names, *known]]
+
+
+def _errors(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the Monte Carlo standard errors of measurements, a row a run, NaN if not known."""
+    known = values.assign(error=values["standard_error"].astype(float))
+    wide = known.pivot_table(index="run_id", columns="metric", values="error", dropna=False)
+    return wide.reindex(columns=list(dict.fromkeys(metrics))).add_suffix("_error")
+
+
+def error_of(seeds: pd.DataFrame, metric: str) -> float:
+    """Return the Monte Carlo standard error of a single seed's value; NaN if it is not known."""
+    errors = seeds.get(f"{metric}_error")
+    return math.nan if errors is None or len(seeds) != 1 else float(errors.iloc[0])
 
 
 def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Return the report's table: a row a family, its n, and each mean with its 95 % interval."""
+    """Return the report's table: a row a family, its n, and each mean with its 95 % interval.
+
+    A family of one seed has its Monte Carlo standard error instead.
+    """
     rows = []
     for label, seeds in runs.groupby("label", sort=False):
         cells = {"Model": label, "n": len(seeds)}
         for name, (title, digits) in columns.items():
-            cells[title] = mean_cell(mean_interval(seeds[name]), digits)
+            error = error_of(seeds, name)
+            cells[title] = mean_cell(mean_interval(seeds[name]), digits, error=error)
         rows.append(cells)
     return pd.DataFrame(rows)
 
@@ -111,7 +136,8 @@ def differences_by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame 
     """Return what each family has more than the first, the study's simplest, seed by seed.
 
     A row a family, with n, the seeds that both have, and each mean of paired differences with its
-    95 % interval; None if no family shares a seed with the first.
+    95 % interval, or of one seed with its Monte Carlo standard error as of independent estimates;
+    None if no family shares a seed with the first.
     """
     families = runs.set_index("seed").groupby("label", sort=False)
     (_, plain), *others = families
@@ -123,7 +149,8 @@ def differences_by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame 
         cells = {"Model": label, "n": len(shared)}
         for name, (title, digits) in columns.items():
             difference = paired_difference(own[name], plain[name])
-            cells[title] = mean_cell(difference, digits, signed=True)
+            error = math.hypot(*(error_of(t.loc[shared], name) for t in (own, plain)))
+            cells[title] = mean_cell(difference, digits, signed=True, error=error)
         rows.append(cells)
     return pd.DataFrame(rows) if rows else None
 

@@ -26,6 +26,8 @@ Array = NDArray[Any]
 #: What makes the packaged model; its optimiser is AdaMax where nothing else is said.
 _SHAPE = ("hidden", "activation", "n_z", "batch_norm", "encoder_heads", "objective")
 _VARIED = ("k", "beta", "optimizer")
+#: The package's own defaults, of those that a study may change.
+PACKAGE: dict[str, Any] = {"hidden": "200", "n_z": 2, "batch_size": 100, "epochs": 10}
 _OPTIMIZERS = {"adam": "Adam", "adamax": "AdaMax", "adagrad": "Adagrad"}
 _TITLES = {
     "mnist-5k": "MNIST (5,000 digits)",
@@ -93,7 +95,7 @@ def _label(run: pd.Series, packaged: pd.Series) -> str:
         said.append(rf"KL averaged ($\beta = {run['beta']:g}$)")
     if run["optimizer"] != packaged["optimizer"]:
         said.append(_OPTIMIZERS[run["optimizer"]])
-    return ", ".join(said) or f"as packaged: AdaMax, 1 sample, {_epochs(run['epochs'])}"
+    return ", ".join(said) or f"packaged model: AdaMax, 1 sample, {_epochs(run['epochs'])}"
 
 
 def _epochs(n: int) -> str:
@@ -179,15 +181,25 @@ class Fitted:
 def find_fitted(study: Study) -> list[Fitted]:
     """Return each data set that the study has fitted one kind of model to, its own first.
 
-    That is the packaged model; of the user's own data, the base model.
+    That is the packaged model; of the user's own data, the base model, or the grid's first.
     """
     base = study.base["dataset"]
-    like = study.runs().iloc[0] if study.config.of_own_data else find_packaged(study)
+    like = _first_of_own(study) if study.config.of_own_data else find_packaged(study)
     runs = _like(study, like)
     for name in _VARIED:
         runs = runs[runs[name] == like[name]]
     names = sorted(dict.fromkeys(runs["dataset"]), key=lambda name: name != base)
     return [_fitted(study, name, runs[runs["dataset"] == name]) for name in names]
+
+
+def _first_of_own(study: Study) -> pd.Series:
+    if study.has():
+        return study.runs().iloc[0]
+    runs = study.table("runs")
+    keep = runs["dataset"].eq(study.base["dataset"]) & runs["status"].eq("finished")
+    if not keep.any():
+        raise EmptySelectionError(f"no run of {study.config.study!r} on its own data has finished")
+    return runs[keep].iloc[0]
 
 
 def _fitted(study: Study, name: str, runs: pd.DataFrame) -> Fitted:

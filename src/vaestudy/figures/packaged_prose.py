@@ -14,12 +14,41 @@ from vaestudy.figures.packaged import (
     training_seconds,
     variance_ratios,
 )
-from vaestudy.figures.packaged_data import Variant, explained, find_fitted, find_variants
+from vaestudy.figures.packaged_data import (
+    PACKAGE,
+    Variant,
+    explained,
+    find_fitted,
+    find_variants,
+)
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
 
 _NAMES = {"adam": "Adam", "adagrad": "Adagrad"}
+
+
+def read_package(study: Study) -> str:
+    """Say what the package's defaults are, and which of them this study's model has not."""
+    first = find_variants(study)[0].first
+    words = {
+        "hidden": "{} hidden units",
+        "n_z": "{} latent dimensions",
+        "batch_size": "batches of {}",
+        "epochs": "{} epochs",
+    }
+    changed = [
+        f"{words[name].format(first[name])} in place of {theirs}"
+        for name, theirs in PACKAGE.items()
+        if str(first[name]) != str(theirs)
+    ]
+    return (
+        f"That package has one hidden layer of {PACKAGE['hidden']} rectified linear units on "
+        f"either side, {PACKAGE['n_z']} latent dimensions, AdaMax, batches of "
+        f"{PACKAGE['batch_size']} and {PACKAGE['epochs']} epochs unless its user says otherwise. "
+        f"Here it is trained with {' and '.join(changed) or 'these defaults'}, once so and once "
+        "for each of its choices changed"
+    )
 
 
 def read_samples(study: Study) -> str:

@@ -73,6 +73,7 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return every combination of a grid of the user's own data: for reading, and as numbers."""
     runs = study.table("runs")
     runs = runs[runs["status"] == "finished"]
+    several_warmups = len({n for n in runs["warmup"] if n}) > 1
     shown, told = [], []
     for name, part in runs.groupby("combination_id", sort=False):
         variant = Variant(str(name), part)
@@ -82,6 +83,7 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             for field in ModelParameters.model_fields
             if field not in _TOLD and first[field] != study.base[field]
         ]
+        departures += [f"WU {first['warmup']}"] if several_warmups and first["warmup"] else []
         cells = {"Model": ", ".join([label_of(first), *departures]), "$n_z$": str(first["n_z"])}
         cells["n"] = str(len(part))
         for title, (metric, digits) in _OWN.items():

@@ -24,6 +24,9 @@ _MODEL: dict[str, Any] = {
 }
 _SCHEDULE = ("hidden", "batch_size", "learning_rate", "epochs")
 
+#: The source's own model and budget, of those that a study may change.
+SOURCE: dict[str, Any] = {"hidden": "500", "batch_size": 200, "epochs": 5, "images": 60_000}
+
 #: Classes of Fashion-MNIST, in its order.
 CLOTHES = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"

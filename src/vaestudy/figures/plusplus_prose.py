@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import numpy as np
 from scipy import stats
 
-from vaestudy.figures.plusplus_data import by_seed, gap, levels, mean_of, other_dataset
+from vaestudy.figures.plusplus_data import (
+    SOURCE,
+    by_seed,
+    gap,
+    levels,
+    mean_of,
+    other_dataset,
+    plus_runs,
+)
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.report.phrases import change
-from vaestudy.stats import EQUALS, SEEDS_FOR_A_VERDICT, Interval, mean_interval, number
+from vaestudy.stats import EQUALS, Interval, mean_interval
 from vaestudy.study import EmptySelectionError, Study
+
+
+def read_model(study: Study) -> str:
+    """Say what the source's model and its training are, and what they are here."""
+    first = plus_runs(study).iloc[0]
+    sizes = study.table("datasets").set_index("dataset")
+    images = int(sizes.loc[first["dataset"], "n_train"])
+    same = str(first["hidden"]) == SOURCE["hidden"]
+    model = "The same" if same else f"One of {first['hidden']} hidden units"
+    return (
+        f"The source's model is 784–{SOURCE['hidden']}–{first['n_z']} and back, with tanh units "
+        "and Adam [@kingma2015adam] at its own $\\varepsilon$, on pixels that are 1 above one half "
+        f"and else 0; it sees {SOURCE['epochs']} epochs of {SOURCE['images']:,} images in batches "
+        f"of {SOURCE['batch_size']}. {model} is trained here at a step size of "
+        f"{first['learning_rate']:g}, for {first['epochs']} epochs of {images:,} images in "
+        f"batches of {first['batch_size']}."
+    )
 
 
 def read_third_dimension(study: Study) -> str:
@@ -39,15 +65,14 @@ def read_variance(study: Study) -> str:
     return (
         f"Its mean over images and dimensions is {ends[0].text(3)} at $n_z = {dimensions[0]}$ and "
         f"{ends[1].text(3)} at {dimensions[-1]}; its rank correlation with $n_z$ is "
-        f"{_correlation(mean_interval(found))}."
+        f"{_correlation(mean_interval(found)).text(2)}."
     )
 
 
-def _correlation(found: Interval) -> str:
-    """Give its interval only if it has the seeds for one, which else would leave [-1, 1]."""
-    if found.n < SEEDS_FOR_A_VERDICT:
-        return f"{number(found.mean)} on average, of {found.n} seeds"
-    return found.text(2)
+def _correlation(found: Interval) -> Interval:
+    """Cut an interval to what a correlation can be; that of few seeds leaves it."""
+    low, high = np.clip([found.low, found.high], -1, 1)
+    return Interval(found.mean, float(low), float(high), found.n, found.values)
 
 
 def read_clothes(study: Study) -> str:

@@ -25,14 +25,23 @@ def reading_table(table: pd.DataFrame) -> pd.DataFrame:
             "Layers": cells("layers", str),
             "Model": table["model"],
             "NLL, published": cells("published_nll", number),
-            "NLL, ours": cells("nll", number),
+            "NLL, rerun": cells("rerun_nll", number),
+            "NLL, ours": _ours(table),
             "Difference": cells("difference", lambda v: number(v, signed=True)),
             "Units, published": table["published_units"],
             "Units, ours": cells("units", str),
             "Passes": cells("passes", lambda v: f"{int(v):,}"),
-            "$n$": cells("n", str),
+            "$n$": cells("n", lambda v: f"{int(v):,}"),
         }
     )
+
+
+def _ours(table: pd.DataFrame) -> list[str]:
+    """Return our NLLs with their Monte Carlo standard errors, which take a decimal more."""
+    return [
+        NOT_RUN if pd.isna(nll) else f"{number(nll)} ± {number(error, 3)}"
+        for nll, error in zip(table["nll"], table["standard_error"], strict=True)
+    ]
 
 
 def write_comparison(table: pd.DataFrame, path: Path) -> None:
