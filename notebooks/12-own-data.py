@@ -12,6 +12,9 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
 from vaestudy.figures.cells import means
+from vaestudy.figures.families import label_of
+from vaestudy.figures.grid_data import find_grid
+from vaestudy.figures.grid_prose import read_drawn, read_lowest
 from vaestudy.figures.packaged_data import find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
     read_averaging,
@@ -19,6 +22,7 @@ from vaestudy.figures.packaged_prose import (
     read_errors,
     read_features,
     read_optimizers,
+    read_package,
     read_samples,
     read_variances,
 )
@@ -52,13 +56,10 @@ else:
     if variants is None:
         present.prose("The packaged model is not run in this study; `config.yaml` has it.")
     else:
-        first = variants[0].first
         present.prose(f"""
 ## The packaged model {{#sec:packaged}}
 
-That package has one hidden layer of {first["hidden"]} rectified linear units on either side, {first["n_z"]} latent dimensions,
-batches of {first["batch_size"]} and AdaMax, and a user may change each. Here it is trained for {first["epochs"]} epochs, once as it
-is meant to be and once for each of its choices changed (@fig:packaged, @tbl:packaged).
+{read_package(study)} (@fig:packaged, @tbl:packaged).
 """)
         present.figure(
             FIGURES["packaged"](study),
@@ -118,6 +119,53 @@ parameters, on the same images and with the same noise.
     present.prose(f"{read_variances(study)} (@fig:estimator-variance.)")
 
 # %%
+drawn = tried(FIGURES["own-results"], study) if own else None
+if drawn is not None:
+    scales = find_grid(study)
+    apart = " Models of other data, or another likelihood, have panels of their own, for their NLLs lie elsewhere." if len(scales) > 1 else ""
+    behind = f"; test curves of the others{' of these data and this likelihood' if apart else ''} behind it in grey" if max(s.n for s in scales) > 1 else ""
+    present.prose(f"""
+## The grid {{#sec:own-grid}}
+
+What a level of the grid does is to be read in three numbers of test rows, each with its interval over seeds (@fig:own-results,
+@tbl:own-combinations): the NLL, $-\\log p_\\theta(x)$, of which lower is better; the latent dimensions in use, those whose
+activity, the variance of $\\mathbb E_{{q_\\phi}}[z_u \\mid x]$ over rows, exceeds {study.config.evaluation.activity_threshold:g}; and the KL from the prior, what the code costs.
+{read_lowest(study)} @fig:own-curves follows the training behind them, @fig:own-kl each latent dimension. {read_drawn(study)}
+""")
+    present.figure(
+        drawn,
+        label="fig:own-results",
+        caption="Test NLL (lower is better), active units and KL of each combination: seeds, mean and 95 % interval, which may leave the panel."
+        + apart,
+        alt="Horizontal intervals in three panels, one row a combination, with a dot for each seed.",
+    )
+    table, data = combinations_table(study)
+    present.table(
+        table,
+        label="tbl:own-combinations",
+        data=data,
+        runs=study.table("runs")["run_id"].tolist(),
+        caption="Every combination of this study's grid: test NLL (nats a row; of standardised columns, in their units), "
+        f"squared error of the nearest representation, and latent dimensions in use; {means()}.",
+    )
+    training = FIGURES["own-curves"](study)
+    course = "ELBO" if "elbo" in set(training.data["metric"]) else "bound of its own objective"
+    present.figure(
+        training,
+        label="fig:own-curves",
+        caption=f"Training: each combination's {course} after every epoch, mean over seeds and their range{behind}. The first epochs may lie "
+        "below the panel. Where the test curve falls while the training curve rises, the model learns its rows by heart.",
+        alt="Small panels of curves over epochs, one a combination, a solid line for training rows and a dashed one for test rows.",
+    )
+    present.figure(
+        FIGURES["own-kl"](study),
+        label="fig:own-kl",
+        caption="KL of every latent dimension over test rows when training ends, each seed's largest first: what each dimension costs, and tells. "
+        "An inactive dimension says nothing of the row.",
+        alt="Small panels of dots, one a combination, of the KL of each latent dimension in falling order.",
+    )
+
+# %%
 if fitted:
     several = len(fitted) > 1
     standardised = (
@@ -126,11 +174,16 @@ if fitted:
         else "Columns of a table are standardised by the training rows unless all values lie in [0, 1], and a category becomes one "
         "column of 0 and 1 for each of its values. "
     )
-    what = "the base model" if own else "the packaged model"
+    of_grid = (
+        "the base model"
+        if study.has()
+        else f"the grid's first model ({label_of(fitted[0].runs.iloc[0])}, $n_z = {n_z}$)"
+    )
+    what = of_grid if own else "the packaged model"
     present.prose(f"""
 ## {"Fitted to several data sets" if several else "What the model makes of them"} {{#sec:any-data}}
 
-{"The same model, with a likelihood that suits the values, is fitted to" if several else "The base model is fitted to"}
+{"The same model, with a likelihood that suits the values, is fitted to" if several else f"{what[0].upper()}{what[1:]} is fitted to"}
 {"; ".join(f"*{one.title}* ({len(one.data.train):,} rows to train on, {len(one.data.test):,} to test, {one.rows.shape[1]} columns)" for one in fitted)}.
 {standardised}Everything below is of test rows.
 """)
@@ -152,10 +205,10 @@ if fitted:
         "standardised ones), beside that of as many principal components and of the training mean; "
         f"{means()}. –: not measured.",
     )
-drawn = tried(FIGURES["any-data"], study)
-if drawn is not None:
+compared = tried(FIGURES["any-data"], study)
+if compared is not None:
     present.figure(
-        drawn,
+        compared,
         label="fig:any-data",
         caption=f"Error of the nearest representation over that of {n_z} principal components, on test rows: seeds, mean and 95 % "
         "interval. Below 1 (dashed) the model keeps more.",
@@ -195,24 +248,12 @@ its diagonals are pairs of columns whose dependence the model has not learned.
 """)
     categories = tried(read_categories, study)
     if categories:
+        errors = "; the errors of such a table in @fig:any-data are those of a model that was drawn to it" if compared else ""
         present.prose(f"""
 *Columns of two values.* {categories} Where every value is one of two, a density can be raised by narrowing it, as far as the
 likelihood lets it, here to a hundredth of the column's spread. So many nats are won there that the code may say the category first, whatever that
-leaves of the other columns; the errors of such a table in @fig:any-data are those of a model that was drawn to it. With `likelihood: squared-error`,
-whose variance is fixed, a category weighs as any other column.
+leaves of the other columns{errors}. With `likelihood: squared-error`, whose variance is fixed, a category weighs as any other column.
 """)
-
-# %%
-if own:
-    table, data = combinations_table(study)
-    present.table(
-        table,
-        label="tbl:own-combinations",
-        data=data,
-        runs=study.table("runs")["run_id"].tolist(),
-        caption="Every combination of this study's grid: test NLL (nats a row; of standardised columns, in their units), "
-        f"squared error of the nearest representation, and latent dimensions in use; {means()}.",
-    )
 
 # %% [markdown]
 # ## With data of your own {#sec:your-data}

@@ -32,7 +32,10 @@ def levels(config: str, experiment: str, *names: str) -> set[tuple[object, ...]]
         ("square", ("n_z", "beta", "weight_decay")),
         ("shapes", ("dataset", "beta")),
         ("packaged", ("k", "beta", "optimizer")),
+        ("square-decay", ("beta", "weight_decay")),
         ("summary", ("n_z",)),
+        ("kingma-welling", ("n_z",)),
+        ("halves", ("n_z",)),
     ],
 )
 def test_the_same_is_compared(experiment: str, names: tuple[str, ...]) -> None:
@@ -55,7 +58,7 @@ def test_the_summary_reaches_the_second_row_of_its_source() -> None:
         assert run.config.epochs * (4000 // run.config.batch_size) > 500
 
 
-@pytest.mark.parametrize("name", ["sources", "plusplus"])
+@pytest.mark.parametrize("name", ["sources", "plusplus", "packaged"])
 def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name: str) -> None:
     whole, part = (
         yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))

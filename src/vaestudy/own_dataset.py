@@ -24,6 +24,7 @@ from vaestudy.dataset_names import ANY_VALUE
 from vaestudy.fit.choices import Choices, Remedies
 from vaestudy.fit.columns import MOST_CATEGORIES
 from vaestudy.fit.files import Table, read, read_frame
+from vaestudy.fit.sizes import count_values
 from vaestudy.fit.texts import FileError
 from vaestudy.label_parameters import N_CLASSES
 from vaestudy.own_data import OwnData, content_sha256
@@ -31,7 +32,7 @@ from vaestudy.parameters import ModelParameters
 
 Array = NDArray[np.float64]
 
-#: A study holds its data in memory, in every job.
+#: A study holds its data in memory, in every job; whatever a file's own type, as float64 at first.
 MOST_VALUES: Final = 2**29
 #: Of scikit-learn's tables, as of published sets elsewhere.
 TEST_SHARE: Final = 0.2
@@ -52,12 +53,7 @@ def load_own(own: OwnData) -> Dataset:
         If they are too few, too many, or no numbers; the message says which and what to do.
     """
     path = Path(own.path).expanduser()
-    if path.is_file() and path.stat().st_size > 8 * MOST_VALUES:
-        raise DataError(
-            f"{path} has {path.stat().st_size / 1e9:.1f} GB; a study holds its data in memory, up "
-            f"to {8 * MOST_VALUES / 1e9:.0f} GB: take a part of the rows, or stream it through one "
-            "model with `vaestudy fit`"
-        )
+    _refuse_too_many(path, count_values(path))
     if own.sha256 and path.exists() and content_sha256(path) != own.sha256:
         raise DataError(
             f"{path} has changed since the study's configuration was read: run the study again"
@@ -66,8 +62,19 @@ def load_own(own: OwnData) -> Dataset:
         table = read(path, Choices(own.label, own.drop, own.drop_missing, remedies=_IN_A_STUDY))
     except FileError as error:
         raise DataError(str(error)) from None
+    # Categories have become columns by now.
+    _refuse_too_many(path, math.prod(table.data.shape))
     source = f"Own data, {path.name} (SHA-256 {own.sha256[:16]}…)."
     return build(own.name, table, own.test_share, source, own.image_shape)
+
+
+def _refuse_too_many(path: Path, n_values: int) -> None:
+    if n_values > MOST_VALUES:
+        raise DataError(
+            f"{path} holds {n_values:,} values; a study holds its data in memory, 8 bytes a value, "
+            f"up to {MOST_VALUES:,} values: take a part of the rows, or smaller images; or stream "
+            "all through one model, as a .npy file, with `vaestudy fit`"
+        )
 
 
 def load_sklearn(name: str) -> Dataset:

@@ -59,12 +59,25 @@ def test_its_report_has_the_chapters_that_make_sense(tmp_path: Path) -> None:
     checkout.run()
     html = (checkout.path / "results/mini/report.html").read_text(encoding="utf-8")
     assert set(re.findall(r'<figure[^>]* id="fig:([\w-]+)"', html)) == {
-        "any-data", "embeddings", "tables",
+        "own-results", "own-curves", "own-kl", "any-data", "embeddings", "tables",
     }  # fmt: skip
-    for section in ("own-data", "any-data", "your-data", "appendix"):
+    for section in ("own-data", "own-grid", "any-data", "your-data", "appendix"):
         assert f'id="sec:{section}"' in html
     assert "things.csv" in html
     assert "Nothing to be done" in checkout.dry_run().text
     # Another content is another data set, and other runs.
     things(44).to_csv(checkout.path / "things.csv", index=False)
     assert checkout.dry_run().jobs["train"] == 2
+
+
+def test_a_grid_without_its_base_or_components_has_a_report(tmp_path: Path) -> None:
+    checkout = Checkout.create(tmp_path / "checkout")
+    things().assign(side=["left", "right"] * 20).to_csv(checkout.path / "things.csv", index=False)
+    base = {**BASE, "dataset": {"path": "things.csv"}, "n_z": 3}
+    checkout.configure(base=base, experiments={"one": {"title": "One", "vary": {"n_z": [2]}}})
+    checkout.run()
+    html = (checkout.path / "results/mini/report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'<figure[^>]* id="fig:([\w-]+)"', html)) == {
+        "own-results", "own-curves", "own-kl", "embeddings", "tables",
+    }  # fmt: skip
+    assert "The grid’s first model (VAE, normal" in html

@@ -50,9 +50,13 @@ def draw_line(study: Study) -> Drawing:
 
 
 def _draw_grid(study: Study, n_z: int) -> Drawing:
-    """Draw rows of weight decay, and for every KL weight a pair of panels."""
+    """Draw the grid of the source."""
     runs = plane_runs(study, n_z=n_z)
-    betas, decays = levels(runs, "beta"), levels(runs, "weight_decay")
+    return draw_pairs(study, n_z, levels(runs, "beta"), levels(runs, "weight_decay"))
+
+
+def draw_pairs(study: Study, n_z: int, betas: Sequence[float], decays: Sequence[float]) -> Drawing:
+    """Draw rows of weight decay, and for every KL weight a pair of panels: codes and outputs."""
     figure, grid = _paired_panels(len(decays), len(betas))
     shown, data = [], []
     for row, decay in enumerate(decays):
@@ -79,7 +83,7 @@ _TOP, _LEFT, _GAP, _PAD = 1.28, 0.3, 0.12, 0.03
 
 def _paired_panels(n_rows: int, n_pairs: int) -> tuple[Figure, list[list[tuple[Axes, Axes]]]]:
     side = (TEXT_WIDTH - _LEFT - _GAP * (n_pairs - 1)) / (2 * n_pairs) - _PAD
-    side = min(side, 1.1)
+    side = min(side, 1.1 if n_rows < 5 else 0.95)
     height = _TOP + n_rows * (side + _PAD + 0.03)
     figure = placed_figure(TEXT_WIDTH, height)
     grid = []

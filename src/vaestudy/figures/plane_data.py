@@ -18,6 +18,8 @@ from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 
 SQUARE = "square"
+#: The strongest weight decay of the source's grid; stronger ones are told of apart.
+STRONGEST = 1.0
 #: Other shapes, in the order in which they are drawn.
 SHAPES = ("ring", "moons", "mixture")
 #: Of the quadrants, and of up to eight components.
@@ -50,8 +52,9 @@ ON_THE_LINE = (SQUARED_ERROR, LENGTH, EDGE, TO_PRIOR, TRUST, PURITY)
 def plane_runs(study: Study, **parameters: Any) -> pd.DataFrame:
     """Return the finished runs of one data set of points that have these parameters.
 
-    Unlike :meth:`Study.runs`, what is left out is anything but annealing, of which there is none:
-    these models share nothing with the base.
+    Unlike :meth:`Study.runs`, what is left out is anything but annealing, of which there is none,
+    and weight decay, which is no stronger than the source's: these models share nothing with the
+    base.
 
     Raises
     ------
@@ -64,6 +67,8 @@ def plane_runs(study: Study, **parameters: Any) -> pd.DataFrame:
     for name, value in wanted.items():
         if value is not ...:
             keep &= table[name] == value
+    if "weight_decay" not in parameters:
+        keep &= table["weight_decay"] <= STRONGEST
     if not keep.any():
         raise EmptySelectionError(f"no finished run of {study.config.study!r} has {wanted}")
     return table[keep].sort_values("seed", kind="stable").reset_index(drop=True)

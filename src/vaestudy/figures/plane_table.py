@@ -38,7 +38,7 @@ _SHAPES = (SQUARED_ERROR, TO_PRIOR, OF_SAMPLES, TRUST, PURITY)
 def square_table(study: Study, n_z: int) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Return the statistics of every β and λ: for reading, as numbers, and their runs."""
     named = ((_names(cell), cell) for cell in cells(study, n_z))
-    shown, numbers = _tables(study, named, _PLANE if n_z == 2 else _LINE)
+    shown, numbers = statistics_table(study, named, _PLANE if n_z == 2 else _LINE)
     return shown, numbers, plane_runs(study, n_z=n_z)["run_id"].tolist()
 
 
@@ -58,15 +58,16 @@ def shapes_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
             cell = {"dataset": name, "n_z": 2, "beta": beta, "weight_decay": 0.0}
             named.append(({"Shape": name, "$\\beta$": f"{beta:g}"}, cell))
             runs += plane_runs(study, **cell)["run_id"].tolist()
-    shown, numbers = _tables(study, named, _SHAPES)
+    shown, numbers = statistics_table(study, named, _SHAPES)
     return shown.rename(columns={_title(PURITY): "Class purity"}), numbers, runs
 
 
-def _tables(
+def statistics_table(
     study: Study,
     named: Iterable[tuple[dict[str, str], dict[str, Any]]],
     statistics: Sequence[Statistic],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return statistics of named combinations of parameters: for reading, and as numbers."""
     shown, numbers = [], []
     for names, cell in named:
         found = {s: mean_of(study, s.metric, **cell) for s in statistics}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from vaestudy.figures.style import INK
@@ -24,6 +25,14 @@ def seed_row(axes: Axes, place: float, values: pd.Series, color: str) -> None:
 
 
 def frame_rows(axes: Axes, names: Sequence[str], values: pd.Series, *also: float) -> None:
+    """Name the rows, fit the axis as :func:`fit_rows` does, and say what the marks are."""
+    fit_rows(axes, names, values, *also)
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    interval_legend(figure)
+
+
+def fit_rows(axes: Axes, names: Sequence[str], values: pd.Series, *also: float) -> None:
     """Name the rows, and fit the axis to the values and to what else it is to show.
 
     Intervals of two seeds may be far wider than all there is to see: they do not set the range.
@@ -34,8 +43,12 @@ def frame_rows(axes: Axes, names: Sequence[str], values: pd.Series, *also: float
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
+
+
+def interval_legend(figure: Figure) -> None:
+    """Say beneath a figure what :func:`seed_row` draws."""
     handles = [
         Line2D([], [], color=INK, marker="D", ms=4.5, lw=1.1, label="mean, 95 % interval"),
         Line2D([], [], color=INK, marker="o", ms=3, lw=0, label="seeds"),
     ]
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)

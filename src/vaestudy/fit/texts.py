@@ -29,7 +29,7 @@ def read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
         If the file is no such table, or has no line of names.
     """
     try:
-        separator, decimal = _signs(path)
+        separator, decimal = signs(path)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Told that no column is an index, pandas warns of rows that are longer than the header.
@@ -56,7 +56,7 @@ def read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return frame, remarks
 
 
-def _signs(path: Path) -> tuple[str, str]:
+def signs(path: Path) -> tuple[str, str]:
     """Return what parts columns, and what parts a number's fraction."""
     if path.suffix.lower() == ".tsv":
         return "\t", "."

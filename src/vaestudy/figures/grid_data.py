@@ -1,0 +1,100 @@
+"""Combinations of a grid of the user's own data: what they are called, and which are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pandas as pd
+
+from vaestudy.config import ModelParameters
+from vaestudy.figures.families import label_of
+from vaestudy.figures.packaged_data import Variant, title_of
+from vaestudy.study import EmptySelectionError, Study
+
+#: Combinations in one figure; of more, those with the lowest test NLL.
+MOST_DRAWN: Final = 12
+#: What a bound and an NLL are of: others are on another scale.
+_SCALE: Final = ("dataset", "likelihood", "binarization")
+#: What :func:`vaestudy.figures.families.label_of` tells of a model.
+_FAMILY: Final = (
+    *("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "weight_decay", "js_skew"),
+    *("batch_norm", "encoder_heads", "network", "labels", "label_share", "deeper"),
+)
+_SYMBOLS: Final = {"n_z": "$n_z$", "lr_schedule": "learning rate"}
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Combinations whose bounds and test NLLs can be held against each other.
+
+    Parameters
+    ----------
+    title
+        Their data and likelihood, as far as these vary.
+    drawn
+        Those that figures show, in the grid's order.
+    n
+        How many there are.
+    """
+
+    title: str
+    drawn: tuple[Variant, ...]
+    n: int
+
+
+def find_grid(study: Study) -> list[Scale]:
+    """Return the finished combinations, by what their NLLs are of.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are none.
+    """
+    runs = study.table("runs")
+    runs = runs[runs["status"] == "finished"]
+    if runs.empty:
+        raise EmptySelectionError(f"no run of {study.config.study!r} has finished")
+    varied = varied_in(runs)
+    groups = [part for _, part in runs.groupby(list(_SCALE), sort=False)]
+    most = MOST_DRAWN // len(groups)
+    return [_scale(study, part, varied, max(1, most)) for part in groups]
+
+
+def varied_in(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Return the parameters that have several levels among ``runs``."""
+    names = [name for name in ModelParameters.model_fields if name in runs]
+    return tuple(name for name in names if len(runs[name].unique()) > 1)
+
+
+def name_of(study: Study, first: pd.Series, varied: Sequence[str]) -> str:
+    """Return what a combination is called among those that differ in ``varied``."""
+    said = _scale_of(study, first, varied)
+    if any(name in varied for name in _FAMILY) or not varied:
+        said.append(label_of({name: first[name] for name in _FAMILY if name in first}))
+    if "warmup" in varied:
+        said.append(f"WU {first['warmup']}" if first["warmup"] else "no WU")
+    said += [
+        f"{_SYMBOLS.get(name, name.replace('_', ' '))} = {first[name]}"
+        for name in varied
+        if name not in (*_SCALE, *_FAMILY, "warmup")
+    ]
+    return ", ".join(said)
+
+
+def _scale_of(study: Study, first: pd.Series, varied: Sequence[str]) -> list[str]:
+    names = {name: str(first[name]) for name in _SCALE if name in varied}
+    return [title_of(study, text) if name == "dataset" else text for name, text in names.items()]
+
+
+def _scale(study: Study, runs: pd.DataFrame, varied: Sequence[str], most: int) -> Scale:
+    parts = [part for _, part in runs.groupby("combination_id", sort=False)]
+    members = [Variant(name_of(study, part.iloc[0], varied), part) for part in parts]
+    title = ", ".join(_scale_of(study, runs.iloc[0], varied))
+    if len(members) > most:
+        nll = study.final(runs, "nll").groupby("combination_id")["value"].mean()
+        kept = set(nll.nsmallest(most).index)
+        drawn = [member for member in members if member.first["combination_id"] in kept]
+        return Scale(title, tuple(drawn), len(members))
+    return Scale(title, tuple(members), len(members))
