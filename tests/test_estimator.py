@@ -18,27 +18,17 @@ from sklearn.preprocessing import MinMaxScaler
 
 import vaestudy
 from builders import LinearGaussian
+from estimating import quick, table_of_unlike_units
 from vaestudy import VAE
-from vaestudy.checkpoint import CheckpointError
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import Scaling
 from vaestudy.parameters import OBJECTIVE_PARAMETERS
 
-QUICK = {"hidden": (8,), "epochs": 4, "n_importance": 20, "device": "cpu", "random_state": 0}
-
-
-def quick(**changes: object) -> VAE:
-    return VAE(**{**QUICK, **changes})
-
 
 @pytest.fixture
 def table() -> np.ndarray:
-    """60 rows of 5 features of very different units, two of them driven by the others."""
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(60, 2))
-    x = np.column_stack([z, z.sum(1), z[:, 0] ** 2, rng.normal(size=60)])
-    return x * [1, 100, 0.01, 1, 5] + [0, 1000, 0, 0, -3]
+    return table_of_unlike_units()
 
 
 def exact(scaling: Scaling, **options: float) -> tuple[VAE, LinearGaussian]:
@@ -149,92 +139,6 @@ def test_samples_have_the_moments_of_the_model(scaling: Scaling) -> None:
     np.testing.assert_allclose(x.var(0), want.variance.numpy(), rtol=0.05)
 
 
-def test_whole_weights_are_repetitions_and_order_is_nothing(table: np.ndarray) -> None:
-    weights = np.arange(len(table)) % 3
-    shuffled = np.random.default_rng(1).permutation(len(table))
-    a = quick().fit(table[shuffled], sample_weight=weights[shuffled])
-    b = quick().fit(np.repeat(table, weights, axis=0))
-    np.testing.assert_allclose(a.transform(table), b.transform(table), rtol=1e-5, atol=1e-7)
-
-
-def test_fractional_weights_move_the_model_where_the_weight_is() -> None:
-    x = np.repeat([[0.0, 0.0], [1.0, 1.0]], 100, axis=0) + np.random.default_rng(0).normal(
-        0, 0.01, (200, 2)
-    )
-    weights = np.repeat([0.05, 0.95], 100)
-    vae = quick(likelihood="normal", epochs=40, learning_rate=0.02).fit(x, sample_weight=weights)
-    assert vae.mean_ == pytest.approx([0.95, 0.95], abs=0.01)
-    assert (vae.sample(2000) > 0.5).mean() == pytest.approx(0.95, abs=0.05)
-
-
-def test_stopping_keeps_the_best_epoch(table: np.ndarray) -> None:
-    vae = quick(epochs=200, patience=3, learning_rate=0.05).fit(table)
-    held_out = vae.history_.query("split == 'held-out' and metric == 'bound'").set_index("epoch")
-    trained = held_out["value"].drop(0)
-    assert vae.best_epoch_ == trained.idxmax()
-    assert vae.n_iter_ == vae.best_epoch_ + 3 < 200
-    # The kept weights are those of the best epoch: retraining up to there ends with them.
-    again = quick(epochs=vae.best_epoch_, patience=200, learning_rate=0.05).fit(table)
-    np.testing.assert_array_equal(again.transform(table), vae.transform(table))
-
-
-def test_without_stopping_all_rows_are_trained_on(table: np.ndarray) -> None:
-    vae = quick(early_stopping=False).fit(table)
-    assert vae.n_iter_ == vae.best_epoch_ == 4
-    assert set(vae.history_["split"]) == {"train", "training-rows"}
-
-
-def test_partial_fit_goes_on(table: np.ndarray) -> None:
-    whole = quick(early_stopping=False, epochs=3).fit(table)
-    parts = quick()
-    for _ in range(3):
-        parts.partial_fit(table)
-    np.testing.assert_array_equal(whole.transform(table), parts.transform(table))
-    before, scale = whole.score(table), whole.scale_
-    for _ in range(5):
-        whole.partial_fit(table[:40])
-    assert whole.n_iter_ == 8
-    assert whole.score(table) > before
-    np.testing.assert_array_equal(whole.scale_, scale)
-
-
-def test_history_says_what_each_epoch_was_measured_on(table: np.ndarray) -> None:
-    history = quick().fit(table).partial_fit(table).history_
-    measured = history[history["split"] != "train"].groupby("epoch")["split"].first()
-    assert measured.tolist() == ["held-out"] * 5 + ["training-rows"]
-
-
-def test_warmup_may_outlast_the_first_partial_fit(table: np.ndarray) -> None:
-    vae = quick(warmup=4)
-    betas = vae.partial_fit(table).partial_fit(table).history_.query("metric == 'beta'")["value"]
-    assert betas.tolist() == [0, 0.25]
-
-
-def test_a_saved_model_is_the_same_model(table: np.ndarray, tmp_path: Path) -> None:
-    frame = pd.DataFrame(table, columns=list("abcde"))
-    vae = quick().fit(frame)
-    path = tmp_path / "vae.safetensors"
-    vae.save(path)
-    again = VAE.load(path, device="cpu")
-    np.testing.assert_array_equal(vae.transform(frame), again.transform(frame))
-    np.testing.assert_array_equal(vae.score_samples(frame), again.score_samples(frame))
-    np.testing.assert_array_equal(vae.sample(5), again.sample(5))
-    pd.testing.assert_frame_equal(vae.history_, again.history_)
-    assert again.get_params() == vae.get_params()
-    assert list(again.feature_names_in_) == list("abcde")
-    assert again.partial_fit(frame).n_iter_ == vae.n_iter_ + 1
-
-
-def test_what_is_no_saved_model_is_refused(table: np.ndarray, tmp_path: Path) -> None:
-    path = tmp_path / "vae.safetensors"
-    with pytest.raises(CheckpointError, match="does not exist"):
-        VAE.load(path)
-    quick().fit(table).save(path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="damaged"):
-        VAE.load(path)
-
-
 def test_pandas_out_and_names(table: np.ndarray) -> None:
     vae = quick().set_output(transform="pandas")
     codes = vae.fit_transform(pd.DataFrame(table, columns=list("abcde")))
@@ -244,12 +148,21 @@ def test_pandas_out_and_names(table: np.ndarray) -> None:
         vae.transform(pd.DataFrame(table, columns=list("abcdx")))
 
 
-def test_pipeline_grid_and_clone(table: np.ndarray) -> None:
+def test_a_search_finds_the_dimension_of_a_plane() -> None:
+    rng = np.random.default_rng(0)
+    on_plane = rng.normal(size=(120, 2)) @ rng.normal(size=(2, 12))
+    x = on_plane + 0.1 * rng.normal(size=on_plane.shape)
+    vae = quick(likelihood="normal", hidden=(16,), batch_size=20, epochs=40, learning_rate=0.02)
+    grid = GridSearchCV(make_pipeline(vae), {"vae__n_z": np.array([1, 2])}, cv=2).fit(x)
+    # By nats that are many times what is left to chance.
+    one, two = grid.cv_results_["mean_test_score"]
+    assert two > one + 2
+    assert grid.best_params_ == {"vae__n_z": 2}
+    assert grid.transform(x).shape == (120, 2)
+
+
+def test_pipeline_and_clone(table: np.ndarray) -> None:
     pipeline = make_pipeline(MinMaxScaler(), quick(likelihood="continuous-bernoulli"))
-    plain = make_pipeline(quick(likelihood="normal"))
-    grid = GridSearchCV(plain, {"vae__n_z": np.array([1, 3])}, cv=2)
-    assert grid.fit(table).best_params_["vae__n_z"] in (1, 3)
-    assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
     assert pipeline.fit_transform(table).shape == (60, 2)
     copy = clone(pipeline).fit(table)
     np.testing.assert_array_equal(copy.transform(table), pipeline.transform(table))
@@ -300,24 +213,6 @@ def test_random_state_decides(table: np.ndarray) -> None:
     a, b, c = (quick(random_state=s).fit(table).transform(table) for s in (0, 0, 1))
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
-
-
-def test_a_progress_bar_is_shown_if_asked(
-    table: np.ndarray, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    quick().fit(table)
-    assert capsys.readouterr().err == ""
-    with caplog.at_level("INFO", "vaestudy"):
-        quick(verbose=True).fit(table)
-    assert "held out" in caplog.text
-    assert "test " not in caplog.text
-    assert "rows/s" in caplog.text
-    shown = capsys.readouterr().err
-    assert "held out" in shown
-    assert "rows/s" in shown
-    assert "test" not in shown
-    quick(verbose=True, early_stopping=False).fit(table)
-    assert "held out" not in capsys.readouterr().err
 
 
 def test_importing_the_package_imports_neither_torch_nor_scikit_learn() -> None:

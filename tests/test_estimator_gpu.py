@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from test_estimator import quick
+from estimating import quick
 from vaestudy import VAE
 
 pytestmark = pytest.mark.skipif(

@@ -1,10 +1,9 @@
-"""What the estimator is given: likelihoods by data, bad input, files larger than memory."""
+"""What the estimator is given: likelihoods by data, bad input, columns that are constant."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from test_estimator import quick
+from estimating import quick
 from vaestudy import VAE
 from vaestudy.config_errors import ConfigError
-from vaestudy.estimator import inputs
+from vaestudy.devices import DeviceError
 from vaestudy.estimator.fitting import DivergenceError
-from vaestudy.estimator.rows import weighted
 from vaestudy.estimator.support import ConstantWarning, LikelihoodWarning, Scaling
 
 RNG = np.random.default_rng(0)
@@ -69,6 +67,42 @@ def test_impossible_data_are_refused_in_fit_and_have_no_likelihood_after(likelih
     scores = vae.score_samples(np.vstack([data[:2], data[:1] + 3]))
     assert np.isfinite(scores[:2]).all()
     assert scores[2] == -np.inf
+
+
+LATER = [
+    ("bernoulli", BINARY),
+    ("continuous-bernoulli", UNIT),
+    ("beta", UNIT),
+    ("gaussian", UNIT),
+]
+
+
+@pytest.mark.parametrize(("likelihood", "data"), LATER, ids=[name for name, _ in LATER])
+@pytest.mark.parametrize("method", ["transform", "reconstruct", "impute", "score_samples", "score"])
+def test_later_rows_outside_the_unit_interval_draw_a_warning(
+    method: str, likelihood: str, data: np.ndarray
+) -> None:
+    call = getattr(quick(likelihood=likelihood).fit(data), method)
+    call = partial(call, n_iter=10) if method == "impute" else call
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call(data)
+    said = rf"values in \[0, 255\] but .* likelihood '{likelihood}', which is for \[0, 1\].*scale X"
+    with pytest.warns(LikelihoodWarning, match=said) as caught:
+        call(255 * BINARY)
+    assert len(caught) == 1
+
+
+def test_what_is_missing_is_not_outside() -> None:
+    vae, holes = quick().fit(UNIT), UNIT[:5].copy()
+    holes[0], holes[3, 1] = np.nan, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vae.impute(holes, n_iter=10)
+        vae.impute(np.full((2, 4), np.nan), n_iter=10)
+    holes[3, 2] = 1.5
+    with pytest.warns(LikelihoodWarning, match=r", 1\.5\]"):
+        vae.impute(holes, n_iter=10)
 
 
 def with_value(value: object) -> np.ndarray:
@@ -152,12 +186,20 @@ def test_latent_points_of_another_dimension_are_named() -> None:
         ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
         ({"validation_fraction": "half"}, "validation_fraction is 'half'"),
         ({"batch_size": "big"}, "batch_size: got 'big'"),
+        ({"device": "gpu"}, "device is 'gpu'; expected auto, cpu or cuda"),
     ],
 )
 def test_bad_parameters_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         quick(**changes).fit(REAL)
     assert issubclass(ConfigError, ValueError)
+
+
+def test_a_gpu_that_is_not_there_is_no_wrong_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="finds no usable GPU") as found:
+        quick(device="cuda").fit(REAL)
+    assert not isinstance(found.value, ValueError)
 
 
 def test_bad_counts_are_named() -> None:
@@ -231,41 +273,6 @@ def test_constant_data_altogether() -> None:
     np.testing.assert_array_equal(vae.reconstruct(data), data)
 
 
-BAD_WEIGHTS = [
-    (np.zeros(30), "at least one non-zero number"),
-    (np.full(30, -1.0), "no negative weights"),
-    (np.ones(29), r"sample_weight.shape == \(29,\), expected \(30,\)"),
-]
-
-
-@pytest.mark.parametrize(("weights", "message"), [*BAD_WEIGHTS, (np.eye(30)[0], "2 rows or more")])
-def test_bad_weights_are_named(weights: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        quick().fit(REAL, sample_weight=weights)
-
-
-def test_scores_are_weighted_as_fits_are() -> None:
-    vae = quick(likelihood="continuous-bernoulli").fit(UNIT)
-    for weights, message in BAD_WEIGHTS:
-        with pytest.raises(ValueError, match=message):
-            vae.score(UNIT, sample_weight=weights)
-    weights = np.arange(30)
-    want = np.repeat(vae.score_samples(UNIT), weights).mean()
-    assert vae.score(UNIT, sample_weight=weights) == pytest.approx(want, rel=1e-12)
-    impossible = np.vstack([UNIT, UNIT[:1] + 3])
-    assert vae.score(impossible) == -np.inf
-    assert vae.score(impossible, sample_weight=[*weights, 0]) == pytest.approx(want, rel=1e-12)
-
-
-def test_fractional_weights_are_met_in_proportion() -> None:
-    rows = torch.arange(4.0).unsqueeze(1)
-    source = weighted(rows, np.array([0.1, 0.0, 0.5, 0.4]), 0, torch.device("cpu"))
-    assert len(source) == 4
-    met = torch.cat([source.index_select(0, torch.arange(4))[:, 0] for _ in range(5000)])
-    shares = torch.bincount(met.long(), minlength=4) / len(met)
-    assert shares.numpy() == pytest.approx([0.1, 0, 0.5, 0.4], abs=0.01)
-
-
 def test_scaling_is_standardisation() -> None:
     scaling = Scaling.of(REAL)
     np.testing.assert_allclose(scaling.forward(REAL).mean(0), 0, atol=1e-12)
@@ -276,86 +283,3 @@ def test_scaling_is_standardisation() -> None:
 def test_frames_of_any_numeric_type() -> None:
     frame = pd.DataFrame({"a": [1, 2, 3] * 5, "b": [True, False, True] * 5, "c": np.arange(15.0)})
     assert quick().fit(frame).transform(frame).shape == (15, 2)
-
-
-def test_a_streamed_file_gives_what_the_array_gives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "x.npy"
-    np.save(path, UNIT.astype(np.float32))
-    mapped, loaded = np.load(path, mmap_mode="r"), np.load(path)
-    vae = quick().fit(loaded)
-    monkeypatch.setattr(inputs, "STREAM_FROM", 0)
-    monkeypatch.setattr(inputs, "BLOCK_BYTES", 7 * 8 * 4)  # Seven rows at a time.
-    for method in (vae.transform, vae.score_samples, vae.reconstruct):
-        np.testing.assert_allclose(method(mapped), method(loaded), rtol=1e-12)
-    streamed = quick().fit(mapped)
-    assert streamed.likelihood_ == vae.likelihood_
-    assert np.isfinite(streamed.score(mapped))
-    weights = np.full(30, 2.0)
-    assert np.isfinite(quick().fit(mapped, sample_weight=weights).score(mapped))
-
-
-def test_a_streamed_file_is_surveyed_where_it_has_weight(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "x.npy"
-    np.save(path, REAL)
-    monkeypatch.setattr(inputs, "STREAM_FROM", 0)
-    monkeypatch.setattr(inputs, "BLOCK_BYTES", 2 * 8 * REAL.shape[1])  # Two rows are looked at.
-    weights = np.zeros(len(REAL))
-    weights[[4, 7, 9]] = [1.0, 5.0, 3.0]  # Neither the first nor the last.
-    vae = quick(likelihood="normal").fit(np.load(path, mmap_mode="r"), sample_weight=weights)
-    np.testing.assert_allclose(vae.mean_, np.average(REAL[[4, 9]], axis=0, weights=[1, 3]))
-
-
-def test_bad_values_in_a_streamed_file_are_found_when_they_are_met(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inputs, "STREAM_FROM", 0)
-    monkeypatch.setattr(inputs, "BLOCK_BYTES", 2 * 8 * 4)
-    data, path = UNIT.copy(), tmp_path / "x.npy"
-    for value, message in ((np.nan, "NaN"), (3.0, r"values in \[.*3\]")):
-        data[13, 2] = value
-        np.save(path, data)
-        with pytest.raises(ValueError, match=message):
-            quick().fit(np.load(path, mmap_mode="r"))
-    np.save(path, np.array([["a", "b"]] * 9))
-    with pytest.raises(ValueError, match="expected real numbers"):
-        quick().fit(np.load(path, mmap_mode="r"))
-
-
-_HUGE = """
-import sys
-import numpy as np
-import torch
-torch.set_num_threads(1)
-from vaestudy.estimator import fitting, inputs
-from vaestudy.estimator.support import Scaling
-from vaestudy.train import _batches, initial_state, train_step
-import resource
-
-shape = (4_000_000, 625)
-np.lib.format.open_memmap(sys.argv[1], "w+", np.float32, shape)  # 10 GB of nothing.
-X = np.load(sys.argv[1], mmap_mode="r")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-seen, _ = inputs.survey(X, None)
-device = torch.device("cpu")
-rows = inputs.training_rows(X, None, inputs.Preparation("normal", Scaling.none(625)), 0, device)
-assert len(rows) == len(X)
-data = fitting.hold_out(rows, 0.0005, 0, device)
-run = fitting.configure({"hidden": (8,), "likelihood": "normal"})
-state = initial_state((run,), 625, device)
-orders = torch.randperm(len(data.train)).unsqueeze(0)
-for step, x in zip(range(20), _batches(data.train, orders, 100), strict=False):
-    train_step(state, x, torch.randn(1, 1, 100, run.n_z), torch.ones(1))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
-"""
-
-
-def test_a_file_of_ten_gigabytes_is_not_loaded(tmp_path: Path) -> None:
-    path = tmp_path / "huge.npy"
-    code = [sys.executable, "-c", _HUGE, str(path)]
-    out = subprocess.run(code, capture_output=True, text=True, check=True)
-    assert path.stat().st_blocks * 512 < 2**24, "the file is meant to be sparse"
-    assert float(out.stdout) < 500, "MB grown: the rows' order alone is 64"

@@ -102,35 +102,6 @@ def test_other_numbers_of_latent_dimensions(tmp_path: Path, latent: int) -> None
     assert pd.read_csv(out / "embedding.csv").shape == (40, 1 + latent)
 
 
-def test_images_and_arrays_of_images(tmp_path: Path) -> None:
-    pixels = RNG.integers(0, 256, (14, 6, 5), dtype=np.uint8)
-    np.save(tmp_path / "x.npy", pixels)
-    for i, image in enumerate(pixels):
-        folder = tmp_path / "pictures" / ("odd" if i % 2 else "even")
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(folder / f"{i:02d}.png")
-    (tmp_path / "pictures" / "notes.txt").write_text("no image")
-    assert fit(tmp_path / "x.npy", tmp_path / "a").exit_code == 0
-    assert fit(tmp_path / "pictures", tmp_path / "b").exit_code == 0
-    embedding = pd.read_csv(tmp_path / "b" / "embedding.csv")
-    assert embedding["row"].tolist()[:2] == ["even/00.png", "even/02.png"]
-    assert set(embedding["folder"]) == {"even", "odd"}
-    array = read(tmp_path / "x.npy", Choices())
-    folder = read(tmp_path / "pictures", Choices())
-    assert array.image_shape == folder.image_shape == (6, 5)
-    np.testing.assert_array_equal(folder.data[:7], array.data[::2])
-
-
-def test_images_in_colour_and_resized(tmp_path: Path) -> None:
-    for i, size in enumerate([(8, 9), (12, 7)] * 8):
-        image = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
-        Image.fromarray(image).save(tmp_path / f"{i}.png")
-    with pytest.raises(FileError, match=r"10\.png is 9×8 pixels|1\.png is 7×12 pixels.*--size 28"):
-        read(tmp_path, Choices())
-    assert read(tmp_path, Choices(size=6)).image_shape == (6, 6, 3)
-    assert fit(tmp_path, tmp_path / "out", "--size", "6").exit_code == 0
-
-
 def test_text_becomes_columns_and_missing_rows_can_go(tmp_path: Path) -> None:
     table = frame().drop(columns="name")
     table.loc[3, "width"], table.loc[5, "kind"] = np.nan, None
@@ -185,27 +156,19 @@ def test_names_with_a_j_are_names(tmp_path: Path) -> None:
     assert read(path, Choices()).names == ["width", "a=J", "a=j", "b=1j", "b=k2"]
 
 
-def test_rows_of_an_array_with_missing_values_can_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_fit_warned_of_is_said_once_and_in_the_page(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
-    path, array = tmp_path / "x.npy", RNG.normal(size=(20, 3))
-    array[[4, 7], 1] = np.nan
-    np.save(path, array)
-    assert "NaN in 2 of 20 rows" in fit(path, tmp_path / "out").stderr
-    found = read(path, Choices(drop_missing=True))
-    np.testing.assert_array_equal(found.data, np.delete(array, [4, 7], axis=0))
-    assert found.rows.tolist() == [i for i in range(20) if i not in (4, 7)]
-    assert found.remarks == ("2 rows with missing values are left out",)
-    result = fit(path, tmp_path / "out", "--drop-missing")
+    path, out = tmp_path / "x.csv", tmp_path / "out"
+    x = np.random.default_rng(0).normal(0.5, 0.3, (200, 3))
+    pd.DataFrame(x, columns=list("abc")).to_csv(path, index=False)
+    options = ("likelihood=gaussian", "patience=3", "validation_fraction=0.5", "epochs=8")
+    result = fit(path, out, *(word for option in options for word in ("--set", option)))
     assert result.exit_code == 0, result.output
-    assert pd.read_csv(tmp_path / "out" / "embedding.csv")["row"].tolist() == list(found.rows)
-    monkeypatch.setattr("vaestudy.fit.files.STREAM_FROM", 0)
-    with pytest.raises(FileError, match="say no --drop-missing, and leave them out before saving"):
-        read(path, Choices(drop_missing=True))
-    np.save(path, np.full((3, 2), np.nan))
-    monkeypatch.undo()
-    with pytest.raises(FileError, match="every row misses values"):
-        read(path, Choices(drop_missing=True))
+    assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("Warning: likelihood is &#x27;gaussian&#x27;") == 1
+    assert "Warning: epochs=8 ran out" in page
 
 
 def write_bad(folder: Path, name: str) -> Path:

@@ -18,6 +18,8 @@ SHAPE = (60_000, 1_250)
 #: What a process may grow by: batches, held-out rows, a survey of 32 MiB; of the command also the
 #: libraries and rows of its page. Whole in memory, the data would take 300 MB more, or 600.
 MOST_MB, MOST_MB_OF_COMMAND = 280, 450
+#: Ten gigabytes of float64, and what they may take: besides the same, the order of 2 million rows.
+HUGE, MOST_MB_OF_HUGE = (2_000_000, 625), 500
 
 _WATCHED = """
 import resource, sys
@@ -42,6 +44,13 @@ vae.save(sys.argv[2])
 np.savez(sys.argv[3], codes=codes, scores=scores, all=vae.transform(X))
 print("grown", peak() - before)
 """
+_HUGE = """
+X = np.load(sys.argv[1], mmap_mode="r")
+vae = VAE(n_z=1, hidden=(4,), activation="relu", batch_size=5_000, epochs=1,
+          validation_fraction=0.005, device="cpu", random_state=0).fit(X)
+np.save(sys.argv[2], vae.transform(X[1_000_000:1_100_000]))  # Half a gigabyte.
+print("grown", peak() - before)
+"""
 _COMMAND = """
 import vaestudy.fit.job
 before = peak()
@@ -57,9 +66,14 @@ print("grown", peak() - before)
 
 @pytest.fixture(scope="module")
 def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("sparse") / "x.npy"
-    array = np.lib.format.open_memmap(path, "w+", np.float32, SHAPE)
-    array[:50] = np.random.default_rng(0).random((50, SHAPE[1])) > 0.5
+    rows = (np.random.default_rng(0).random((50, SHAPE[1])) > 0.5).astype(np.float32)
+    return sparse_file(tmp_path_factory.mktemp("sparse") / "x.npy", SHAPE, rows)
+
+
+def sparse_file(path: Path, shape: tuple[int, int], first: np.ndarray) -> Path:
+    """Write a file of zeros that are on no disk, but for its first rows."""
+    array = np.lib.format.open_memmap(path, "w+", first.dtype, shape)
+    array[: len(first)] = first
     array.flush()
     assert path.stat().st_blocks * 512 < 2**24, "the file is meant to be sparse"
     return path
@@ -93,3 +107,13 @@ def test_the_command_streams_a_file(sparse: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "model.json").read_text())["n_rows"] == SHAPE[0]
     assert len(pd.read_parquet(tmp_path / "embedding.parquet")) == SHAPE[0]
     assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_ten_gigabytes_are_fitted_in_the_memory_of_their_batches(tmp_path: Path) -> None:
+    path, found = sparse_file(tmp_path / "x.npy", HUGE, np.ones((9, HUGE[1]))), tmp_path / "z.npy"
+    assert path.stat().st_size > 10e9
+    assert grown(_HUGE, path, found) < MOST_MB_OF_HUGE
+    codes = np.load(found)
+    assert codes.shape == (100_000, 1)
+    assert np.ptp(codes) == 0, "all these rows are alike"

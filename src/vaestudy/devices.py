@@ -36,18 +36,24 @@ class DeviceError(RuntimeError):
     """The device asked for is not there."""
 
 
+class UnknownDeviceError(DeviceError, ValueError):
+    """The device asked for has a name that no device has: a wrong value, on every machine."""
+
+
 def select_device(name: str) -> torch.device:
     """Return the device that a configuration asks for.
 
     Raises
     ------
     DeviceError
-        If ``cuda`` is asked for and there is none, or the name is unknown.
+        If ``cuda`` is asked for and there is none.
+    UnknownDeviceError
+        A ``DeviceError`` and a ``ValueError``, if the name is unknown.
     """
     import torch
 
     if name not in ("auto", "cpu", "cuda"):
-        raise DeviceError(f"device is {name!r}; expected auto, cpu or cuda")
+        raise UnknownDeviceError(f"device is {name!r}; expected auto, cpu or cuda")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise DeviceError(

@@ -7,9 +7,34 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
+
+
+class OutputError(RuntimeError):
+    """Results cannot be written where they are to be; the message says why and what to do."""
+
+
+def require_writable(directory: Path) -> None:
+    """Make a directory unless it is there, and write to it: to fail before the work, not after it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, is a file, or may not be written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        why = "it is a file" if directory.is_file() else error.strerror
+        raise OutputError(
+            f"no results can be written to {directory}: {why}; expected a directory that you may "
+            "write to, or a place where one can be made: give another one"
+        ) from None
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def fit(
 
     vaestudy fit data.csv --latent 2 --color species -o out
     """
+    from vaestudy.files import require_writable
     from vaestudy.fit import job
     from vaestudy.fit.choices import Choices
     from vaestudy.fit.files import read
@@ -72,6 +73,7 @@ def fit(
         "verbose": True,
         **assignments(set_ or []),
     }
+    require_writable(output)
     table = read(data, choices)
     for remark in table.remarks:
         typer.echo(remark, err=True)

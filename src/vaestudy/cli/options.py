@@ -72,6 +72,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.data import DataError
     from vaestudy.devices import DeviceError
     from vaestudy.estimator.fitting import DivergenceError
+    from vaestudy.files import OutputError
     from vaestudy.fit.texts import FileError
     from vaestudy.jobs import BusyError
     from vaestudy.libraries import CompileError
@@ -82,7 +83,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     jobs = (BusyError, CompileError, DeviceError, MissingResultError)
     tables = (EmptySelectionError, MissingTableError)
     models = (CheckpointError, ClassifierError, DivergenceError)
-    return ConfigError, DataError, FileError, ReportError, *models, *jobs, *tables
+    files = (DataError, FileError, OutputError, ReportError)
+    return ConfigError, *files, *models, *jobs, *tables
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:

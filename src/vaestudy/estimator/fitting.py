@@ -5,14 +5,17 @@ Training is :func:`vaestudy.train.train`; here is only what it calls after each 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, Final, Literal
 
+import numpy as np
 import torch
 from pydantic import ValidationError
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from vaestudy.config_errors import ConfigError, explain
@@ -27,6 +30,8 @@ from vaestudy.train import EpochReport, TrainState, train
 MOST_HELD_OUT: Final = 10_000
 MOST_SHOWN: Final = 1_000
 _BYTES_HELD_OUT: Final = 2**28
+#: Share of its whole gain by which a bound may still rise near the end of training.
+_REST: Final = 0.01
 #: Epochs of a model that is trained on for as long as data come.
 NO_END: Final = 10**9
 
@@ -126,6 +131,7 @@ class Watch:
     ) -> None:
         self.patience, self.report, self.log_jacobian = patience, report, log_jacobian
         self.best, self.best_epoch, self._stale = float("-inf"), 0, 0
+        self._values: list[float] = []
         self._weights: dict[str, Tensor] = {}
 
     def __call__(self, state: TrainState, report: EpochReport) -> None:
@@ -137,6 +143,7 @@ class Watch:
             return
         run, test = state.runs[0], state.history.test[-1][:, 0]
         value = float(test[_BOUND] - (run.beta - 1) * test[_KL])
+        self._values.append(value)
         if value > self.best:
             self.best, self.best_epoch, self._stale = value, state.epoch, 0
             self._weights = {k: v.detach().clone() for k, v in state.model.state_dict().items()}
@@ -150,9 +157,35 @@ class Watch:
         if self._weights:
             state.model.load_state_dict(self._weights)
 
+    def warn_if_rising(self, run: RunConfig) -> None:
+        """Warn if the epochs ran out on a bound that still rose.
+
+        That is, if patience did not end training, and the last epochs, as many as patience, were on
+        average better than as many before them by more than a hundredth of what was gained since
+        the first. Averages, for a level bound sets records too, by its noise. Fewer epochs than
+        such a comparison asks for are a choice.
+        """
+        n, values = self.patience, self._values
+        if n is None or self._stale >= n or len(values) <= run.warmup + 2 * n:
+            return
+        late, before = np.mean(values[-n:]), np.mean(values[-2 * n : -n])
+        if late - before > _REST * abs(late - values[0]):
+            warnings.warn(
+                f"epochs={run.epochs} ran out while the bound on held-out rows still rose: it was "
+                f"{late - before:.2g} nats a row better in the last {n} than in the {n} before, "
+                "on average; raise epochs, or learning_rate",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
 
 def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
     """Train to the last epoch, or until ``watch`` ends it; leave the best weights.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As :meth:`Watch.warn_if_rising`.
 
     Raises
     ------
@@ -163,6 +196,7 @@ def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
         train(state, data, watch)
     check_finite(state)
     watch.restore_best(state)
+    watch.warn_if_rising(state.runs[0])
 
 
 def check_finite(state: TrainState) -> None:

@@ -1,15 +1,15 @@
 """What comes in: checked arrays, weights, and files too large for memory.
 
-A memory-mapped array (``np.load(path, mmap_mode="r")``) of ``STREAM_FROM`` bytes or more is never
-loaded: its range, mean and spread come from rows evenly spread over it, and each row is checked
-when it is read.
+A memory-mapped array (``np.load(path, mmap_mode="r")``) of ``STREAM_FROM`` bytes or more, and
+:class:`vaestudy.estimator.rows.Intensities` of any size, are never loaded: their range, mean and
+spread come from rows evenly spread over them, and each row is checked when it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 import torch
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from vaestudy.estimator.rows import Mapped, gather, release, weighted
-from vaestudy.estimator.support import Facts, Scaling, domain_of
+from vaestudy.estimator.rows import Intensities, Mapped, Stored, gather, release, weighted
+from vaestudy.estimator.support import Facts, Scaling, domain_of, warn_outside
 from vaestudy.estimator.tables import numbers, refuse_not_finite
 from vaestudy.splits import Rows
 
@@ -30,8 +30,10 @@ STREAM_FROM: Final = 2**28
 BLOCK_BYTES: Final = 2**25
 
 
-def is_streamed(X: Any) -> bool:
+def is_streamed(X: Any) -> TypeGuard[Stored]:
     """Whether ``X`` is a memory-mapped table too large to load."""
+    if isinstance(X, Intensities):
+        return True
     return isinstance(X, np.memmap) and X.ndim == 2 and X.nbytes >= STREAM_FROM
 
 
@@ -104,7 +106,6 @@ def survey(X: Array, weights: Array | None) -> tuple[Array, Array | None]:
     """
     if not is_streamed(X):
         return X, weights
-    assert isinstance(X, np.memmap)
     n = len(X) if weights is None else np.count_nonzero(weights)
     count = min(n, max(2, BLOCK_BYTES // (8 * X.shape[1])))
     seen = np.unique(np.linspace(0, n - 1, count).astype(np.intp))
@@ -138,6 +139,16 @@ class Preparation:
         self.scaling.warn_of_unseen(block)
         return self.scaling.forward(block)
 
+    def watched(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        """Pass ``blocks`` on; after the last one warn, once, of values outside the likelihood's."""
+        lowest, highest = np.inf, -np.inf
+        for block in blocks:
+            # Missing values have no part in the range.
+            lowest = min(lowest, float(np.fmin.reduce(block, axis=None)))
+            highest = max(highest, float(np.fmax.reduce(block, axis=None)))
+            yield block
+        warn_outside(self.likelihood, lowest, highest)
+
     def __call__(self, block: Array) -> Array:
         """Prepare ``block`` [B, D].
 
@@ -165,7 +176,6 @@ def training_rows(
     gives the same model, in whatever order it comes.
     """
     if is_streamed(X):
-        assert isinstance(X, np.memmap)
         mapped = Mapped(X, preparation, device)
         return mapped if weights is None else weighted(mapped, weights, seed, device)
     # Adding 0 makes -0 a 0, which is the same number in other bits.

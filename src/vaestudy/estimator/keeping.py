@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from vaestudy.estimator import fitting, persistence
+from vaestudy.estimator.support import AUTO
 from vaestudy.estimator.training import Training, plain
 
 #: Attributes that a file keeps as they are, and as arrays.
@@ -20,6 +21,9 @@ _KEPT: Final = (
 _SCALING: Final = ("mean_", "scale_")
 
 Estimator = TypeVar("Estimator", bound=Training)
+
+#: A saved choice of device that holds on every machine; others may have no GPU.
+_EVERYWHERE: Final = "cpu"
 
 
 def save(model: Training, parameters: Mapping[str, Any], path: Path) -> None:
@@ -37,16 +41,29 @@ def save(model: Training, parameters: Mapping[str, Any], path: Path) -> None:
     persistence.write(path, persistence.Saved(facts, arrays, model._state.history))
 
 
-def load(kind: type[Estimator], path: Path, device: str) -> Estimator:
+def load(kind: type[Estimator], path: Path, device: str | None) -> Estimator:
     """Read what :func:`save` wrote.
+
+    Parameters
+    ----------
+    kind
+        Class of the estimator.
+    path
+        The file.
+    device
+        The estimator's parameter; None for the saved one, if it is the CPU, else ``auto``.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged or something else.
+    DeviceError
+        If the device is not there.
     """
     saved = persistence.read(path)
     facts = saved.facts
+    if device is None:
+        device = _EVERYWHERE if facts["parameters"]["device"] == _EVERYWHERE else AUTO
     parameters = {**facts["parameters"], "device": device}
     model = kind(**{**parameters, "hidden": tuple(parameters["hidden"])})
     for name in _KEPT:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.base import ClassNamePrefixFeaturesOutMixin as Prefixed
-from sklearn.utils import check_array
 
 from vaestudy.estimator import fitting, inputs, keeping
 from vaestudy.estimator.fitted import Array
@@ -92,6 +91,8 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
 
     Where data are standardised, the model does not see features that are constant in training: they
     come back exactly, and add nothing to log p(x). Later rows in which they differ draw a warning.
+    So do, in all methods, later rows outside [0, 1] where the likelihood is for that: ``fit`` would
+    refuse them, or call them odd, but they have codes, and a scaler's new rows often lie there.
 
     References
     ----------
@@ -151,26 +152,26 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         sample_weight
             (N,); how often each row counts.
 
+        Warns
+        -----
+        LikelihoodWarning
+            If the likelihood can be computed on these data, but is not meant for them.
+        ConvergenceWarning
+            scikit-learn's: with ``early_stopping``, if the epochs ran out, more than the warm-up
+            and twice ``patience``, while the bound on held-out rows still rose: its mean over the
+            last ``patience`` epochs is above that over as many before, by more than a hundredth of
+            its gain since the first.
+
         Raises
         ------
         ValueError
             If the data, the weights or a parameter cannot be used; the message says which and why.
+        DeviceError
+            If ``device`` is ``cuda`` and there is no GPU.
         DivergenceError
             If training ends in numbers that are not finite.
         """
-        rows = self._begin(X, sample_weight)
-        device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
-        if self.early_stopping:
-            data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
-        else:
-            data = fitting.show_training(rows, device)
-        with self._reporter() as report:
-            patience = self.patience if self.early_stopping else None
-            watch = fitting.Watch(patience, report, jacobian)
-            fitting.run_training(self._state, data, watch)
-        if self.early_stopping:
-            self._held_out_until = self._state.epoch
-        self._finish(watch.best_epoch or self._state.epoch)
+        self._train(X, sample_weight)
         return self
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -179,11 +180,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         The first call fixes likelihood, scaling and batch size from its data: let it see a fair
         share. Nothing is held out.
         """
-        begun = hasattr(self, "_state")
-        rows = self._more(X, sample_weight) if begun else self._begin(X, sample_weight)
-        self._state.runs = (fitting.unending(fitting.configure(self._state.runs[0].model_dump())),)
-        fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
-        self._finish(self._state.epoch)
+        self._train_on(X, sample_weight)
         return self
 
     def transform(self, X: Any) -> Array:
@@ -192,14 +189,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
 
     def inverse_transform(self, X: Any) -> Array:
         """Return the expected data at latent points ``X`` (N, n_z): (N, D), in original units."""
-        fitted = self._fitted_or_raise()
-        z, n_z = check_array(X, dtype=np.float64), fitted.model.architecture.n_z
-        if z.shape[1] != n_z:
-            raise ValueError(
-                f"X has {z.shape[1]} columns, but inverse_transform expects latent points with "
-                f"n_z={n_z}"
-            )
-        return fitted.decode(z)
+        return self._fitted_or_raise().decode(self._latent_points(X))
 
     def reconstruct(self, X: Any) -> Array:
         """Return ``inverse_transform(transform(X))``: each row as the model sees it."""
@@ -229,8 +219,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         """
         fitted = self._fitted_or_raise()
         n_samples = fitting.whole("n_importance", self.n_importance)
-        rows = inputs.blocks(inputs.check(self, X, reset=False))
-        return fitted.log_px(rows, n_samples, stream_seed(self._seed, "estimate"))
+        return fitted.log_px(self._blocks(X), n_samples, stream_seed(self._seed, "estimate"))
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the mean of :meth:`score_samples`, weighted as in :meth:`fit`; higher is better.
@@ -270,28 +259,41 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         fitted = self._fitted_or_raise()
         if how not in ("mean", "sample"):
             raise ValueError(f"how is {how!r}; expected 'mean' or 'sample'")
-        n_iter = fitting.whole("n_iter", n_iter, at_least=10)
-        seed, parts = self._draw(random_state), []
-        for block in inputs.blocks(inputs.check(self, X, reset=False, missing=True), missing=True):
-            mean, draw = fitted.impute(block, n_iter, seed)
-            parts.append(mean if how == "mean" else draw)
-        return np.concatenate(parts)
+        n_iter, seed = fitting.whole("n_iter", n_iter, at_least=10), self._draw(random_state)
+        filled = (fitted.impute(block, n_iter, seed) for block in self._blocks(X, missing=True))
+        return np.concatenate([mean if how == "mean" else draw for mean, draw in filled])
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to one safetensors file, without pickle; see :meth:`load`."""
+        """Write the fitted model to one safetensors file, without pickle; see :meth:`load`.
+
+        All parameters are kept, but for a generator as ``random_state``: its state is no number,
+        and None is written in its place, so that the loaded model's draws are new ones each time.
+        """
         self._fitted_or_raise()
         keeping.save(self, self.get_params(deep=False), Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, device: str = AUTO) -> Self:
+    def load(cls, path: str | Path, device: str | None = None) -> Self:
         """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path
+            The file.
+        device
+            As the class's parameter. None keeps a saved ``cpu``, which is everywhere, and takes
+            ``auto`` in the place of all else: a model of a machine with a GPU loads on any.
 
         Raises
         ------
         CheckpointError
             If the file is missing, damaged or something else.
+        ValueError
+            If ``device`` is unknown.
+        DeviceError
+            If ``device`` is ``cuda`` and there is no GPU.
         """
         return keeping.load(cls, Path(path), device)
 
     def _codes(self, X: Any) -> Array:
-        return self._fitted_or_raise().encode(inputs.blocks(inputs.check(self, X, reset=False)))
+        return self._fitted_or_raise().encode(self._blocks(X))

@@ -1,6 +1,7 @@
 """Training data that are not one tensor: a subset, weighted rows, a file too large for memory.
 
-Each is a :class:`vaestudy.splits.Rows`: it has a length, and gives the rows at some indices.
+Each is a :class:`vaestudy.splits.Rows`: it has a length, and gives the rows at some indices. A file
+is a memory-mapped array, or :class:`Intensities`, of which rows are read as NumPy's.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,61 @@ from vaestudy.splits import Rows
 
 #: Rows of a mapped file between two releases of its pages.
 _ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Intensities:
+    """8-bit intensities in a memory-mapped file, read as numbers in [0, 1].
+
+    It stands where a memory-mapped array does, so that values are divided as they are read.
+
+    Parameters
+    ----------
+    file [N, D]
+        Of type ``uint8``.
+
+    Raises
+    ------
+    ValueError
+        If the array is no table of 8-bit integers.
+    """
+
+    file: np.memmap
+
+    def __post_init__(self) -> None:
+        if self.file.dtype != np.uint8 or self.file.ndim != 2:
+            raise ValueError(
+                f"file is {self.file.dtype} of shape {self.file.shape}; expected uint8 of shape "
+                "(N, D): reshape images to rows, and give other numbers as they are"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and D."""
+        return self.file.shape
+
+    @property
+    def size(self) -> int:
+        """How many intensities there are."""
+        return self.file.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What rows are read as."""
+        return np.dtype(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def __getitem__(self, index: Any) -> NDArray[np.float64]:
+        return np.asarray(self.file[index] / 255)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+
+#: What is read from a file as rows are asked for.
+Stored = np.memmap | Intensities
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +144,14 @@ class Mapped:
     Parameters
     ----------
     array [N, D]
-        Numbers of any real type.
+        Numbers of any real type, or intensities.
     prepare
         Checks a block of rows and makes of it what the model sees.
     device
         Where batches go.
     """
 
-    array: np.memmap
+    array: Stored
     prepare: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     device: torch.device
 
@@ -106,7 +163,7 @@ class Mapped:
         return torch.from_numpy(block.astype(np.float32)).to(self.device)
 
 
-def gather(array: np.memmap, index: NDArray[np.intp]) -> NDArray[np.float64]:
+def gather(array: Stored, index: NDArray[np.intp]) -> NDArray[np.float64]:
     """Read the rows at ``index``: no others, forwards through the file, pages let go after."""
     order = np.argsort(index)
     rows = np.empty((len(index), array.shape[1]))
@@ -118,15 +175,19 @@ def gather(array: np.memmap, index: NDArray[np.intp]) -> NDArray[np.float64]:
     return rows
 
 
-def release(array: np.ndarray) -> None:
+def release(array: Stored) -> None:
     """Let go of the memory that a mapped file's pages take; they are read again when needed."""
     # Not of a copy-on-write map: its changes live in these pages alone.
-    if getattr(array, "mode", "c") != "c":
+    if getattr(_mapped(array), "mode", "c") != "c":
         _advise(array, "MADV_DONTNEED")
 
 
-def _advise(array: np.ndarray, name: str) -> None:
+def _mapped(array: Stored) -> np.memmap:
+    return array.file if isinstance(array, Intensities) else array
+
+
+def _advise(array: Stored, name: str) -> None:
     """Tell the kernel, where it can be told, how a mapped array will be read."""
-    mapping, advice = getattr(array, "_mmap", None), getattr(mmap, name, None)
+    mapping, advice = getattr(_mapped(array), "_mmap", None), getattr(mmap, name, None)
     if isinstance(mapping, mmap.mmap) and advice is not None:
         mapping.madvise(advice)

@@ -123,9 +123,26 @@ def choose_likelihood(asked: str, facts: Facts) -> str:
         warnings.warn(
             f"likelihood is {asked!r} but {remark}; likelihood={facts.suited()!r} suits these data",
             LikelihoodWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return asked
+
+
+def warn_outside(likelihood: str, lowest: float, highest: float) -> None:
+    """Warn of rows after a fit with values in [lowest, highest] that the likelihood is not for.
+
+    A fit refuses or warns of them. Later ones have codes even so, and a scaler that was fitted to
+    the rows of training brings others a little outside [0, 1] as a matter of course.
+    """
+    domain = domain_of(likelihood)
+    if (domain.bounded or domain.unit_mean) and (lowest < 0 or highest > 1):
+        warnings.warn(
+            f"X holds values in [{lowest:g}, {highest:g}] but the model was fitted with likelihood "
+            f"{likelihood!r}, which is for [0, 1]: what it gives for values outside is "
+            "extrapolated; scale X as the data were that it was fitted to",
+            LikelihoodWarning,
+            stacklevel=3,
+        )
 
 
 def _remark(domain: Domain, facts: Facts, spread: str) -> str:

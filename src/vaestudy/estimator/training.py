@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Real
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from vaestudy.devices import select_device
 from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.fitted import Fitted
+from vaestudy.estimator.mixed import warn_of_mixed
 from vaestudy.estimator.persistence import Saved
 from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
 from vaestudy.estimator.tables import refuse_not_finite
@@ -67,6 +69,7 @@ class Training:
         looked_at, their_weights = inputs.survey(X, weights)
         refuse_not_finite(looked_at)
         self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
+        warn_of_mixed(self.likelihood_, looked_at, getattr(self, "feature_names_in_", None))
         scaling = Scaling.none(X.shape[1])
         if domain_of(self.likelihood_).standardise:
             scaling = Scaling.of(looked_at, their_weights)
@@ -80,6 +83,30 @@ class Training:
             )
         self._state = initial_state((self._configure(len(rows)),), scaling.n_seen, device)
         return rows
+
+    def _train(self, X: Any, sample_weight: Any) -> None:
+        """Train a new model."""
+        rows = self._begin(X, sample_weight)
+        device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
+        if self.early_stopping:
+            data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
+        else:
+            data = fitting.show_training(rows, device)
+        with self._reporter() as report:
+            patience = self.patience if self.early_stopping else None
+            watch = fitting.Watch(patience, report, jacobian)
+            fitting.run_training(self._state, data, watch)
+        if self.early_stopping:
+            self._held_out_until = self._state.epoch
+        self._finish(watch.best_epoch or self._state.epoch)
+
+    def _train_on(self, X: Any, sample_weight: Any) -> None:
+        """Train for one epoch, from where the model stands; a new one if there is none."""
+        begun = hasattr(self, "_state")
+        rows = self._more(X, sample_weight) if begun else self._begin(X, sample_weight)
+        self._state.runs = (fitting.unending(fitting.configure(self._state.runs[0].model_dump())),)
+        fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
+        self._finish(self._state.epoch)
 
     def _check_own(self) -> None:
         """Check the parameters that are the estimator's and not the run's."""
@@ -110,6 +137,22 @@ class Training:
         weights = inputs.check_weights(sample_weight, X)
         seed = stream_seed(self._seed, "weights", self._state.epoch)
         return inputs.training_rows(X, weights, self._preparation(), seed, self._state.device)
+
+    def _blocks(self, X: Any, *, missing: bool = False) -> Iterator[Array]:
+        """Return checked rows for a fitted model, some at a time, with a warning at their end."""
+        preparation = self._fitted_or_raise().preparation
+        checked = inputs.check(self, X, reset=False, missing=missing)
+        return preparation.watched(inputs.blocks(checked, missing=missing))
+
+    def _latent_points(self, X: Any) -> Array:
+        """Return ``X`` as points [N, Z] of the latent space."""
+        z, n_z = check_array(X, dtype=np.float64), self._n_features_out
+        if z.shape[1] != n_z:
+            raise ValueError(
+                f"X has {z.shape[1]} columns, but inverse_transform expects latent points with "
+                f"n_z={n_z}"
+            )
+        return np.asarray(z)
 
     def _finish(self, best_epoch: int) -> None:
         """Set what training gave."""

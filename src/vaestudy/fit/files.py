@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vaestudy.estimator.inputs import STREAM_FROM
+from vaestudy.estimator.rows import Intensities
 from vaestudy.fit import columns
 from vaestudy.fit.choices import Choices
 from vaestudy.fit.texts import FileError, read_text
@@ -27,7 +28,7 @@ class Table:
     Parameters
     ----------
     data
-        [N, D]: a frame, an array or a memory-mapped one.
+        [N, D]: a frame, an array, or what is read from a file as it is asked for.
     rows
         What identifies each row: its number in the file, or an image's path.
     color
@@ -137,17 +138,13 @@ def _whole_rows(path: Path, table: Table, choices: Choices) -> Table:
 
 
 def _of_intensities(table: Table) -> Table:
-    """Divide 8-bit intensities of images by 255."""
+    """Divide 8-bit intensities of images by 255; of a file that is streamed, as it is read."""
     array = table.data
     if table.image_shape is None or array.dtype != np.uint8:
         return table
-    if array.nbytes >= STREAM_FROM:
-        said = (
-            "intensities 0..255 are fitted as they are, for the file is too large to divide in "
-            "memory: for a likelihood of [0, 1] save them as float16, divided by 255"
-        )
-        return replace(table, remarks=(said,))
-    return replace(table, data=array / 255, remarks=("intensities divided by 255",))
+    streamed = array.nbytes >= STREAM_FROM
+    divided = Intensities(array) if streamed else array / 255
+    return replace(table, data=divided, remarks=("intensities divided by 255",))
 
 
 _READERS: Final[dict[str, Callable[[Path, Choices], Table]]] = {
@@ -207,8 +204,13 @@ def _without_holes(
     return features[~holes.any(axis=1)]
 
 
+def image_paths(folder: Path) -> list[Path]:
+    """Return the images of a folder and of those within it, by name."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in _IMAGES)
+
+
 def _read_images(folder: Path, choices: Choices) -> Table:
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _IMAGES)
+    paths = image_paths(folder)
     if not paths:
         raise FileError(f"{folder} holds no image; expected files ending in {', '.join(_IMAGES)}")
     if choices.color is not None or choices.drop:

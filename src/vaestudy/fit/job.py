@@ -15,7 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from vaestudy.config_errors import ConfigError
+from vaestudy.devices import DeviceError
 from vaestudy.estimator import VAE
+from vaestudy.estimator.support import LikelihoodWarning
 from vaestudy.files import atomic_path, write_csv, write_json, write_parquet
 from vaestudy.fit import page
 from vaestudy.fit.files import Table
@@ -71,30 +73,40 @@ def fit_table(
     ------
     ConfigError
         If a parameter is unknown or impossible.
+    DeviceError
+        If there is no such device.
     FileError
         If the data cannot be fitted with them.
     """
     _check_known(parameters)
     model = VAE(**{"device": device.type, **parameters})
+    warned = _fit(source, table, model)
+    with warnings.catch_warnings():
+        # The page says it: these are the rows that the fit has warned of.
+        warnings.simplefilter("ignore", LikelihoodWarning)
+        codes = model.transform(table.data)
+        n = len(codes)
+        index = np.unique(np.linspace(0, n - 1, min(n, MOST_SHOWN)).astype(np.intp))
+        _write_tables(model, table, codes, output)
+        shown = Shown(source, table, model, codes, index, warned)
+        path = output / "report.html"
+        with atomic_path(path) as temporary:
+            temporary.write_text(page.render(shown), encoding="utf-8")
+    return path
+
+
+def _fit(source: Path, table: Table, model: VAE) -> tuple[str, ...]:
+    """Fit the model, and return what it warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
             model.fit(table.data)
-        except ConfigError:
+        except (ConfigError, DeviceError):
             raise
         except ValueError as error:
             raise FileError(f"{source}: {error}") from None
     said = (str(w.message) for w in caught if issubclass(w.category, UserWarning))
-    warned = tuple(dict.fromkeys(said))
-    codes = model.transform(table.data)
-    n = len(codes)
-    index = np.unique(np.linspace(0, n - 1, min(n, MOST_SHOWN)).astype(np.intp))
-    _write_tables(model, table, codes, output)
-    shown = Shown(source, table, model, codes, index, warned)
-    path = output / "report.html"
-    with atomic_path(path) as temporary:
-        temporary.write_text(page.render(shown), encoding="utf-8")
-    return path
+    return tuple(dict.fromkeys(said))
 
 
 def _check_known(parameters: Mapping[str, Any]) -> None:

@@ -1,0 +1,135 @@
+"""When the estimator's training stops, what it warns of, goes on with and tells."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from estimating import quick, table_of_unlike_units
+from vaestudy.estimator import fitting
+from vaestudy.history import SCALARS
+
+
+@pytest.fixture
+def table() -> np.ndarray:
+    return table_of_unlike_units()
+
+
+def test_stopping_keeps_the_best_epoch(table: np.ndarray) -> None:
+    vae = quick(epochs=200, patience=3, learning_rate=0.05).fit(table)
+    held_out = vae.history_.query("split == 'held-out' and metric == 'bound'").set_index("epoch")
+    trained = held_out["value"].drop(0)
+    assert vae.best_epoch_ == trained.idxmax()
+    assert vae.n_iter_ == vae.best_epoch_ + 3 < 200
+    # The kept weights are those of the best epoch: retraining up to there ends with them.
+    again = quick(epochs=vae.best_epoch_, patience=200, learning_rate=0.05).fit(table)
+    np.testing.assert_array_equal(again.transform(table), vae.transform(table))
+
+
+def test_without_stopping_all_rows_are_trained_on(table: np.ndarray) -> None:
+    vae = quick(early_stopping=False).fit(table)
+    assert vae.n_iter_ == vae.best_epoch_ == 4
+    assert set(vae.history_["split"]) == {"train", "training-rows"}
+
+
+def watched(values: list[float], patience: int, warmup: int = 0) -> fitting.Watch:
+    """Watch epochs that bring these bounds, as far as patience lets it."""
+    run = fitting.configure({"epochs": len(values), "warmup": warmup})
+    watch, model = fitting.Watch(patience, None), torch.nn.Linear(1, 1)
+    for epoch, value in enumerate(values, 1):
+        measured = np.zeros((len(SCALARS), 1))
+        measured[SCALARS.index("bound")] = value
+        history = SimpleNamespace(test=[measured])
+        state = SimpleNamespace(runs=(run,), epoch=epoch, model=model, history=history)
+        try:
+            watch(state, None)
+        except fitting.StopTraining:
+            break
+    watch.warn_if_rising(run)
+    return watch
+
+
+def test_epochs_that_ran_out_too_soon_draw_a_warning(table: np.ndarray) -> None:
+    said = r"epochs=30 ran out while .* still rose: it was .* nats a row better in the last 10"
+    with pytest.warns(ConvergenceWarning, match=said) as caught:
+        quick(epochs=30, patience=10, learning_rate=3e-4, validation_fraction=0.5).fit(table)
+    assert caught[0].filename == __file__
+    with pytest.warns(ConvergenceWarning, match=r"was 20 nats .*last 20 .*the 20 before.*raise"):
+        watched(list(range(60)), patience=20)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"epochs": 200, "patience": 3, "learning_rate": 0.05},  # Patience ends it.
+        {"epochs": 30, "early_stopping": False, "patience": 10},
+        {"epochs": 20, "patience": 10},  # A choice of few.
+        {"epochs": 30, "patience": 10, "warmup": 10},
+    ],
+)
+def test_other_fits_draw_none(parameters: dict[str, object], table: np.ndarray) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        quick(**{"learning_rate": 3e-4, "validation_fraction": 0.5, **parameters}).fit(table)
+
+
+def test_the_records_of_a_level_bound_draw_no_warning() -> None:
+    epochs = np.arange(60)
+    levelled = -100 * np.exp(-epochs / 5) + 1e-3 * epochs  # A record in every epoch.
+    noisy = levelled + np.random.default_rng(0).normal(0, 1, 60)
+    noisy[49] = 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        assert watched(levelled.tolist(), patience=20).best_epoch == 60
+        assert watched(noisy.tolist(), patience=20).best_epoch == 50
+        assert watched([0.0] * 60, patience=20).best_epoch == 1
+        assert watched([-1.0, *[-2.0] * 15], patience=20).best_epoch == 1
+
+
+def test_partial_fit_goes_on(table: np.ndarray) -> None:
+    whole = quick(early_stopping=False, epochs=3).fit(table)
+    parts = quick()
+    for _ in range(3):
+        parts.partial_fit(table)
+    np.testing.assert_array_equal(whole.transform(table), parts.transform(table))
+    before, scale = whole.score(table), whole.scale_
+    for _ in range(5):
+        whole.partial_fit(table[:40])
+    assert whole.n_iter_ == 8
+    assert whole.score(table) > before
+    np.testing.assert_array_equal(whole.scale_, scale)
+
+
+def test_history_says_what_each_epoch_was_measured_on(table: np.ndarray) -> None:
+    history = quick().fit(table).partial_fit(table).history_
+    measured = history[history["split"] != "train"].groupby("epoch")["split"].first()
+    assert measured.tolist() == ["held-out"] * 5 + ["training-rows"]
+
+
+def test_warmup_may_outlast_the_first_partial_fit(table: np.ndarray) -> None:
+    vae = quick(warmup=4)
+    betas = vae.partial_fit(table).partial_fit(table).history_.query("metric == 'beta'")["value"]
+    assert betas.tolist() == [0, 0.25]
+
+
+def test_a_progress_bar_is_shown_if_asked(
+    table: np.ndarray, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    quick().fit(table)
+    assert capsys.readouterr().err == ""
+    with caplog.at_level("INFO", "vaestudy"):
+        quick(verbose=True).fit(table)
+    assert "held out" in caplog.text
+    assert "test " not in caplog.text
+    assert "rows/s" in caplog.text
+    shown = capsys.readouterr().err
+    assert "held out" in shown
+    assert "rows/s" in shown
+    assert "test" not in shown
+    quick(verbose=True, early_stopping=False).fit(table)
+    assert "held out" not in capsys.readouterr().err
