@@ -122,8 +122,16 @@ parameters, on the same images and with the same noise.
 drawn = tried(FIGURES["own-results"], study) if own else None
 if drawn is not None:
     scales = find_grid(study)
-    apart = " Models of other data, or another likelihood, have panels of their own, for their NLLs lie elsewhere." if len(scales) > 1 else ""
-    behind = f"; test curves of the others{' of these data and this likelihood' if apart else ''} behind it in grey" if max(s.n for s in scales) > 1 else ""
+    apart = (
+        " Models of other data, or another likelihood, have panels of their own, for their NLLs lie elsewhere."
+        if len(scales) > 1
+        else ""
+    )
+    behind = (
+        f"; test curves of the others{' of these data and this likelihood' if apart else ''} behind it in grey"
+        if max(s.n for s in scales) > 1
+        else ""
+    )
     present.prose(f"""
 ## The grid {{#sec:own-grid}}
 
@@ -248,7 +256,11 @@ its diagonals are pairs of columns whose dependence the model has not learned.
 """)
     categories = tried(read_categories, study)
     if categories:
-        errors = "; the errors of such a table in @fig:any-data are those of a model that was drawn to it" if compared else ""
+        errors = (
+            "; the errors of such a table in @fig:any-data are those of a model that was drawn to it"
+            if compared
+            else ""
+        )
         present.prose(f"""
 *Columns of two values.* {categories} Where every value is one of two, a density can be raised by narrowing it, as far as the
 likelihood lets it, here to a hundredth of the column's spread. So many nats are won there that the code may say the category first, whatever that
