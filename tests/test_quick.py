@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.studies import make_study
 
+from vaestudy.claims import judge, load_ledger
 from vaestudy.config import Run, expand_grid, load_config, parse_config
 from vaestudy.dataset_names import PICTURES
 
@@ -69,3 +71,31 @@ def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name:
     assert own
     asked = [run.config for run in full if set(run.experiments) & set(part["only"])]
     assert [run.config for run in own] == asked
+
+
+def test_the_likelihoods_that_claims_compare_are_a_part_of_a_part(tmp_path: Path) -> None:
+    whole, part = (
+        yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))
+        for path in ("config.yaml", "configs/plusplus-likelihoods.yaml")
+    )
+    experiments = {
+        name: {**experiment, **part["experiments"].get(name, {})}
+        for name, experiment in whole["experiments"].items()
+    }
+    merged = {**whole, **part, "experiments": experiments, "results_dir": str(tmp_path)}
+    merged["evaluation"] = {**whole["evaluation"], **part["evaluation"]}
+    study = make_study(tmp_path, merged, lambda run: {"nll": 1.0, "nll_clipped": 1.0,
+                                                      "nll_given_label": 1.0})  # fmt: skip
+    full = [run.config for run in expand_grid(parse_config(whole))]
+    assert all(run.config in full for run in expand_grid(study.config))
+    claims = {claim.id: claim for claim in load_ledger(ROOT / "report" / "claims.yaml").claims}
+    compared = [
+        *("002.three-dimensions-better", "002.labels-improve-likelihood", "002.js-alike-kl"),
+        *("002.iwae-improves-with-k", "002.continuous-likelihood-fits-grey"),
+    ]
+    used = set()
+    for name in compared:
+        found = judge(claims[name], study)
+        assert found.sufficient, name
+        used |= set(found.runs)
+    assert used == {run.config.run_id for run in expand_grid(study.config)}

@@ -31,7 +31,7 @@ MOST_HELD_OUT: Final = 10_000
 MOST_SHOWN: Final = 1_000
 _BYTES_HELD_OUT: Final = 2**28
 #: Share of its whole gain by which a bound may still rise near the end of training.
-_REST: Final = 0.01
+_REST: Final = 0.05
 #: Epochs of a model that is trained on for as long as data come.
 NO_END: Final = 10**9
 
@@ -161,7 +161,7 @@ class Watch:
         """Warn if the epochs ran out on a bound that still rose.
 
         That is, if patience did not end training, and the last epochs, as many as patience, were on
-        average better than as many before them by more than a hundredth of what was gained since
+        average better than as many before them by more than a twentieth of what was gained since
         the first. Averages, for a level bound sets records too, by its noise. Fewer epochs than
         such a comparison asks for are a choice.
         """

@@ -159,7 +159,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         ConvergenceWarning
             scikit-learn's: with ``early_stopping``, if the epochs ran out, more than the warm-up
             and twice ``patience``, while the bound on held-out rows still rose: its mean over the
-            last ``patience`` epochs is above that over as many before, by more than a hundredth of
+            last ``patience`` epochs is above that over as many before, by more than a twentieth of
             its gain since the first.
 
         Raises
