@@ -38,7 +38,7 @@ that log p(x) is one too and may be above 0.
 """
 
 # %%
-model = VAE(n_z=10, epochs=80, batch_size=50, random_state=0).fit(train)
+model = VAE(n_z=10, epochs=120, learning_rate=3e-3, random_state=0).fit(train)
 print(f"{model.likelihood_}: log p(x) {model.score(test[:200]):.0f} nats a picture")
 
 # %%
