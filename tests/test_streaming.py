@@ -18,8 +18,9 @@ SHAPE = (60_000, 1_250)
 #: What a process may grow by: batches, held-out rows, a survey of 32 MiB; of the command also the
 #: libraries and rows of its page. Whole in memory, the data would take 300 MB more, or 600.
 MOST_MB, MOST_MB_OF_COMMAND = 280, 450
-#: Ten gigabytes of float64, and what they may take: besides the same, the order of 2 million rows.
-HUGE, MOST_MB_OF_HUGE = (2_000_000, 625), 500
+#: Three gigabytes of float64, for ten take minutes (test_estimator_streamed.py has some steps of
+#: ten), and what they may take.
+HUGE, MOST_MB_OF_HUGE = (600_000, 625), 500
 
 _WATCHED = """
 import resource, sys
@@ -48,7 +49,7 @@ _HUGE = """
 X = np.load(sys.argv[1], mmap_mode="r")
 vae = VAE(n_z=1, hidden=(4,), activation="relu", batch_size=5_000, epochs=1,
           validation_fraction=0.005, device="cpu", random_state=0).fit(X)
-np.save(sys.argv[2], vae.transform(X[1_000_000:1_100_000]))  # Half a gigabyte.
+np.save(sys.argv[2], vae.transform(X[500_000:600_000]))  # Half a gigabyte.
 print("grown", peak() - before)
 """
 _COMMAND = """
@@ -110,9 +111,9 @@ def test_the_command_streams_a_file(sparse: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_gigabytes_are_fitted_in_the_memory_of_their_batches(tmp_path: Path) -> None:
+def test_gigabytes_are_fitted_in_the_memory_of_their_batches(tmp_path: Path) -> None:
     path, found = sparse_file(tmp_path / "x.npy", HUGE, np.ones((9, HUGE[1]))), tmp_path / "z.npy"
-    assert path.stat().st_size > 10e9
+    assert path.stat().st_size == pytest.approx(3e9, rel=1e-3)
     assert grown(_HUGE, path, found) < MOST_MB_OF_HUGE
     codes = np.load(found)
     assert codes.shape == (100_000, 1)
