@@ -15,6 +15,15 @@ Measure = Callable[[RunConfig], dict[str, float]]
 #: Of a dimension after each epoch: always in use, emptied for good, emptied and back.
 FATES = {"kept": (1.0, 1.0, 1.0), "lost": (1.0, 0.001, 0.001), "back": (1.0, 0.001, 1.0)}
 
+#: A model of points in the plane, small enough for stacks.
+PLANE: dict[str, Any] = {
+    "dataset": "square",
+    "binarization": "none",
+    "likelihood": "squared-error",
+    "hidden": [4],
+    "n_z": 2,
+    "epochs": 4,
+}
 #: The test bound after each epoch.
 BOUND = (-120.0, -105.0, -103.0, -101.0, -100.5, -100.0)
 

@@ -6,100 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
+from tests.judging import (
+    IWAE,
+    SIZES,
+    VALUES,
+    made_up,
+    measure,
+    ruling,
+)
 from tests.studies import make_study
 
-from vaestudy.claims import ClaimError, Ruling, judge, parse_ledger, tabulate
-from vaestudy.claims.claim import AtLeast
+from vaestudy.claims import Ruling, tabulate
 from vaestudy.claims.judge import QUICK
-from vaestudy.claims.selection import expand
 from vaestudy.claims.words import claimed_text, interval_text
 from vaestudy.config import RunConfig
-from vaestudy.study import EmptySelectionError, Study
-
-IWAE: dict[str, Any] = {"objective": "iwae", "k": "standard"}
-SIZES = (2, 10, 20, 50)
-
-VALUES: dict[str, Any] = {
-    "study": "made-up",
-    "base": {"dataset": "mnist-5k", "n_z": 20, "hidden": [8], "epochs": 4},
-    "seeds": [0, 1, 2, 3, 4],
-    "experiments": {
-        "factors": {
-            "title": "factors",
-            "vary": {
-                "objective": ["elbo", {"objective": "iwae", "k": 5}],
-                "warmup": [0, 2],
-                "n_z": list(SIZES),
-            },
-        },
-        "decoders": {"title": "decoders", "vary": {"likelihood": ["bernoulli", "gaussian"]}},
-        "pixels": {"title": "pixels", "set": {"binarization": "threshold"}},
-    },
-}
-#: What each n_z adds to the NLL: 10 and more are alike to 0.2 nats.
-OF_SIZE = {2: 30.0, 10: 0.0, 20: 0.1, 50: 0.2}
-
-
-def wobble(run: RunConfig) -> float:
-    """A small number that looks random but is the run's own, and has mean zero over seeds."""
-    return 0.02 * (run.seed - 2) * ((run.n_z // 5 + run.k + run.warmup) % 3 - 1)
-
-
-def nll(run: RunConfig) -> float:
-    """Seeds differ by 10 nats, an IWAE is 2 lower, warm-up changes nothing to speak of."""
-    iwae = -2.0 if run.objective == "iwae" else 0.0
-    return 100 + 10 * run.seed + OF_SIZE[run.n_z] + iwae + wobble(run)
-
-
-def measure(run: RunConfig) -> dict[str, float]:
-    gaussian = run.likelihood == "gaussian"
-    own = {"nll_mean": 150.0 + run.seed, "nll_restricted": 160.0 + run.seed} if gaussian else {}
-    return {
-        "nll": -500.0 if gaussian else nll(run),
-        "elbo": -nll(run) - 3,
-        "bound": -nll(run) - 3 + (1 + 0.01 * run.seed if run.objective == "iwae" else 0),
-        "active_units": 10 + run.seed % 2,
-        "squared_error": 30.0 + run.seed,
-        **own,
-    }
+from vaestudy.study import Study
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return make_study(
-        tmp_path_factory.mktemp("study"),
-        VALUES,
-        measure,
-        fates=lambda run: ("kept", "lost") if run.warmup else ("kept", "back", "back"),
-        bound=lambda run: (
-            (-120.0, -101.5, -100.5, -100.0) if run.warmup else (-120, -100, -100, -100)
-        ),
-    )
-
-
-def claim(kind: str, runs: dict[str, Any], direction: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": "000.made-up",
-        "source": {"document": "000", "item": "Section 1"},
-        "statement": "It is so.",
-        "kind": kind,
-        "statistic": {"metric": fields.pop("metric", "nll"), "direction": direction},
-        "runs": runs,
-        "minimum_effect": 0.0,
-        "figure": "warmup",
-        **fields,
-    }
-
-
-def ledger(*claims: dict[str, Any]) -> dict[str, Any]:
-    documents = {"000": {"title": "A draft", "cite": "bettencourt2016"}}
-    return {"documents": documents, "claims": list(claims)}
-
-
-def ruling(study: Study, *args: Any, **fields: Any) -> Ruling:
-    return judge(parse_ledger(ledger(claim(*args, **fields))).claims[0], study)
+    return made_up(tmp_path_factory.mktemp("study"))
 
 
 def test_a_difference_is_paired_by_seed(study: Study) -> None:
@@ -287,82 +214,6 @@ def test_a_pending_claim_is_not_run_and_may_name_what_is_to_come(study: Study) -
     assert found.verdict == "not run"
     assert found.notes == ("waits for the plane",)
     assert tabulate([found]).iloc[0]["title"] == "diamondness"
-
-
-def test_runs_of_different_pixels_are_refused(study: Study) -> None:
-    runs = {"a": {"binarization": "threshold"}, "b": {}}
-    with pytest.raises(ClaimError, match=r"000\.made-up: binarization is dynamic and thresh"):
-        ruling(study, "difference", runs, "lower")
-
-
-def test_a_mass_is_not_compared_with_a_density(study: Study) -> None:
-    runs = {"a": {"likelihood": "gaussian"}, "b": {}}
-    with pytest.raises(ClaimError, match="likelihood is bernoulli and gaussian"):
-        ruling(study, "difference", runs, "higher")
-    found = ruling(study, "difference", runs, "higher", metric="nll_mean")
-    assert found.verdict == "supported"
-    assert found.decisive is not None
-    assert found.decisive.t.mean == pytest.approx(152 - 120.1)
-
-
-def test_bounds_of_different_k_are_not_compared(study: Study) -> None:
-    with pytest.raises(ClaimError, match="objective is elbo and iwae"):
-        ruling(study, "difference", {"a": IWAE, "b": {}}, "higher", metric="bound")
-
-
-def test_runs_measured_differently_are_refused(tmp_path: Path) -> None:
-    mixed = make_study(tmp_path, VALUES, measure)
-    path = mixed.config.directory / "tables" / "evaluation.parquet"
-    table = pd.read_parquet(path)
-    table.loc[table["run_id"].str.contains("iwae"), "n_samples"] = 9000
-    table.to_parquet(path)
-    with pytest.raises(ClaimError, match="measured with 5000 and 9000 importance samples"):
-        ruling(mixed, "difference", {"a": IWAE, "b": {}}, "lower")
-
-
-def test_selectors_expand_to_the_levels_of_the_study(study: Study) -> None:
-    assert expand(study, {**IWAE, "n_z": AtLeast(at_least=11)}) == [
-        {"objective": "iwae", "k": 5, "n_z": n} for n in (20, 50)
-    ]
-    assert expand(study, {"warmup": "standard"}) == [{"warmup": 2}]
-    assert [p["n_z"] for p in expand(study, {"n_z": [2, 10]})] == [2, 10]
-    with pytest.raises(EmptySelectionError):
-        expand(study, {"n_z": AtLeast(at_least=60)})
-
-
-def digits_and_clothes(folder: Path) -> Study:
-    """Digits of 2 and 20 dimensions, clothes of 2 and 5."""
-    experiments = {
-        "digits": {"title": "Digits", "vary": {"n_z": [2, 20]}},
-        "clothes": {"title": "Clothes", "set": {"dataset": "fashion-2k"}, "vary": {"n_z": [2, 5]}},
-    }
-    values = {**VALUES, "experiments": experiments}
-    return make_study(folder, values, lambda run: {"active_units": float(run.n_z)})
-
-
-def test_the_highest_level_is_that_of_the_data_set_asked_for(tmp_path: Path) -> None:
-    """Whichever parameter the selector names first."""
-    small = digits_and_clothes(tmp_path)
-    for selector in (
-        {"n_z": "highest", "dataset": "other"},
-        {"dataset": "other", "n_z": "highest"},
-    ):
-        (found,) = expand(small, selector)
-        assert found == {"dataset": "fashion-2k", "n_z": 5}
-    assert expand(small, {"n_z": "highest"}) == [{"n_z": 20}]
-
-
-def test_gains_between_other_sizes_do_not_compare(tmp_path: Path) -> None:
-    small = digits_and_clothes(tmp_path)
-    runs = {"a": {"dataset": "other", "n_z": "highest"}, "b": {"n_z": "highest"}}
-    found = ruling(small, "difference", runs, "higher", metric="units_gained")
-    assert found.verdict == "not run"
-    assert "n_z is 20 and 5 among its runs" in found.notes[0]
-
-
-def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:
-    with pytest.raises(ClaimError, match="one combination is wanted here, but the selector gives"):
-        ruling(study, "difference", {"a": {"n_z": [2, 10]}, "b": {}}, "lower")
 
 
 def test_the_table_says_what_is_claimed_in_words(study: Study) -> None:

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pytest
 
 from builders import CPU
-from studies import make_study
+from studies import PLANE, make_study
 from vaestudy.checkpoint import save_model
 from vaestudy.claims.metrics import PLANE_METRICS
 from vaestudy.config import RunConfig, expand_grid
@@ -23,14 +23,6 @@ from vaestudy.toys import make_toy
 from vaestudy.train import initial_state
 
 mpl.use("Agg")
-PLANE: dict[str, Any] = {
-    "dataset": "square",
-    "binarization": "none",
-    "likelihood": "squared-error",
-    "hidden": [4],
-    "n_z": 2,
-    "epochs": 4,
-}
 BETAS = [0.001, 0.01]
 GRID = {
     "title": "grid",

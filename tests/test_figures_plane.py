@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from builders import CPU
-from studies import make_study
+from studies import PLANE, make_study
 from vaestudy.checkpoint import save_model
 from vaestudy.claims.ledger import load_ledger
 from vaestudy.claims.metrics import PLANE_METRICS
@@ -40,14 +40,6 @@ from vaestudy.train import initial_state
 mpl.use("Agg")
 READERS = (read_annealing, read_bands, read_decay, read_edges, read_error, read_shapes)
 READERS += (read_snake, read_symmetry)
-PLANE: dict[str, Any] = {
-    "dataset": "square",
-    "binarization": "none",
-    "likelihood": "squared-error",
-    "hidden": [4],
-    "n_z": 2,
-    "epochs": 4,
-}
 EXPERIMENTS: dict[str, Any] = {
     "base": {"title": "base", "vary": {"n_z": [2, 3]}},
     "square": {

@@ -110,12 +110,15 @@ def judge(claim: Claim, study: Study) -> Ruling:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):
         return Ruling(claim, "not run", ("no seed is common to the runs compared",))
-    n_samples = _check_measured_alike(claim, study, sampler)
+    rows = _measurements(study, sampler)
+    if not sampler.metric.across_data:
+        _check_measured_alike(claim, rows)
     judged = examine(contrasts, claim.region)
     verdict, decisive = decide(judged, claim.region)
     notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
     sufficient = min(j.t.n for j in judged) >= SEEDS_FOR_A_VERDICT
-    if n_samples < SAMPLES_FOR_A_VERDICT:
+    taken = rows["n_samples"].dropna() if sampler.metric.estimates else ()
+    if (n_samples := min(taken, default=math.inf)) < SAMPLES_FOR_A_VERDICT:
         # Where seeds are too few as well, that has been said.
         notes = (*notes, _short_of_samples(n_samples)) if sufficient else notes
         verdict, sufficient = "undecided", False
@@ -159,23 +162,21 @@ def _room(interval: Interval, region: Region) -> float:
     return region.room(interval.low, interval.high)
 
 
-def _check_measured_alike(claim: Claim, study: Study, sampler: Sampler) -> float:
-    """Refuse unequal measurements; return how many importance samples estimates are of, or inf."""
+def _measurements(study: Study, sampler: Sampler) -> pd.DataFrame:
+    """Return the rows that tell how runs were measured: of the metric's estimates, or the NLL."""
     evaluation = study.table("evaluation")
-    metric = sampler.metric
-    rows = evaluation[
-        evaluation["run_id"].isin(sampler.runs["run_id"])
-        & evaluation["metric"].isin(metric.estimates or ("nll",))
-    ]
+    of_metric = evaluation["metric"].isin(sampler.metric.estimates or ("nll",))
+    return evaluation[evaluation["run_id"].isin(sampler.runs["run_id"]) & of_metric]
+
+
+def _check_measured_alike(claim: Claim, rows: pd.DataFrame) -> None:
     for column, what in (("n_data", "test images"), ("n_samples", "importance samples")):
-        counts = sorted(rows[column].dropna().unique()) if column in rows else []
-        if len(counts) > 1 and not metric.across_data:
+        counts = sorted(rows[column].dropna().unique())
+        if len(counts) > 1:
             raise ClaimError(
                 f"claim {claim.id}: its runs were measured with {' and '.join(map(str, counts))} "
                 f"{what}; only equal ones compare: run the evaluation again"
             )
-    taken = rows["n_samples"].dropna() if metric.estimates and "n_samples" in rows else ()
-    return float(min(taken, default=math.inf))
 
 
 def _short_of_samples(n: float) -> str:

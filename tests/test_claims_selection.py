@@ -1,0 +1,102 @@
+"""Which runs a claim's selectors find, and which it may compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.judging import (
+    IWAE,
+    VALUES,
+    made_up,
+    measure,
+    ruling,
+)
+from tests.studies import make_study
+
+from vaestudy.claims import ClaimError
+from vaestudy.claims.claim import AtLeast
+from vaestudy.claims.selection import expand
+from vaestudy.study import EmptySelectionError, Study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return made_up(tmp_path_factory.mktemp("study"))
+
+
+def test_runs_of_different_pixels_are_refused(study: Study) -> None:
+    runs = {"a": {"binarization": "threshold"}, "b": {}}
+    with pytest.raises(ClaimError, match=r"000\.made-up: binarization is dynamic and thresh"):
+        ruling(study, "difference", runs, "lower")
+
+
+def test_a_mass_is_not_compared_with_a_density(study: Study) -> None:
+    runs = {"a": {"likelihood": "gaussian"}, "b": {}}
+    with pytest.raises(ClaimError, match="likelihood is bernoulli and gaussian"):
+        ruling(study, "difference", runs, "higher")
+    found = ruling(study, "difference", runs, "higher", metric="nll_mean")
+    assert found.verdict == "supported"
+    assert found.decisive is not None
+    assert found.decisive.t.mean == pytest.approx(152 - 120.1)
+
+
+def test_bounds_of_different_k_are_not_compared(study: Study) -> None:
+    with pytest.raises(ClaimError, match="objective is elbo and iwae"):
+        ruling(study, "difference", {"a": IWAE, "b": {}}, "higher", metric="bound")
+
+
+def test_runs_measured_differently_are_refused(tmp_path: Path) -> None:
+    mixed = make_study(tmp_path, VALUES, measure)
+    path = mixed.config.directory / "tables" / "evaluation.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table["run_id"].str.contains("iwae"), "n_samples"] = 9000
+    table.to_parquet(path)
+    with pytest.raises(ClaimError, match="measured with 5000 and 9000 importance samples"):
+        ruling(mixed, "difference", {"a": IWAE, "b": {}}, "lower")
+
+
+def test_selectors_expand_to_the_levels_of_the_study(study: Study) -> None:
+    assert expand(study, {**IWAE, "n_z": AtLeast(at_least=11)}) == [
+        {"objective": "iwae", "k": 5, "n_z": n} for n in (20, 50)
+    ]
+    assert expand(study, {"warmup": "standard"}) == [{"warmup": 2}]
+    assert [p["n_z"] for p in expand(study, {"n_z": [2, 10]})] == [2, 10]
+    with pytest.raises(EmptySelectionError):
+        expand(study, {"n_z": AtLeast(at_least=60)})
+
+
+def digits_and_clothes(folder: Path) -> Study:
+    """Digits of 2 and 20 dimensions, clothes of 2 and 5."""
+    experiments = {
+        "digits": {"title": "Digits", "vary": {"n_z": [2, 20]}},
+        "clothes": {"title": "Clothes", "set": {"dataset": "fashion-2k"}, "vary": {"n_z": [2, 5]}},
+    }
+    values = {**VALUES, "experiments": experiments}
+    return make_study(folder, values, lambda run: {"active_units": float(run.n_z)})
+
+
+def test_the_highest_level_is_that_of_the_data_set_asked_for(tmp_path: Path) -> None:
+    """Whichever parameter the selector names first."""
+    small = digits_and_clothes(tmp_path)
+    for selector in (
+        {"n_z": "highest", "dataset": "other"},
+        {"dataset": "other", "n_z": "highest"},
+    ):
+        (found,) = expand(small, selector)
+        assert found == {"dataset": "fashion-2k", "n_z": 5}
+    assert expand(small, {"n_z": "highest"}) == [{"n_z": 20}]
+
+
+def test_gains_between_other_sizes_do_not_compare(tmp_path: Path) -> None:
+    small = digits_and_clothes(tmp_path)
+    runs = {"a": {"dataset": "other", "n_z": "highest"}, "b": {"n_z": "highest"}}
+    found = ruling(small, "difference", runs, "higher", metric="units_gained")
+    assert found.verdict == "not run"
+    assert "n_z is 20 and 5 among its runs" in found.notes[0]
+
+
+def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:
+    with pytest.raises(ClaimError, match="one combination is wanted here, but the selector gives"):
+        ruling(study, "difference", {"a": {"n_z": [2, 10]}, "b": {}}, "lower")
