@@ -15,7 +15,7 @@ from vaestudy.figures.cells import means
 from vaestudy.figures.families import label_of
 from vaestudy.figures.grid_data import find_grid
 from vaestudy.figures.grid_prose import read_drawn, read_lowest
-from vaestudy.figures.packaged_data import find_fitted, find_variants
+from vaestudy.figures.packaged_data import find_fitted, find_variants, looks_at_base
 from vaestudy.figures.packaged_prose import (
     read_averaging,
     read_categories,
@@ -123,7 +123,7 @@ drawn = tried(FIGURES["own-results"], study) if own else None
 if drawn is not None:
     scales = find_grid(study)
     apart = (
-        " Models of other data, or another likelihood, have panels of their own, for their NLLs lie elsewhere."
+        " Models of other data, or another likelihood, or that are told rows' classes, have panels of their own, for their NLLs lie elsewhere."
         if len(scales) > 1
         else ""
     )
@@ -184,7 +184,7 @@ if fitted:
     )
     of_grid = (
         "the base model"
-        if study.has()
+        if looks_at_base(study)
         else f"the grid's first model ({label_of(fitted[0].runs.iloc[0])}, $n_z = {n_z}$)"
     )
     what = of_grid if own else "the packaged model"
@@ -200,7 +200,7 @@ if fitted:
         label="fig:embeddings",
         caption=f"Reducing dimension: the mean of $q_\\phi(z \\mid x)$ of test rows under {what} (one seed)"
         + (", in the two dimensions of most spread" if n_z > 2 else "")
-        + "; coloured by class where the data have classes, which no model was told.",
+        + "; coloured by class where the data have classes, which these models were not told.",
         alt="Scatter plots of codes, one panel a data set, coloured by class.",
     )
     table, data = datasets_table(study, fitted)

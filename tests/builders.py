@@ -110,13 +110,13 @@ def splits(dataset: Dataset | None = None) -> Splits:
 
 
 def fresh(*runs: RunConfig, n_features: int = 16) -> TrainState:
-    return initial_state(runs, n_features, CPU)
+    return initial_state(runs, n_features, CPU, n_classes=10)
 
 
 def double_state(*runs: RunConfig, n_features: int = 16) -> TrainState:
     """Like `initial_state`, in float64: a comparison that forgives no more than rounding."""
     run = runs[0]
-    model = perturbed(VAE(architecture_of(run, n_features), members=len(runs)))
+    model = perturbed(VAE(architecture_of(run, n_features, 10), members=len(runs)))
     optimizer = make_optimizer(run, model.named_parameters())
     return TrainState(model, optimizer, runs)
 

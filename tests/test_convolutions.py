@@ -135,6 +135,6 @@ def test_they_learn(labels: dict[str, object]) -> None:
     dataset = tiny_dataset(side=8)
     run = run_config(network="conv", hidden=(20,), epochs=5, **labels)
     data = with_labels(load_splits(dataset, "dynamic", CPU), dataset, run)
-    state = train(initial_state((run,), 64, CPU), data)
+    state = train(initial_state((run,), 64, CPU, n_classes=10), data)
     bounds = [value[1, 0] for value in state.history.test]
     assert bounds[-1] > bounds[0] + 1

@@ -12,8 +12,10 @@ import pytest
 from studies import make_study
 from vaestudy.config import RunConfig
 from vaestudy.figures import FIGURES
+from vaestudy.figures.cells import NOT_MEASURED
 from vaestudy.figures.grid_data import MOST_DRAWN, find_grid
 from vaestudy.figures.grid_prose import read_drawn, read_lowest
+from vaestudy.figures.packaged_table import combinations_table
 from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 
@@ -24,6 +26,9 @@ BEST = 4
 def measure(run: RunConfig) -> dict[str, float]:
     nll = 10 + abs(run.n_z - BEST) + (run.likelihood == "squared-error") * 20 - 0.5 * (run.k > 1)
     seed = 0.01 * run.seed
+    if run.labels in ("condition", "blanked"):
+        given = 7 + (run.labels == "blanked") + seed
+        return {"nll_given_label": given, "active_units": 1, "kl": 2 + seed}
     return {"nll": nll + seed, "active_units": min(run.n_z, 3), "kl": 2 + seed}
 
 
@@ -31,14 +36,14 @@ def bound(run: RunConfig) -> tuple[float, ...]:
     return tuple(-40.0 + 5 * epoch - abs(run.n_z - BEST) for epoch in range(6))
 
 
-def own(folder: Path, vary: dict[str, Any], **base: Any) -> Study:
+def own(folder: Path, vary: dict[str, Any], label: str | None = None, **base: Any) -> Study:
     folder.mkdir(exist_ok=True)
     table = folder / "things.csv"
     pd.DataFrame(np.random.default_rng(0).normal(size=(9, 3))).to_csv(table, index=False)
     values = {
         "study": "mine",
         "base": {
-            "dataset": {"path": str(table)},
+            "dataset": {"path": str(table), "label": label},
             "binarization": "none",
             "likelihood": "normal",
             "n_z": 2,
@@ -120,6 +125,32 @@ def test_other_data_are_another_scale(tmp_path: Path) -> None:
     assert labels(study)[1:3] == ["Diabetes, $n_z$ = 4", "Breast cancer, $n_z$ = 2"]
     for name in NAMES:
         assert len(FIGURES[name](study).runs) == 12
+
+
+def test_what_is_tested_with_labels_has_panels_of_its_own(tmp_path: Path) -> None:
+    half = {"label_share": 0.5}
+    levels = ["none", "condition", {"labels": "blanked", **half}, {"labels": "m2", **half}]
+    # A kind a row, of which a model could be told.
+    study = own(tmp_path, {"labels": levels}, label="2")
+    blind, told = find_grid(study)
+    assert [member.label for member in blind.drawn] == [
+        "VAE",
+        "VAE, 50\N{NO-BREAK SPACE}% of labels, M2",
+    ]
+    assert (blind.nll, told.nll) == ("nll", "nll_given_label")
+    drawing = FIGURES["own-results"](study)
+    named = [axes.get_xlabel() for axes in drawing.figure.axes[::3]]
+    assert named == ["test NLL (nats)", "test NLL given the label (nats)"]
+    given = drawing.data.query("metric == 'nll_given_label'").groupby("combination")["value"].min()
+    assert sorted(given) == [7, 8]
+    text = read_lowest(study)
+    assert (
+        "Of 2 combinations (labels given), *VAE, labels* has the lowest mean test NLL given" in text
+    )
+    table, _ = combinations_table(study)
+    assert table["Given label"].tolist()[0] == NOT_MEASURED
+    assert not table["Model"].str.contains("=").any()
+    assert "Given label" not in combinations_table(own(tmp_path / "blind", {}))[0]
 
 
 def test_the_lowest_is_told_no_stronger_than_its_interval(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Pictured(Study):
 
     def model(self, run_id: str) -> VAE:
         run = next(r.config for r in expand_grid(self.config) if r.config.run_id == run_id)
-        model = VAE(architecture_of(run, 64))
+        model = VAE(architecture_of(run, 64, 10))
         model.initialize(MemberRNG((run.seed,), torch.device("cpu")).generators("init"))
         return model.eval()
 

@@ -129,12 +129,12 @@ def test_the_marginal_estimate_is_the_sum_over_labels() -> None:
     pixels, n = (randn(4, D, seed=3) > 0).double(), 16_000
     each = []
     for y in range(C):
-        given = labelled(pixels, torch.full((4,), y))
+        given = labelled(pixels, torch.full((4,), y), C)
         weights = plain_log_weights(model)
         each.append(estimate_log_px(model, given, n, generators(y), log_weights=weights).log_px)
     want = torch.logsumexp(torch.stack(each), 0) - math.log(C)
     found = estimate_log_px(
-        model, unlabelled(pixels), n, generators(99), log_weights=marginal_log_weights(model)
+        model, unlabelled(pixels, C), n, generators(99), log_weights=marginal_log_weights(model)
     )
     assert ((found.log_px - want).abs() < 4 * found.standard_error + 0.01).all()
     assert (found.standard_error < 0.05).all()
@@ -145,7 +145,7 @@ def test_no_chunk_of_samples_is_too_small_for_all_labels() -> None:
     pixels = (randn(2, D) > 0).double()
     found = estimate_log_px(
         model,
-        unlabelled(pixels),
+        unlabelled(pixels, C),
         103,
         generators(0),
         log_weights=marginal_log_weights(model),

@@ -15,19 +15,20 @@ from builders import (
     run_config,
     tiny_dataset,
 )
-from labelled import BLANKED, LABELS, M2, B, C, D, K, M, Z, rows, told
+from labelled import BLANKED, CONDITION, LABELS, M2, B, C, D, K, M, Z, rows, told
 from vaestudy.binarization import draw_bernoulli
+from vaestudy.dataset import Dataset
 from vaestudy.evaluate import estimate_log_px
 from vaestudy.labels import (
     known_labels,
     labelled,
     one_hot,
-    training_rows,
     unlabelled,
     with_labels,
 )
 from vaestudy.layers import MemberLinear
 from vaestudy.splits import load_splits
+from vaestudy.train import initial_state
 from vaestudy.vae import VAE
 
 
@@ -57,27 +58,39 @@ def test_labels_are_presented_as_0_and_1(binarization: str) -> None:
     if binarization == "dynamic":
         shown = draw_bernoulli(data.train, torch.Generator().manual_seed(0))
     scale = 255 if binarization == "none" else 1
-    want = one_hot(dataset.train_labels) * known[:, None]
+    want = one_hot(dataset.train_labels, C) * known[:, None]
     assert torch.equal(shown[:, 16:].float() / scale, want.float())
     assert torch.equal(data.train[:, :16], plain.train)
-    assert torch.equal(data.test, labelled(plain.test, dataset.test_labels))
+    assert torch.equal(data.test, labelled(plain.test, dataset.test_labels, C))
 
 
 def test_what_infers_labels_is_tested_without_them() -> None:
     dataset = tiny_dataset()
     plain = load_splits(dataset, "dynamic", CPU)
-    assert torch.equal(with_labels(plain, dataset, run_config(**M2)).test, unlabelled(plain.test))
+    blank = unlabelled(plain.test, C)
+    assert torch.equal(with_labels(plain, dataset, run_config(**M2)).test, blank)
     assert with_labels(plain, dataset, run_config()) is plain
 
 
 def test_labels_that_are_no_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="labels go from 0 to 10, expected 0 to 9"):
-        training_rows(
-            torch.zeros(2, 4, dtype=torch.uint8),
-            torch.tensor([0, 10]),
-            torch.ones(2).bool(),
-            "none",
-        )
+        one_hot(torch.tensor([0, 10]), 10)
+    with pytest.raises(ValueError, match="n_classes is 1 and labels 'm2'; expected 2 or more"):
+        initial_state((run_config(**M2),), 4, CPU, n_classes=1)
+
+
+def test_rows_of_numbers_have_as_many_labels_as_there_are_classes() -> None:
+    x, classes = randn(5, 2).float(), torch.tensor([0, 2, 1, 0, 2])
+    arrays = {"train": x, "train_labels": classes, "test": x[:2], "test_labels": classes[:2]}
+    dataset = Dataset.build("points", arrays, (1, 2), "made up for the tests")
+    assert dataset.n_classes == 3
+    run = run_config(binarization="none", likelihood="normal", **CONDITION)
+    data = with_labels(load_splits(dataset, "none", CPU), dataset, run)
+    one = torch.eye(3)
+    assert torch.equal(data.train, torch.cat([x, one[classes]], 1))
+    assert torch.equal(data.test, torch.cat([x[:2], one[classes[:2]]], 1))
+    model = initial_state((run,), 2, CPU, n_classes=3).model
+    assert model.split(data.test[None])[1].shape == (1, 2, 3)
 
 
 def test_a_condition_is_a_bias_of_the_first_layers() -> None:
@@ -103,7 +116,7 @@ def test_log_px_given_the_label_is_exact_in_a_linear_gaussian_model() -> None:
     x, labels = toy.sample(6), torch.arange(6)
     shifts = randn(C, 6, seed=7)
     model = conditional_twin(toy, shifts)
-    given = labelled(x + shifts[labels], labels)
+    given = labelled(x + shifts[labels], labels, C)
     found = estimate_log_px(model, given, 50, generators(0)).log_px[0]
     # The posterior is the proposal: every weight is p(x|y) itself.
     torch.testing.assert_close(found, toy.log_px(x), rtol=1e-6, atol=1e-6)

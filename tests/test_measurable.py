@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 
 from vaestudy.config import ConfigError, StudyConfig, parse_config
+from vaestudy.data import data_root, load_dataset
+from vaestudy.dataset import DataError
+from vaestudy.dataset_names import CLASSES
 from vaestudy.own_dataset import check_own_data
 
 RNG = np.random.default_rng(1)
@@ -67,9 +70,13 @@ def test_labels_are_summed_over_with_a_sample_of_each() -> None:
         ((4, 6), 0, {"network": "conv"}, "images of 4 x 6; expected square images"),
         ((6, 6), 0, {"network": "conv"}, "images of 6 x 6; expected square images"),
         (None, 0, {"network": "conv"}, "rows that are no images; expected square images"),
-        ((4, 4), 0, {"labels": "condition"}, "8-bit intensities in 1 class; expected 10"),
-        ((4, 4), 3, {"labels": "m2"}, "8-bit intensities in 3 classes; expected 10 classes"),
-        (None, 10, {"labels": "condition"}, "holds floats in 10 classes; .* set labels to none"),
+        (
+            (4, 4),
+            0,
+            {"labels": "condition"},
+            "are of one class; .* name their column as dataset.lab",
+        ),
+        (None, 12, {"labels": "m2"}, "n_samples is 11, but labels: m2 sums .* over 12 classes"),
     ],
 )
 def test_own_data_have_what_the_model_takes(
@@ -79,14 +86,25 @@ def test_own_data_have_what_the_model_takes(
     parameters: dict[str, Any],
     message: str,
 ) -> None:
-    config = study({**own_set(tmp_path, shape, classes), **parameters})
+    config = study({**own_set(tmp_path, shape, classes), **parameters}, n_samples=11)
     with pytest.raises(ConfigError, match=message):
         check_own_data(config)
 
 
-def test_own_pictures_of_ten_classes_have_all(tmp_path: Path) -> None:
-    of_pictures = {**own_set(tmp_path, (4, 4), 10), "network": "conv", "labels": "m2"}
-    check_own_data(study(of_pictures))
+@pytest.mark.parametrize("classes", [2, 10, 11])
+def test_own_classes_are_told_however_many(tmp_path: Path, classes: int) -> None:
+    of_pictures = {**own_set(tmp_path, (4, 4), classes), "network": "conv", "labels": "m2"}
+    check_own_data(study(of_pictures, n_samples=11))
+    check_own_data(study({**own_set(tmp_path, None, classes), "labels": "condition"}))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_published_data_have_the_classes_that_they_are_said_to_have(name: str) -> None:
+    try:
+        dataset = load_dataset(name, data_root(), download=False)
+    except DataError:
+        pytest.skip(f"{name} is not in {data_root()}; VAESTUDY_DATA says where it is")
+    assert dataset.n_classes == CLASSES[name]
 
 
 def test_rows_that_are_no_images_have_no_halves(tmp_path: Path) -> None:

@@ -200,8 +200,8 @@ TABLE = {**POINTS, "dataset": "diabetes"}
         ({"network": "conv", "precision": "bf16"}, "set precision to fp32"),
         ({**POINTS, "network": "conv"}, "dataset is 'ring', whose rows are no images"),
         ({**TABLE, "network": "conv"}, "dataset is 'diabetes', whose rows are no images"),
-        ({**POINTS, "labels": "condition"}, "dataset is 'ring': models are told the ten classes"),
-        ({**TABLE, "labels": "m2"}, "dataset is 'diabetes': models are told the ten classes"),
+        ({**POINTS, "labels": "condition"}, "dataset is 'ring': what is measured of points"),
+        ({**TABLE, "labels": "m2"}, "the rows of 'diabetes' are of no classes; set labels to none"),
     ],
 )
 def test_labels_and_networks_that_no_model_has(values: dict[str, Any], message: str) -> None:

@@ -107,7 +107,7 @@ def test_gradients_are_those_of_differences(variant: dict[str, object]) -> None:
     changes = {"n_features": 4, "hidden": (3,), "n_z": 2, "activation": "tanh"}
     model = perturbed(VAE(architecture(n_classes=C, infers_labels=infers, **changes), 1))
     pixels = (randn(1, 3, 4) > 0).double()
-    labels = one_hot(torch.tensor([2, 7, 0])).double() * torch.tensor([[1.0], [0.0], [1.0]])
+    labels = one_hot(torch.tensor([2, 7, 0]), C).double() * torch.tensor([[1.0], [0.0], [1.0]])
     x, eps = torch.cat([pixels, labels[None].double()], -1), randn(1, 2, 3, 2, seed=1)
     names = [name for name, _ in model.named_parameters()]
     beta = torch.tensor([0.8]).double()

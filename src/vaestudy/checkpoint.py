@@ -39,9 +39,15 @@ def _select(values: dict[str, Tensor], member: int) -> dict[str, Tensor]:
     return {name: value[member : member + 1].contiguous() for name, value in values.items()}
 
 
+def _sizes(model: VAE) -> dict[str, str]:
+    """Return what of the data shapes a model, as text: metadata are."""
+    a = model.architecture
+    return {"n_features": str(a.n_features), "n_classes": str(a.n_classes)}
+
+
 def save_model(model: VAE, member: int, run: RunConfig, path: Path) -> None:
     """Write one member's weights and its run's parameters."""
-    metadata = {"run": run.canonical, "n_features": str(model.architecture.n_features)}
+    metadata = {"run": run.canonical, **_sizes(model)}
     write_tensors(path, _METADATA, metadata, _select(model.state_dict(), member))
 
 
@@ -55,7 +61,8 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, Run
     """
     tensors, metadata = _read(path)
     run = parse_run(json.loads(metadata["run"]), str(path))
-    model = VAE(architecture_of(run, int(metadata["n_features"])), members=1)
+    n_features, n_classes = int(metadata["n_features"]), int(metadata["n_classes"])
+    model = VAE(architecture_of(run, n_features, n_classes), members=1)
     model.load_state_dict(tensors)
     return model.to(device).eval(), run
 
@@ -74,7 +81,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "engine": engine_fingerprint(),
             "data": data_sha256,
             "epoch": str(state.epoch),
-            "n_features": str(state.model.architecture.n_features),
+            **_sizes(state.model),
             "step": str(state.optimizer.step_count),
             "failed": state.failed.get(member, ""),
             "log_steps": str(state.step_log.n_first if state.step_log else 0),
@@ -102,7 +109,8 @@ def stack_states(
     """Return the state of several members that were saved at the same epoch."""
     loaded = [_read(path) for path in paths]
     metadata = loaded[0][1]
-    state = initial_state(runs, int(metadata["n_features"]), device)
+    n_features, n_classes = int(metadata["n_features"]), int(metadata["n_classes"])
+    state = initial_state(runs, n_features, device, n_classes=n_classes)
     stacked = {
         name: torch.cat([tensors[name] for tensors, _ in loaded])
         for name in loaded[0][0]

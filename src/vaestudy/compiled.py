@@ -190,6 +190,7 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
         "run": run.model_dump(mode="json"),
         "members": len(state.runs),
         "n_features": state.model.architecture.n_features,
+        "n_classes": state.model.architecture.n_classes,
         "batch_size": batch_size,
     }
 

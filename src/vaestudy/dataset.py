@@ -121,6 +121,13 @@ class Dataset:
         return self.train.double().mean(0).div(255 if self.is_grey else 1).float()
 
     @property
+    def n_classes(self) -> int:
+        """C, the number of classes; 1 if all rows are of one, that is, of none."""
+        if self.label_names:
+            return len(self.label_names)
+        return 1 + int(torch.cat([self.train_labels, self.test_labels]).max())
+
+    @property
     def of_images(self) -> bool:
         """Whether rows are pictures."""
         return self.image_shape[0] > 1

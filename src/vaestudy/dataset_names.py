@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -13,6 +14,18 @@ TABLES: Final = ("breast-cancer", "diabetes")
 #: Of points in the plane (:mod:`vaestudy.toys`).
 PLANE: Final = ("square", "ring", "moons", "mixture")
 DATASETS: Final = (*PICTURES, *TABLES, *PLANE)
+#: C of each; of rows in one class there is nothing to be told.
+CLASSES: Final = MappingProxyType(
+    {
+        **dict.fromkeys(PICTURES, 10),
+        "breast-cancer": 2,
+        "diabetes": 1,
+        "square": 4,
+        "ring": 4,
+        "moons": 2,
+        "mixture": 8,
+    }
+)
 #: Likelihoods of values beyond [0, 1].
 ANY_VALUE: Final = ("normal", "squared-error")
 #: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.

@@ -130,7 +130,7 @@ def _resume_or_start(
         log.info("resuming after epoch %d", state.epoch)
         return state
     means = dataset.pixel_means()
-    state = initial_state(part, len(means), device, means)
+    state = initial_state(part, len(means), device, means, dataset.n_classes)
     state.step_log = StepLog(log_steps) if log_steps else None
     return state
 

@@ -24,8 +24,7 @@ from torch import Tensor
 from vaestudy.classifier import Classifier, label_agreement
 from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights, check_evaluating
-from vaestudy.label_parameters import N_CLASSES
-from vaestudy.labels import labelled, unlabelled
+from vaestudy.labels import labelled, one_hot, unlabelled
 from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.rng import normal
 from vaestudy.semisupervised import under_every_label
@@ -55,11 +54,13 @@ def label_estimates(
     ``nll_given_label`` is −log p(x|y). ``nll`` is −log p(x): of a model that infers labels, summed
     over them; of one that has seen blanks, with a blank; one that has seen neither has none.
     """
-    found = [Estimate("nll_given_label", labelled(pixels, labels))]
+    n_classes = model.architecture.n_classes
+    found = [Estimate("nll_given_label", labelled(pixels, labels, n_classes))]
+    blank = unlabelled(pixels, n_classes)
     if run.labels == "blanked":
-        found.append(Estimate("nll", unlabelled(pixels)))
+        found.append(Estimate("nll", blank))
     if run.labels == "m2":
-        found.append(Estimate("nll", unlabelled(pixels), log_weights=marginal_log_weights(model)))
+        found.append(Estimate("nll", blank, log_weights=marginal_log_weights(model)))
     return found
 
 
@@ -146,7 +147,7 @@ def sample_classes(model: VAE, n: int, generator: torch.Generator) -> Asked:
     if not model.architecture.n_classes:
         raise ValueError("the model is not told classes; expected one with labels")
     device = next(model.parameters()).device
-    labels = torch.arange(n, device=device) % N_CLASSES
+    labels = torch.arange(n, device=device) % model.architecture.n_classes
     z = normal([generator], (n, model.architecture.n_z), device)[0]
     means, drawn = [], []
     for codes, classes in zip(z.split(_CHUNK), labels.split(_CHUNK), strict=True):
@@ -162,7 +163,7 @@ def decode_classes(
 ) -> Float[Tensor, "N P"]:
     """Return the likelihood's parameters at codes of given classes, with a model of one member."""
     parameter = next(model.parameters())
-    condition = torch.nn.functional.one_hot(labels, N_CLASSES).to(parameter)
+    condition = one_hot(labels, model.architecture.n_classes).to(parameter)
     return model.decode(z.to(parameter)[None], condition[None])[0]
 
 

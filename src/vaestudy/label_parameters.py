@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from vaestudy.dataset_names import PLANE, TABLES
+from vaestudy.dataset_names import CLASSES, PLANE, TABLES
 
 if TYPE_CHECKING:
     from vaestudy.parameters import ModelParameters
 
-#: C; every data set whose classes a model may be told has ten.
-N_CLASSES = 10
 Network = Annotated[
     Literal["mlp", "conv"],
     Field(
@@ -67,18 +65,23 @@ def check_labels_and_network(run: ModelParameters) -> None:
 
 
 def _check_data(run: ModelParameters) -> None:
-    """Refuse pictures' networks and classes for rows that are none; see own_dataset.check_fits."""
-    if run.dataset not in (*TABLES, *PLANE):
-        return
-    if run.network == "conv":
+    """Refuse what published data have not; of the user's own, see own_dataset.check_fits."""
+    if run.network == "conv" and run.dataset in (*TABLES, *PLANE):
         raise ValueError(
             f"network is 'conv' but dataset is {run.dataset!r}, whose rows are no images; set "
             "network to mlp"
         )
-    if run.labels != "none":
+    if run.labels == "none":
+        return
+    if run.dataset in PLANE:
         raise ValueError(
-            f"labels is {run.labels!r} but dataset is {run.dataset!r}: models are told the ten "
-            "classes of pictures alone; set labels to none"
+            f"labels is {run.labels!r} but dataset is {run.dataset!r}: what is measured of points "
+            "in the plane passes through models without classes; set labels to none"
+        )
+    if CLASSES.get(run.dataset) == 1:
+        raise ValueError(
+            f"labels is {run.labels!r} but the rows of {run.dataset!r} are of no classes; set "
+            "labels to none"
         )
 
 

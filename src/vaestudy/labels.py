@@ -2,9 +2,9 @@ r"""Labels beside pixels: a row of data is an image and the class that the model
 
 .. math:: (x, c), \qquad c = e_y \text{ where the label y is known, } c = 0 \text{ where it is not}
 
-C further columns of the same matrix: batches, binarization and graphs take rows as they are, and
-the model alone knows where its condition begins. Which labels are known is a property of the data
-set and the share, the same for every seed.
+C further columns of the same matrix, one a class of the data set: batches, binarization and graphs
+take rows as they are, and the model alone knows where its condition begins. Which labels are known
+is a property of the data set and the share, the same for every seed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from vaestudy.label_parameters import N_CLASSES
 from vaestudy.parameters import ModelParameters
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def known_labels(labels: Int64[Tensor, "N"], share: float) -> Bool[Tensor, "N"]:
     return known
 
 
-def one_hot(labels: Int64[Tensor, "N"]) -> UInt8[Tensor, "N C"]:
+def one_hot(labels: Int64[Tensor, "N"], n_classes: int) -> UInt8[Tensor, "N C"]:
     """Return a row of C zeros with a 1 at the label.
 
     Raises
@@ -48,40 +47,41 @@ def one_hot(labels: Int64[Tensor, "N"]) -> UInt8[Tensor, "N C"]:
     ValueError
         If there is a label that is none of 0 to C - 1.
     """
-    if labels.min() < 0 or labels.max() >= N_CLASSES:
+    if labels.min() < 0 or labels.max() >= n_classes:
         raise ValueError(
-            f"labels go from {labels.min()} to {labels.max()}, expected 0 to {N_CLASSES - 1}"
+            f"labels go from {labels.min()} to {labels.max()}, expected 0 to {n_classes - 1}"
         )
-    return torch.nn.functional.one_hot(labels, N_CLASSES).to(torch.uint8)
+    return torch.nn.functional.one_hot(labels, n_classes).to(torch.uint8)
 
 
 def training_rows(
-    pixels: UInt8[Tensor, "N D"],
-    labels: Int64[Tensor, "N"],
-    known: Bool[Tensor, "N"],
+    values: UInt8[Tensor, "N D"] | Float[Tensor, "N D"],
+    labels: UInt8[Tensor, "N C"],
     binarization: str,
-) -> UInt8[Tensor, "N E"]:
-    """Append to 8-bit pixels the labels that are known, so that they are presented as 0 and 1.
+) -> UInt8[Tensor, "N E"] | Float[Tensor, "N E"]:
+    """Append one-hot labels to training data, so that they are presented as 0 and 1.
 
-    A column of 255 is 1 in every draw, and 1 as a grey value; pixels that were binarized for good
-    are 0 and 1 themselves.
+    Beside 8-bit pixels a column of 255 is 1 in every draw, and 1 as a grey value; pixels that were
+    binarized for good are 0 and 1 themselves, and floats what they are.
     """
-    one = 255 if binarization in ("dynamic", "none") else 1
-    return torch.cat([pixels, one * one_hot(labels) * known.unsqueeze(1)], 1)
+    grey = values.dtype == torch.uint8 and binarization in ("dynamic", "none")
+    return torch.cat([values, ((255 if grey else 1) * labels).to(values)], 1)
 
 
-def labelled(x: Float[Tensor, "T D"], labels: Int64[Tensor, "T"]) -> Float[Tensor, "T E"]:
+def labelled(
+    x: Float[Tensor, "T D"], labels: Int64[Tensor, "T"], n_classes: int
+) -> Float[Tensor, "T E"]:
     """Append every label."""
-    return torch.cat([x, one_hot(labels).to(x)], 1)
+    return torch.cat([x, one_hot(labels, n_classes).to(x)], 1)
 
 
-def unlabelled(x: Float[Tensor, "T D"]) -> Float[Tensor, "T E"]:
+def unlabelled(x: Float[Tensor, "T D"], n_classes: int) -> Float[Tensor, "T E"]:
     """Append what says that no label is known: zeros."""
-    return torch.cat([x, x.new_zeros(len(x), N_CLASSES)], 1)
+    return torch.cat([x, x.new_zeros(len(x), n_classes)], 1)
 
 
 def tested_rows(
-    pixels: Float[Tensor, "T D"], labels: Int64[Tensor, "T"], run: ModelParameters
+    x: Float[Tensor, "T D"], labels: Int64[Tensor, "T"], n_classes: int, run: ModelParameters
 ) -> Float[Tensor, "T E"]:
     """Return the rows that a run's histories and bounds are of.
 
@@ -89,8 +89,8 @@ def tested_rows(
     them with them, on log p(x|y).
     """
     if run.labels == "none":
-        return pixels
-    return unlabelled(pixels) if run.labels == "m2" else labelled(pixels, labels)
+        return x
+    return unlabelled(x, n_classes) if run.labels == "m2" else labelled(x, labels, n_classes)
 
 
 def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Splits:
@@ -99,7 +99,8 @@ def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Split
         return splits
     assert isinstance(splits.train, Tensor)
     known = known_labels(dataset.train_labels, run.label_share)
-    rows = training_rows(splits.train.cpu(), dataset.train_labels, known, run.binarization)
+    told = one_hot(dataset.train_labels, dataset.n_classes) * known.unsqueeze(1)
+    rows = training_rows(splits.train.cpu(), told, run.binarization)
     test_labels = dataset.test_labels.to(splits.test.device)
-    tested = tested_rows(splits.test, test_labels, run)
+    tested = tested_rows(splits.test, test_labels, dataset.n_classes, run)
     return replace(splits, train=rows.to(splits.test.device), test=tested)

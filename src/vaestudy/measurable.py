@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from vaestudy.config_errors import ConfigError
-from vaestudy.dataset_names import PICTURES, PLANE, TABLES
+from vaestudy.dataset_names import CLASSES, PICTURES, PLANE, TABLES
 from vaestudy.examination import Examination
-from vaestudy.label_parameters import N_CLASSES
 from vaestudy.run_config import RunConfig
 
 #: What takes a model to have one latent space of prior N(0, I), and its rows to be features alone.
@@ -34,11 +33,9 @@ def check_measurable(
         If it is chosen for a measurement that it cannot have, or has more labels to be summed over
         than there are samples.
     """
-    if run.labels == "m2" and n_samples < N_CLASSES:
-        raise ConfigError(
-            f"{source}: evaluation.n_samples is {n_samples}, but labels: m2 sums log p(x) over "
-            f"{N_CLASSES} classes; expected a sample of each, at least {N_CLASSES}"
-        )
+    # Of a file of the user's both are known when it has been read: own_dataset.check_own_data.
+    if run.dataset in CLASSES:
+        check_samples(run, CLASSES[run.dataset], n_samples, source)
     for name in _OF_PLAIN_MODELS if wanted is not None else ():
         reason = _reason_against(name, run)
         if reason and getattr(wanted, name) is not None:
@@ -48,6 +45,21 @@ def check_measurable(
             )
 
 
+def check_samples(run: RunConfig, n_classes: int, n_samples: int, source: str) -> None:
+    """Refuse to sum over classes with fewer samples than there are.
+
+    Raises
+    ------
+    ConfigError
+        If the run infers labels and they are more.
+    """
+    if run.labels == "m2" and n_samples < n_classes:
+        raise ConfigError(
+            f"{source}: evaluation.n_samples is {n_samples}, but labels: m2 sums log p(x) over "
+            f"{n_classes} classes; expected a sample of each, at least {n_classes}"
+        )
+
+
 def _reason_against(measurement: str, run: RunConfig) -> str:
     if run.deeper:
         return f"which has {1 + len(run.deeper)} stochastic layers, not one of prior N(0, I)"
@@ -55,7 +67,6 @@ def _reason_against(measurement: str, run: RunConfig) -> str:
         return "which is told classes and has no likelihood of an image without one"
     if measurement == "quality" and run.dataset not in PICTURES:
         return "whose data are no labelled pictures, of which a classifier could judge samples"
-    # Of a file of the user's that is known when it has been read: own_dataset.check_own_data.
     if measurement == "missing" and run.dataset in (*TABLES, *PLANE):
         return "whose data are no pictures, with a top and a bottom half"
     return ""

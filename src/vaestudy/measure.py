@@ -101,7 +101,8 @@ def measure_run(
     labels
         Classes of the test images, for a model that is told them.
     """
-    rows_tested = test if labels is None else tested_rows(test, labels, run)
+    n_classes = model.architecture.n_classes
+    rows_tested = test if labels is None else tested_rows(test, labels, n_classes, run)
     estimates = _estimates_of(model, run, test, labels)
     rows = _summary_rows(model, run, rows_tested, threshold)
     for estimate in estimates:

@@ -106,4 +106,4 @@ def measure_plane(model: VAE, run: RunConfig, dataset: Dataset) -> pd.DataFrame:
 def _gradient_batch(dataset: Dataset, run: RunConfig) -> Float[Tensor, "B E"]:
     """Return the first batch of the training set, binarized once: the same for all runs."""
     rows = train_pixels(dataset, run.binarization, run.batch_size)
-    return tested_rows(rows, dataset.train_labels[: run.batch_size], run)
+    return tested_rows(rows, dataset.train_labels[: run.batch_size], dataset.n_classes, run)

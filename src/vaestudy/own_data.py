@@ -30,7 +30,9 @@ class OwnData(Strict):
         description="A .csv, .tsv, .parquet or .npy file, or a folder of images.",
     )
     label: str | None = Field(
-        None, description="Column that is not modelled; it colours embeddings by class."
+        None,
+        description="Column that is not modelled: classes, which colour embeddings and which "
+        "models may be told (`labels`).",
     )
     drop: tuple[str, ...] = Field((), description="Columns that are left out.")
     drop_missing: bool = Field(False, description="Leave out rows with missing values.")

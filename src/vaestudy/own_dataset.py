@@ -26,7 +26,7 @@ from vaestudy.fit.columns import MOST_CATEGORIES
 from vaestudy.fit.files import Table, read, read_frame
 from vaestudy.fit.sizes import count_values
 from vaestudy.fit.texts import FileError
-from vaestudy.label_parameters import N_CLASSES
+from vaestudy.measurable import check_samples
 from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters
 
@@ -138,7 +138,7 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
     ------
     ConfigError
         If binarization or likelihood cannot be of these values, the network not of rows of this
-        shape, or there are not the classes that it is to be told.
+        shape, or there are no classes that it could be told.
     """
     if run.network == "conv":
         check_image_shape(dataset)
@@ -178,20 +178,17 @@ def check_image_shape(dataset: Dataset) -> None:
 
 
 def check_classes(labels: str, dataset: Dataset) -> None:
-    """Refuse data without the classes that a model is to be told.
+    """Refuse data without classes that a model could be told.
 
     Raises
     ------
     ConfigError
-        If there are not ten classes of 8-bit pixels.
+        If all rows are of one.
     """
-    found = len(torch.cat([dataset.train_labels, dataset.test_labels]).unique())
-    if found != N_CLASSES or not dataset.is_grey:
-        kind = "8-bit intensities" if dataset.is_grey else "floats"
+    if dataset.n_classes < 2:
         raise ConfigError(
-            f"labels is {labels!r} but the data set {dataset.name} holds {kind} in {found} "
-            f"class{'es' if found > 1 else ''}; expected {N_CLASSES} classes of 8-bit intensities: "
-            "set labels to none"
+            f"labels is {labels!r} but all rows of the data set {dataset.name} are of one class; "
+            "expected two or more: name their column as dataset.label, or set labels to none"
         )
 
 
@@ -202,7 +199,7 @@ def check_own_data(study: StudyConfig) -> None:
     ------
     DataError, ConfigError
         As :func:`load_own` and :func:`check_fits`, and if halves are to be inferred of rows that
-        are no images.
+        are no images, or more classes to be summed over than there are samples.
     """
     loaded = {name: load_own(own) for name, own in study.own_data.items()}
     for run in (declared.config for declared in expand_grid(study)):
@@ -210,6 +207,7 @@ def check_own_data(study: StudyConfig) -> None:
         if dataset is None:
             continue
         check_fits(run, dataset)
+        check_samples(run, dataset.n_classes, study.evaluation.n_samples, "configuration")
         wanted = study.examination_of(run)
         if wanted is not None and wanted.missing is not None and not dataset.of_images:
             raise ConfigError(

@@ -76,7 +76,9 @@ class Evaluation(Examination):
 class Report(Strict):
     """What the report is called, and what it holds."""
 
-    title: str = "Variational autoencoders: activity, pruning and what the bounds hide"
+    title: str | None = Field(
+        None, min_length=1, description="If left out, what the project is about, or whose data."
+    )
     authors: list[str] = Field(default_factory=lambda: ["vaestudy"])
     chapters: Annotated[list[str], Field(min_length=1)] | None = Field(
         None, description="Which notebooks, by file name without its end; all if left out."

@@ -118,7 +118,8 @@ def _graph(
 def _step_of(request: Request) -> torch.export.ExportedProgram:
     run = parse_run(request["run"])
     runs = tuple(run.model_copy(update={"seed": seed}) for seed in range(request["members"]))
-    return trace_step(initial_state(runs, request["n_features"], CPU), request["batch_size"])
+    state = initial_state(runs, request["n_features"], CPU, n_classes=request["n_classes"])
+    return trace_step(state, request["batch_size"])
 
 
 def _weights_of(request: Request) -> torch.export.ExportedProgram:

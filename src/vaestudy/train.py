@@ -24,7 +24,6 @@ from torch import Tensor
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
-from vaestudy.label_parameters import N_CLASSES
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer
@@ -85,8 +84,17 @@ class EpochReport:
     seconds: float
 
 
-def architecture_of(run: RunConfig, n_features: int) -> Architecture:
-    """Return the part of a run's parameters that shapes its model."""
+def architecture_of(run: RunConfig, n_features: int, n_classes: int = 0) -> Architecture:
+    """Return what shapes the model of a run, with that of its data: D features, C classes.
+
+    Raises
+    ------
+    ValueError
+        If the model is to be told classes and there are not two.
+    """
+    told = run.labels != "none"
+    if told and n_classes < 2:
+        raise ValueError(f"n_classes is {n_classes} and labels {run.labels!r}; expected 2 or more")
     return Architecture(
         n_features=n_features,
         n_z=run.n_z,
@@ -97,7 +105,7 @@ def architecture_of(run: RunConfig, n_features: int) -> Architecture:
         encoder_heads=run.encoder_heads,
         deeper=run.deeper,
         network=run.network,
-        n_classes=0 if run.labels == "none" else N_CLASSES,
+        n_classes=n_classes if told else 0,
         infers_labels=run.labels == "m2",
     )
 
@@ -107,6 +115,7 @@ def initial_state(
     n_features: int,
     device: torch.device,
     pixel_means: Float[Tensor, "D"] | None = None,
+    n_classes: int = 0,
 ) -> TrainState:
     """Return untrained members, each initialised from its own seed.
 
@@ -120,11 +129,14 @@ def initial_state(
         Where the members are to be.
     pixel_means
         Means of the training data, in [0, 1], for runs whose ``output_bias`` is ``data``.
+    n_classes
+        C, for runs that are told classes.
 
     Raises
     ------
     ValueError
-        If the runs do not share a group key, that is, differ in more than members of a job may.
+        If the runs do not share a group key, that is, differ in more than members of a job may, or
+        are told classes of which there are not two.
     """
     if len({run.group_key for run in runs}) != 1:
         raise ValueError(
@@ -132,7 +144,7 @@ def initial_state(
             "may differ in seed and warmup only, and if stacked in beta and weight_decay"
         )
     run = runs[0]
-    model = VAE(architecture_of(run, n_features), members=len(runs))
+    model = VAE(architecture_of(run, n_features, n_classes), members=len(runs))
     model.initialize(MemberRNG(_seeds(runs), torch.device("cpu")).generators("init"))
     if run.output_bias == "data" and pixel_means is not None:
         model.set_output_mean(pixel_means)

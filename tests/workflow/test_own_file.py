@@ -22,8 +22,10 @@ def things(n: int = 40) -> pd.DataFrame:
 
 def configure(checkout: Checkout, **changes: Any) -> None:
     base = {**BASE, "dataset": {"path": "things.csv", "label": "kind"}, **changes}
-    experiment = {"title": "Sizes", "vary": {"n_z": [1, 2]}, "principal_components": True}
-    checkout.configure(base=base, experiments={"sizes": experiment})
+    sizes = {"title": "Sizes", "vary": {"n_z": [1, 2]}, "principal_components": True}
+    levels = ["condition", {"labels": "m2", "label_share": 0.5}]
+    told = {"title": "Told", "vary": {"labels": levels}}
+    checkout.configure(base=base, experiments={"sizes": sizes, "told": told})
 
 
 @pytest.mark.parametrize(
@@ -64,10 +66,13 @@ def test_its_report_has_the_chapters_that_make_sense(tmp_path: Path) -> None:
     for section in ("own-data", "own-grid", "any-data", "your-data", "appendix"):
         assert f'id="sec:{section}"' in html
     assert "things.csv" in html
+    # The two kinds of thing, told to a model and inferred by another.
+    assert "VAE, labels" in html
+    assert "M2" in html
     assert "Nothing to be done" in checkout.dry_run().text
     # Another content is another data set, and other runs.
     things(44).to_csv(checkout.path / "things.csv", index=False)
-    assert checkout.dry_run().jobs["train"] == 2
+    assert checkout.dry_run().jobs["train"] == 4
 
 
 def test_a_grid_without_its_base_or_components_has_a_report(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from vaestudy.figures.activity_data import (
     find_family,
 )
 from vaestudy.figures.cells import mean_cell
-from vaestudy.figures.families import label_of, order_of
+from vaestudy.figures.families import NAMED, label_of, order_of
 from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
@@ -28,10 +28,9 @@ PLATEAU_RANGE = (1e-3, 1e3)
 
 _LEAST = 1e-7
 _METRICS = {"active_units": ("Active units", 1), "nll": ("Test NLL", 2), "kl": ("KL", 2)}
-# What the table gives a column or the model's name; any other departure from base is spelt out.
-_LABELLED = {"objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "encoder_heads"}
-_LABELLED |= {"likelihood", "network", "labels", "label_share", "deeper"}
-_NAMED = {"dataset", "n_z", "batch_norm", "warmup"} | _LABELLED
+# What the model's name tells, or a column does; any other departure from base is spelt out.
+_LABELLED = {*NAMED} - {"batch_norm"}
+_COLUMNS = {"dataset", "n_z", "batch_norm", "warmup"}
 # What a table of combinations holds fixed.
 _SETTING = ("dataset", "binarization", "hidden", "activation")
 _SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
@@ -160,7 +159,7 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _departures(study: Study, row: pd.Series) -> list[str]:
     """Name what this combination changes beyond what the columns say."""
-    names = [name for name in ModelParameters.model_fields if name not in _NAMED]
+    names = [name for name in ModelParameters.model_fields if name not in _COLUMNS | _LABELLED]
     return [
         f"{_SYMBOLS.get(name, name.replace('_', ' '))} = {row[name]}"
         for name in names

@@ -10,7 +10,7 @@ those of one K.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -53,6 +53,11 @@ _SYMBOLS = {
     "weight_decay": ("L2", 0),
     "js_skew": ("α", 0),
 }
+#: Parameters that a model's name says in full; of a warm-up it says only that there is one.
+NAMED: Final = (
+    *("objective", *_SYMBOLS, "batch_norm", "encoder_heads", "network", "labels", "label_share"),
+    *("deeper", "likelihood"),
+)
 _TOLD = {
     "none": "",
     "condition": ", labels",

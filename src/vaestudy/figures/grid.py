@@ -30,24 +30,23 @@ from vaestudy.study import Study
 MOST_COLUMNS, PANEL = 3, 1.5
 #: Letters in a line of a panel's title, and of a row's name.
 _TITLE, _NAME = 30, 26
-_RESULTS = {
-    "nll": "test NLL (nats)",
-    "active_units": "active units",
-    "kl": "KL (nats)",
-}
 
 
 def results(study: Study) -> Drawing:
     """Draw test NLL, active units and KL of each combination: seeds, means, intervals."""
     scales = find_grid(study)
     sizes = [len(scale.drawn) for scale in scales]
+    titles = [
+        {scale.nll: f"{scale.nll_name} (nats)", "active_units": "active units", "kl": "KL (nats)"}
+        for scale in scales
+    ]
     figure = Figure(figsize=(TEXT_WIDTH, FRAME + ROW * sum(sizes) + 0.55 * (len(scales) - 1)))
     panels = figure.subplots(
-        len(scales), len(_RESULTS), squeeze=False, height_ratios=[n + 0.6 for n in sizes]
+        len(scales), len(titles[0]), squeeze=False, height_ratios=[n + 0.6 for n in sizes]
     )
     parts = []
-    for line, scale in zip(panels, scales, strict=True):
-        for axes, (metric, title) in zip(line, _RESULTS.items(), strict=True):
+    for line, scale, shown in zip(panels, scales, titles, strict=True):
+        for axes, (metric, title) in zip(line, shown.items(), strict=True):
             parts.append(_rows(axes, study, scale, metric))
             axes.set_xlabel(title)
             whole = {"integer": True, "min_n_ticks": 1} if metric == "active_units" else {}

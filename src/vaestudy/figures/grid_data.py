@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from vaestudy.config import ModelParameters
-from vaestudy.figures.families import label_of
+from vaestudy.figures.families import NAMED, label_of
 from vaestudy.figures.packaged_data import Variant, title_of
 from vaestudy.study import EmptySelectionError, Study
 
@@ -17,11 +17,9 @@ from vaestudy.study import EmptySelectionError, Study
 MOST_DRAWN: Final = 12
 #: What a bound and an NLL are of: others are on another scale.
 _SCALE: Final = ("dataset", "likelihood", "binarization")
-#: What :func:`vaestudy.figures.families.label_of` tells of a model.
-_FAMILY: Final = (
-    *("objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "weight_decay", "js_skew"),
-    *("batch_norm", "encoder_heads", "network", "labels", "label_share", "deeper"),
-)
+#: Of what their bounds are of p(x|y), not of p(x): models that are tested with labels.
+_GIVEN: Final = ("condition", "blanked")
+_FAMILY: Final = tuple(name for name in NAMED if name not in _SCALE)
 _SYMBOLS: Final = {"n_z": "$n_z$", "lr_schedule": "learning rate"}
 
 
@@ -37,11 +35,19 @@ class Scale:
         Those that figures show, in the grid's order.
     n
         How many there are.
+    nll
+        The metric of their likelihoods.
     """
 
     title: str
     drawn: tuple[Variant, ...]
     n: int
+    nll: str = "nll"
+
+    @property
+    def nll_name(self) -> str:
+        """What readers call it."""
+        return "test NLL given the label" if self.nll == "nll_given_label" else "test NLL"
 
 
 def find_grid(study: Study) -> list[Scale]:
@@ -57,7 +63,8 @@ def find_grid(study: Study) -> list[Scale]:
     if runs.empty:
         raise EmptySelectionError(f"no run of {study.config.study!r} has finished")
     varied = varied_in(runs)
-    groups = [part for _, part in runs.groupby(list(_SCALE), sort=False)]
+    keys = [*(runs[name] for name in _SCALE), runs["labels"].isin(_GIVEN)]
+    groups = [part for _, part in runs.groupby(keys, sort=False)]
     most = MOST_DRAWN // len(groups)
     return [_scale(study, part, varied, max(1, most)) for part in groups]
 
@@ -91,10 +98,13 @@ def _scale_of(study: Study, first: pd.Series, varied: Sequence[str]) -> list[str
 def _scale(study: Study, runs: pd.DataFrame, varied: Sequence[str], most: int) -> Scale:
     parts = [part for _, part in runs.groupby("combination_id", sort=False)]
     members = [Variant(name_of(study, part.iloc[0], varied), part) for part in parts]
-    title = ", ".join(_scale_of(study, runs.iloc[0], varied))
+    given = runs["labels"].iloc[0] in _GIVEN
+    said = ["labels given"] if given and "labels" in varied else []
+    title = ", ".join([*_scale_of(study, runs.iloc[0], varied), *said])
+    metric = "nll_given_label" if given else "nll"
+    drawn = members
     if len(members) > most:
-        nll = study.final(runs, "nll").groupby("combination_id")["value"].mean()
+        nll = study.final(runs, metric).groupby("combination_id")["value"].mean()
         kept = set(nll.nsmallest(most).index)
         drawn = [member for member in members if member.first["combination_id"] in kept]
-        return Scale(title, tuple(drawn), len(members))
-    return Scale(title, tuple(members), len(members))
+    return Scale(title, tuple(drawn), len(members), metric)

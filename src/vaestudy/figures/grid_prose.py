@@ -27,8 +27,8 @@ def read_lowest(study: Study) -> str:
 def read_drawn(study: Study) -> str:
     """Say which combinations the figures show, if not all."""
     told = [
-        f"the {len(scale.drawn)} with the lowest mean test NLL of the {scale.n} combinations"
-        + (f" ({scale.title})" if scale.title else "")
+        f"the {len(scale.drawn)} with the lowest mean {scale.nll_name} of the {scale.n} "
+        "combinations" + (f" ({scale.title})" if scale.title else "")
         for scale in find_grid(study)
         if len(scale.drawn) < scale.n
     ]
@@ -36,7 +36,7 @@ def read_drawn(study: Study) -> str:
 
 
 def _lowest(study: Study, scale: Scale) -> str:
-    measured = [(member, by_seed(study, member, "nll")) for member in scale.drawn]
+    measured = [(member, by_seed(study, member, scale.nll)) for member in scale.drawn]
     measured = [(member, values) for member, values in measured if len(values)]
     if len(measured) < 2:
         return ""
@@ -45,8 +45,8 @@ def _lowest(study: Study, scale: Scale) -> str:
     own = change(gap, "it is higher by", "it is lower by")
     of = f" ({scale.title})" if scale.title else ""
     return (
-        f"Of {scale.n} combinations{of}, *{best.label}* has the lowest mean test NLL in nats a "
-        f"row, {mean_interval(values).text()}. Beside the next, *{second.label}*, {own}."
+        f"Of {scale.n} combinations{of}, *{best.label}* has the lowest mean {scale.nll_name} in "
+        f"nats a row, {mean_interval(values).text()}. Beside the next, *{second.label}*, {own}."
     )
 
 

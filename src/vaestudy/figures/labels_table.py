@@ -18,13 +18,9 @@ from vaestudy.figures.labels_data import (
     share_of,
     side_by_side,
 )
-from vaestudy.label_parameters import N_CLASSES
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, number, paired_difference
 from vaestudy.study import Study
-
-#: What knowing the label can at most be worth to a perfect model of pixels: H(y) = log C.
-LABEL_NATS = math.log(N_CLASSES)
 
 #: Metric: title, decimals, and what its values are multiplied by.
 _COLUMNS = (
@@ -70,11 +66,13 @@ def read_likelihood(study: Study) -> str:
         return "This study has not measured the likelihood given the label."
     said = change(given, "raises the NLL by", "lowers the NLL by")
     text = f"Against the plain VAE, telling the label {said}."
-    low, high = given.low + LABEL_NATS, given.high + LABEL_NATS
-    joint = Interval(given.mean + LABEL_NATS, low, high, given.n)
+    n_classes = study.dataset.n_classes
+    # What knowing the label can at most be worth to a perfect model of pixels: H(y) = log C.
+    nats = math.log(n_classes)
+    joint = Interval(given.mean + nats, given.low + nats, given.high + nats, given.n)
     return (
-        f"{text} To say which of {N_CLASSES} labels it is costs $\\ln {N_CLASSES} = "
-        f"{LABEL_NATS:.2f}$ nats: of image and label together, the conditional model's "
+        f"{text} To say which of {n_classes} labels it is costs $\\ln {n_classes} = "
+        f"{nats:.2f}$ nats: of image and label together, the conditional model's "
         f"$-\\log p(x, y)$ differs from the plain model's $-\\log p(x)$ by "
         f"{_with_unit(joint.text(2, signed=True), 'nats')}. What lies below zero is won over and "
         "above the label's own cost."

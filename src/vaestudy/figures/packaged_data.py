@@ -181,7 +181,8 @@ class Fitted:
 def find_fitted(study: Study) -> list[Fitted]:
     """Return each data set that the study has fitted one kind of model to, its own first.
 
-    That is the packaged model; of the user's own data, the base model, or the grid's first.
+    That is the packaged model; of the user's own data, the base model, or the grid's first that
+    no classes are told.
     """
     base = study.base["dataset"]
     like = _first_of_own(study) if study.config.of_own_data else find_packaged(study)
@@ -192,13 +193,21 @@ def find_fitted(study: Study) -> list[Fitted]:
     return [_fitted(study, name, runs[runs["dataset"] == name]) for name in names]
 
 
+def looks_at_base(study: Study) -> bool:
+    """Whether the model of the user's own data that is looked at is the base model."""
+    return study.has() and study.base["labels"] == "none"
+
+
 def _first_of_own(study: Study) -> pd.Series:
-    if study.has():
+    if looks_at_base(study):
         return study.runs().iloc[0]
     runs = study.table("runs")
     keep = runs["dataset"].eq(study.base["dataset"]) & runs["status"].eq("finished")
+    keep &= runs["labels"].eq("none")
     if not keep.any():
-        raise EmptySelectionError(f"no run of {study.config.study!r} on its own data has finished")
+        raise EmptySelectionError(
+            f"no run of {study.config.study!r} on its own data that is told no classes has finished"
+        )
     return runs[keep].iloc[0]
 
 

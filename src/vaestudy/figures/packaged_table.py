@@ -8,7 +8,7 @@ import pandas as pd
 
 from vaestudy.config import ModelParameters
 from vaestudy.figures.cells import NOT_MEASURED, mean_cell
-from vaestudy.figures.families import label_of
+from vaestudy.figures.families import NAMED, label_of
 from vaestudy.figures.packaged import by_seed, training_seconds
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
@@ -21,12 +21,12 @@ _ERRORS = {
 }
 _OWN = {
     "Test NLL": ("nll", 2),
+    "Given label": ("nll_given_label", 2),
     "Squared error": ("squared_error", 2),
     "Active units": ("active_units", 1),
 }
-#: What :func:`vaestudy.figures.families.label_of` tells of a model, or a column does.
-_TOLD = {"objective", "k", "k_groups", "elbo_share", "free_bits", "beta", "batch_norm"}
-_TOLD |= {"warmup", "encoder_heads", "likelihood", "n_z"}
+#: What a model's name tells, or a column does.
+_TOLD = {*NAMED, "warmup", "n_z"}
 
 
 def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -91,8 +91,10 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             cells[title] = _mean(values, digits)
             told += [(name, metric, seed, value) for seed, value in values.items()]
         shown.append(cells)
+    table = pd.DataFrame(shown)
+    empty = [title for title in _OWN if table[title].eq(NOT_MEASURED).all()]
     columns = ["combination_id", "metric", "seed", "value"]
-    return pd.DataFrame(shown), pd.DataFrame(told, columns=columns)
+    return table.drop(columns=empty), pd.DataFrame(told, columns=columns)
 
 
 def _mean(values: pd.Series, digits: int) -> str:

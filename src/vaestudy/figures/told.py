@@ -38,11 +38,12 @@ class Told:
 
     def rows(self, shown: Pictures) -> Float[torch.Tensor, "T E"]:
         """Return the test images with what the model is told of them."""
-        if not shown.model.architecture.n_classes:
+        n_classes = shown.model.architecture.n_classes
+        if not n_classes:
             return shown.pixels
         if self.blank:
-            return unlabelled(shown.pixels)
-        return labelled(shown.pixels, torch.from_numpy(shown.classes))
+            return unlabelled(shown.pixels, n_classes)
+        return labelled(shown.pixels, torch.from_numpy(shown.classes), n_classes)
 
     def each_seed(self, study: Study, measure: Callable[..., float]) -> pd.Series:
         """Return ``measure(model, rows, classes)`` of every seed's model."""
