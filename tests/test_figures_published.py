@@ -18,6 +18,7 @@ from vaestudy.figures.published import dots
 from vaestudy.figures.published_data import (
     compare,
     find_comparison,
+    keep_earlier,
     read_published,
     read_results,
     runs_of,
@@ -166,6 +167,28 @@ def test_kept_results_take_others_figures_from_todays_file(tmp_path: Path) -> No
     table, _ = find_comparison(study(tmp_path / "b", **OTHER))
     assert table["rerun_nll"].tolist() == own["rerun_nll"].tolist()
     assert table["nll"].tolist() == own["nll"].tolist()
+
+
+def test_what_one_study_has_not_trained_stays_from_another(tmp_path: Path) -> None:
+    def levels(*objectives: Any) -> dict[str, Any]:
+        return {"experiments": {"e": {"title": "t", "vary": {"objective": list(objectives)}}}}
+
+    first = compare(study(tmp_path / "a", **levels("elbo")), read_published())
+    again = study(tmp_path / "b", **levels("elbo", {"objective": "iwae", "k": 5}), seeds=[3])
+    table = keep_earlier(compare(again, read_published()), first)
+    assert len(table) == 10
+    found = table.dropna(subset="nll").set_index(["objective", "k"])
+    # What both have trained is the later one's: seed 3 alone.
+    assert found["nll"].to_dict() == {("elbo", 1): 89, ("iwae", 5): 89}
+    assert found["difference"].round(2).tolist() == [2.24, 3.46]
+    back = keep_earlier(first, table)
+    assert back.dropna(subset="nll")["nll"].tolist() == [86.5, 89]
+    assert back["published_nll"].tolist() == first["published_nll"].tolist()
+    # Another length of training is another row.
+    longer = study(tmp_path / "c", **levels("elbo"), base=BURDA["base"] | {"epochs": 728})
+    both = keep_earlier(compare(longer, read_published()), table)
+    assert both.loc[(both["k"] == 1) & (both["layers"] == 1), "passes"].tolist() == [728, 364]
+    assert len(both) == 11
 
 
 def test_seeds_are_counted_and_errors_shown(tmp_path: Path) -> None:

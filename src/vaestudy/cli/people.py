@@ -162,10 +162,16 @@ def published(
 ) -> None:
     """Put published figures beside a study's runs.
 
-    The study is finished, and has runs of the published protocol. Reports show the table that
-    this writes where their own study has no such runs.
+    The study is finished, and has runs of the published protocol. Runs of others that the file
+    holds already stay in it, but for those of the same model, length and schedule. Reports show the
+    table that this writes where their own study has no such runs.
     """
-    from vaestudy.figures.published_data import compare, read_published
+    from vaestudy.figures.published_data import (
+        compare,
+        keep_earlier,
+        read_published,
+        read_results,
+    )
     from vaestudy.figures.published_table import write_comparison
 
     study = open_study(config)
@@ -175,8 +181,10 @@ def published(
             f"{study.config.study!r} has no finished run of the published protocol; expected some "
             "of configs/burda.yaml: train those first"
         )
-    write_comparison(table, output)
-    typer.echo(f"{table['nll'].notna().sum()} of {len(table)} models -> {output}")
+    trained = table["nll"].notna().sum()
+    earlier = read_results(output)
+    write_comparison(table if earlier is None else keep_earlier(table, earlier), output)
+    typer.echo(f"{trained} of {len(table)} models -> {output}")
 
 
 COMMANDS = (train, runs, figure, schema, where, published)

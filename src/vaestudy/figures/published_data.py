@@ -22,6 +22,8 @@ COMMAND = "vaestudy published --config configs/burda-short.yaml --output docs/re
 
 #: What tells one published model from another.
 _NAME = ["layers", "objective", "k"]
+#: What is published of it.
+_THEIRS = ["model", "published_nll", "published_units", "published_passes", "rerun_nll"]
 _NUMBERS = ("nll", "standard_error", "hours", "images_per_second")
 _COUNTS = ("n", "passes", "n_samples")
 #: Of a model that we have not trained.
@@ -110,7 +112,24 @@ def compare(study: Study, published: PublishedTable) -> pd.DataFrame:
         }
         found = list(_ours(study, parameters)) or [{}]
         rows += [{**theirs, **_MISSING, **ours} for ours in found]
-    table = pd.DataFrame(rows).astype(_TYPES)
+    return _with_difference(pd.DataFrame(rows))
+
+
+def keep_earlier(table: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """Return a comparison with what an earlier one has, and it has not, of our own runs.
+
+    Runs of the same model, length and schedule are replaced; others' figures are the table's.
+    """
+    theirs = table[_NAME + _THEIRS].drop_duplicates(_NAME)
+    ours = [name for name in table if name not in (*_THEIRS, "difference")]
+    parts = [part.dropna(subset="nll").reindex(columns=ours) for part in (table, earlier)]
+    trained = pd.concat([part for part in parts if len(part)] or parts[:1])
+    trained = trained.drop_duplicates([*_NAME, "passes", "schedule"])
+    return _with_difference(theirs.merge(trained, on=_NAME, how="left"))
+
+
+def _with_difference(rows: pd.DataFrame) -> pd.DataFrame:
+    table = rows.astype(_TYPES)
     return table.assign(difference=table["nll"] - table["published_nll"])
 
 
@@ -180,6 +199,4 @@ def find_comparison(study: Study) -> tuple[pd.DataFrame, str]:
     kept = read_results()
     if kept is None:
         return own, "none"
-    # Others' figures are those of today's file, whenever ours were kept.
-    rerun = own.drop_duplicates(_NAME)[[*_NAME, "rerun_nll"]]
-    return kept.drop(columns="rerun_nll", errors="ignore").merge(rerun, on=_NAME), "kept"
+    return keep_earlier(own, kept), "kept"
