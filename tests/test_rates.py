@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
-from builders import CPU, fresh, run_config, splits
+from builders import CPU, fresh, run_config, splits, tiny_dataset
 from vaestudy.config import ConfigError, parse_run
 from vaestudy.rates import learning_rate
 from vaestudy.train import EpochReport, TrainState, initial_state, train
@@ -68,6 +70,13 @@ def test_an_untrained_decoder_says_the_mean_of_the_data() -> None:
     torch.testing.assert_close(mean, means.clamp(0.001, 0.999))
     plain = initial_state((run_config(),), 16, CPU, means)
     assert (plain.model.output.bias == 0).all()
+
+
+@pytest.mark.parametrize("n", [1, 511, 1025])
+def test_the_mean_of_the_data_is_exact_however_many_there_are(n: int) -> None:
+    dataset = tiny_dataset(n_train=n)
+    exact = [Fraction(int(column.sum()), 255 * n) for column in dataset.train.long().T]
+    assert dataset.pixel_means().tolist() == [float(np.float32(float(value))) for value in exact]
 
 
 def test_only_a_bernoulli_decoder_has_such_a_bias() -> None:
