@@ -130,3 +130,17 @@ def test_an_untrained_epoch_has_no_training_metrics() -> None:
     empty = History()
     empty.append(0, None, torch.zeros(len(SCALARS), 1), torch.zeros(2, 1, 3))
     assert set(empty.scalars_frame(0, "run")["split"]) == {"test"}
+
+
+def test_what_is_kept_of_many_epochs_lies_together() -> None:
+    """Else small arrays between each epoch's large ones would pin the heap, and it would grow."""
+    long = History()
+    epochs = [(torch.full((6, 1), float(n)), torch.full((2, 1, 3), n / 2)) for n in range(300)]
+    for epoch, (scalars, units) in enumerate(epochs):
+        long.append(epoch, scalars if epoch else None, scalars + 1, units)
+    assert np.isnan(long.train[0]).all()
+    for n, (scalars, units) in enumerate(epochs):
+        assert (long.test[n] == scalars.numpy() + 1).all()
+        assert (long.units[n] == units.numpy()).all()
+        assert n == 0 or (long.train[n] == scalars.numpy()).all()
+    assert len({id(kept.base) for kept in long.units}) <= 3
