@@ -12,7 +12,6 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 from vaestudy.claims.judge import SAMPLES_FOR_A_VERDICT
 from vaestudy.claims.kept import kept_of
-from vaestudy.claims.metrics import METRICS
 from vaestudy.figures import FIGURES
 from vaestudy.figures.claims import DOCUMENTS
 from vaestudy.report import present
@@ -78,7 +77,8 @@ differences ({multiple} of those here) is supported if it is so for each, and co
 its interval at level $1 - 0.05/k$. Two intervals have to agree, Student's $t$ and a bootstrap whose
 percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. With
 fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict, nor is there one on estimates of a likelihood with fewer than
-{SAMPLES_FOR_A_VERDICT:,} importance samples an image, which each model falls short of by an amount of its own.
+{SAMPLES_FOR_A_VERDICT:,} importance samples an image, which each model falls short of by an amount of its own. Where every run has
+reached the most that there can be, as all $n_z$ units active, no difference could show, and none is denied.
 
 {in_training} measured on held-out images, which are the same pixels for all models that a claim compares;
 likelihoods are estimated with {samples:,} samples (@eq:nll). A verdict by itself errs in about
@@ -113,10 +113,9 @@ present.table(
 # %%
 if len(kept):
     by = kept.groupby("study").agg({"claim": "size", "n_samples": "max", "finished": "max"})
-    estimated = kept.loc[kept["metric"].map(lambda name: bool(METRICS[name].estimates)), "study"]
     studies = "; ".join(
         f"{row['claim']} by *{name}* ("
-        + (f"{row['n_samples']:,} importance samples an image, " if name in set(estimated) else "")
+        + (f"{row['n_samples']:,.0f} importance samples an image, " if row["n_samples"] > 0 else "")
         + f"finished {row['finished'][:10]})"
         for name, row in by.iterrows()
     )

@@ -88,12 +88,21 @@ def test_only_verdicts_are_kept_and_how_they_came_about(kept: Path, tmp_path: Pa
     (row,) = pd.read_csv(kept).to_dict("records")
     assert (row["claim"], row["verdict"], row["n"]) == ("000.smaller-is-worse", "supported", 5)
     assert row["estimate"] == pytest.approx(30.02)
-    assert (row["study"], row["n_samples"], row["hardware"]) == ("seeds-5", 100, "a CPU")
+    assert (row["study"], row["n_samples"], row["hardware"]) == ("seeds-5", 5_000, "a CPU")
     assert row["version"] == "vaestudy 1 abc"
     short = study_of(tmp_path / "short", 2)
     with pytest.raises(ClaimError, match="over 5 seeds or more"):
         keep_verdicts(verdicts_of(claims_of(short), short), kept)
     assert len(pd.read_csv(kept)) == 1
+
+
+def test_importance_samples_are_told_of_what_they_decide(tmp_path: Path) -> None:
+    long = study_of(tmp_path / "long", 5)
+    claims = claims_of(long).assign(metric="active_units")
+    keep_verdicts(verdicts_of(claims, long), tmp_path / "claims.csv")
+    kept = read_kept(tmp_path / "claims.csv")
+    assert kept is not None
+    assert kept["n_samples"].isna().all()
 
 
 def test_likelihoods_of_few_samples_give_no_verdict_to_keep(kept: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.studies import make_study
 from vaestudy.claims import ClaimError
 from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.selection import expand
+from vaestudy.config import RunConfig
 from vaestudy.study import EmptySelectionError, Study
 
 
@@ -67,14 +68,23 @@ def test_selectors_expand_to_the_levels_of_the_study(study: Study) -> None:
         expand(study, {"n_z": AtLeast(at_least=60)})
 
 
-def digits_and_clothes(folder: Path) -> Study:
-    """Digits of 2 and 20 dimensions, clothes of 2 and 5."""
+def digits_and_clothes(folder: Path, most: int = 5, inactive: int = 0) -> Study:
+    """Digits of 2 and 20 dimensions, clothes of 2 and ``most``, but ``inactive`` of digits' 20."""
     experiments = {
         "digits": {"title": "Digits", "vary": {"n_z": [2, 20]}},
-        "clothes": {"title": "Clothes", "set": {"dataset": "fashion-2k"}, "vary": {"n_z": [2, 5]}},
+        "clothes": {
+            "title": "Clothes",
+            "set": {"dataset": "fashion-2k"},
+            "vary": {"n_z": [2, most]},
+        },
     }
     values = {**VALUES, "experiments": experiments}
-    return make_study(folder, values, lambda run: {"active_units": float(run.n_z)})
+
+    def units(run: RunConfig) -> dict[str, float]:
+        empty = inactive if run.dataset == "mnist-5k" and run.n_z == 20 else 0
+        return {"active_units": float(run.n_z - empty)}
+
+    return make_study(folder, values, units)
 
 
 def test_the_highest_level_is_that_of_the_data_set_asked_for(tmp_path: Path) -> None:
@@ -95,6 +105,19 @@ def test_gains_between_other_sizes_do_not_compare(tmp_path: Path) -> None:
     found = ruling(small, "difference", runs, "higher", metric="units_gained")
     assert found.verdict == "not run"
     assert "n_z is 20 and 5 among its runs" in found.notes[0]
+
+
+@pytest.mark.parametrize(("inactive", "verdict"), [(0, "undecided"), (1, "contradicted")])
+def test_where_all_is_reached_no_difference_is_denied(
+    inactive: int, verdict: str, tmp_path: Path
+) -> None:
+    """Digits have no more active units than clothes: of all of them that says nothing."""
+    full = digits_and_clothes(tmp_path, most=20, inactive=inactive)
+    runs = {"a": {"n_z": 20}, "b": {"dataset": "other", "n_z": 20}}
+    found = ruling(full, "difference", runs, "higher", metric="units_gained", minimum_effect=1.0)
+    assert found.verdict == verdict
+    told = "every run has reached the most units that there can be" in found.notes
+    assert told == (verdict == "undecided")
 
 
 def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:

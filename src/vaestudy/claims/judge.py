@@ -6,7 +6,8 @@ Let a claim say that the means :math:`\mu_1 \dots \mu_k` of its contrasts lie in
   at that of one, so equivalence is two one-sided tests a pair;
 - *contradicted* if some interval at level 1 − 0.05 / k lies outside R (Bonferroni: any of k may);
 - *undecided* otherwise, and always with fewer than five paired seeds, or on estimates of log p(x)
-  by fewer than 5,000 importance samples.
+  by fewer than 5,000 importance samples. Nor is a claim contradicted where every run has reached
+  the most that there can be, such as n_z active units: no difference could have shown.
 
 "Interval" means both, Student's t and the bootstrap: a verdict that leans on one of them is none.
 """
@@ -116,6 +117,9 @@ def judge(claim: Claim, study: Study) -> Ruling:
     judged = examine(contrasts, claim.region)
     verdict, decisive = decide(judged, claim.region)
     notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
+    if verdict == "contradicted" and _all_at_most(sampler):
+        verdict = "undecided"
+        notes = (*notes, f"every run has reached the most {sampler.metric.unit} that there can be")
     sufficient = min(j.t.n for j in judged) >= SEEDS_FOR_A_VERDICT
     taken = rows["n_samples"].dropna() if sampler.metric.estimates else ()
     if (n_samples := min(taken, default=math.inf)) < SAMPLES_FOR_A_VERDICT:
@@ -177,6 +181,13 @@ def _check_measured_alike(claim: Claim, rows: pd.DataFrame) -> None:
                 f"claim {claim.id}: its runs were measured with {' and '.join(map(str, counts))} "
                 f"{what}; only equal ones compare: run the evaluation again"
             )
+
+
+def _all_at_most(sampler: Sampler) -> bool:
+    metric, study, runs = sampler.metric, sampler.study, sampler.runs
+    if metric.most is None:
+        return False
+    return bool(metric.values(study, runs).eq(metric.most(study, runs)).all())
 
 
 def _short_of_samples(n: float) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from vaestudy.claims.claim import ClaimError
 from vaestudy.claims.judge import SAMPLES_FOR_A_VERDICT
+from vaestudy.claims.metrics import METRICS
 from vaestudy.files import write_csv
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
@@ -47,21 +48,26 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
     pandas.DataFrame
         ``claim``; its rule (the digest ``rule``, ``metric, region_low, region_high``); what came
         out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``);
-        ``study``, its ``n_samples`` importance samples an image, and of its runs the last that
-        ``finished``, the ``hardware`` and the ``version`` of the code. Only claims of enough seeds
-        and importance samples for a verdict.
+        ``study``, its ``n_samples`` importance samples an image if estimates of log p(x) decide the
+        claim, and of its runs the last that ``finished``, the ``hardware`` and the ``version`` of
+        the code. Only claims of enough seeds and importance samples for a verdict.
     """
     decided = claims[claims["sufficient"]]
     timing = study.table("timing").set_index("run_id")
+    evaluation = study.table("evaluation")
     rows = []
     for _, claim in decided.iterrows():
-        made = timing.loc[timing.index.intersection(str(claim["runs"]).split(","))]
+        runs = str(claim["runs"]).split(",")
+        made = timing.loc[timing.index.intersection(runs)]
+        estimated = evaluation["metric"].isin(METRICS[claim["metric"]].estimates)
         versions = "vaestudy " + made["vaestudy"] + " " + made["revision"]
         rows.append(
             {
                 **claim[["claim", *_RULE, *_OUTCOME]],
                 "study": study.config.study,
-                "n_samples": study.config.evaluation.n_samples,
+                "n_samples": evaluation[estimated & evaluation["run_id"].isin(runs)][
+                    "n_samples"
+                ].min(),
                 "finished": made["finished"].max(),
                 "hardware": " and ".join(sorted(made["hardware"].unique())),
                 "version": " and ".join(sorted(versions.unique())),
@@ -88,7 +94,7 @@ def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
     if earlier is not None:
         earlier = earlier[~earlier["claim"].isin(verdicts["claim"])]
         verdicts = pd.concat([earlier, verdicts], ignore_index=True)
-    write_csv(path, verdicts.sort_values("claim"))
+    write_csv(path, verdicts.astype({"n_samples": "Int64"}).sort_values("claim"))
 
 
 def read_kept(path: Path = KEPT) -> pd.DataFrame | None:

@@ -47,6 +47,9 @@ class Metric:
     estimates
         The importance-weighted estimates of log p(x) that it is made of, if it is: too few samples
         leave them short of what they estimate, more in one model than in another.
+    most
+        As ``values``, the most that each run can reach; None if there is no such number. Where all
+        have reached it, no difference could have shown.
     """
 
     title: str
@@ -57,6 +60,7 @@ class Metric:
     across_data: bool = False
     split: Literal["test", "training"] = "test"
     estimates: tuple[str, ...] = ()
+    most: Callable[[Study, pd.DataFrame], pd.Series] | None = None
 
 
 def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
@@ -149,14 +153,24 @@ def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
     return informed.sub(ignorant)
 
 
-def _units_gained(study: Study, runs: pd.DataFrame) -> pd.Series:
-    """Active units, less those of the same model with the fewest dimensions that there is."""
-    table = study.table("runs")
-    same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
-    siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
-    fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
-    units = _final("active_units")(study, table)
-    return units.reindex(runs["run_id"]).sub(fewest.map(units))
+def _above_smallest(
+    of: Callable[[Study, pd.DataFrame], pd.Series],
+) -> Callable[[Study, pd.DataFrame], pd.Series]:
+    """Return a measurement less that of the same model with the fewest dimensions that there is."""
+
+    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
+        table = study.table("runs")
+        same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
+        siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
+        fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
+        measured = of(study, table)
+        return measured.reindex(runs["run_id"]).sub(fewest.map(measured))
+
+    return values
+
+
+def _dimensions(study: Study, runs: pd.DataFrame) -> pd.Series:
+    return runs.set_index("run_id")["n_z"].astype(float)
 
 
 _OBJECTIVE = ("likelihood", "objective", "k")
@@ -236,10 +250,20 @@ METRICS: dict[str, Metric] = {
         estimates=_OF_BOTTOM,
     ),
     "units_gained": Metric(
-        "active units gained", "units", _units_gained, (*_HEADS, "n_z"), 1, across_data=True
+        "active units gained",
+        "units",
+        _above_smallest(_final("active_units")),
+        (*_HEADS, "n_z"),
+        1,
+        across_data=True,
+        most=_above_smallest(_dimensions),
     ),
-    "active_units": Metric("active units", "units", _final("active_units"), _HEADS, 1),
-    "lowest_active": Metric("fewest active units", "units", _fate("lowest"), _HEADS, 1),
+    "active_units": Metric(
+        "active units", "units", _final("active_units"), _HEADS, 1, most=_dimensions
+    ),
+    "lowest_active": Metric(
+        "fewest active units", "units", _fate("lowest"), _HEADS, 1, most=_dimensions
+    ),
     "returned_to_stay": Metric(
         "pruned units returned to stay", "units", _fate("stayed"), _HEADS, 1
     ),
