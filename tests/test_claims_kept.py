@@ -128,7 +128,10 @@ def test_a_study_of_few_seeds_shows_them(kept: Path, tmp_path: Path) -> None:
     assert (shown.loc[0, "n_here"], cells["Shown in"]) == (2, "@fig:warmup")
     assert kept_of(short, tmp_path / "none.csv").empty
     # What this study found itself is no part of another's verdict.
-    assert not {"p_value", "contrasts", "runs", "notes", "sufficient"} & set(shown)
+    assert not {"p_value", "contrasts", "runs", "sufficient"} & set(shown)
+    assert shown.loc[0, "notes"] == ""
+    noted = shown.assign(notes="one; two")
+    assert kept_table(noted)["Verdict"].item() == "**supported** (one; two)"
 
 
 def test_the_ledger_and_its_summary_tell_them(kept: Path, tmp_path: Path) -> None:

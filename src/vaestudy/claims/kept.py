@@ -27,10 +27,12 @@ _OUTCOME = (
     "bootstrap_high",
     "n",
     "verdict",
+    "notes",
 )
 _MADE = ("study", "n_samples", "finished", "hardware", "version")
+_COLUMNS = ["claim", *_RULE, *_OUTCOME, *_MADE]
 # What a study says of its own runs besides, which have no part in a kept verdict.
-_OWN = ("p_value", "sufficient", "notes", "contrasts", "runs")
+_OWN = ("p_value", "sufficient", "contrasts", "runs")
 
 
 def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
@@ -47,7 +49,7 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``claim``; its rule (the digest ``rule``, ``metric, region_low, region_high``); what came
-        out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict``);
+        out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict, notes``);
         ``study``, its ``n_samples`` importance samples an image if estimates of log p(x) decide the
         claim, and of its runs the last that ``finished``, the ``hardware`` and the ``version`` of
         the code. Only claims of enough seeds and importance samples for a verdict.
@@ -73,7 +75,7 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
                 "version": " and ".join(sorted(versions.unique())),
             }
         )
-    return pd.DataFrame(rows, columns=["claim", *_RULE, *_OUTCOME, *_MADE])
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
@@ -99,7 +101,10 @@ def keep_verdicts(verdicts: pd.DataFrame, path: Path = KEPT) -> None:
 
 def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
     """Return the verdicts that are kept, or None if there are none."""
-    return pd.read_csv(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    kept = pd.read_csv(path).reindex(columns=_COLUMNS)
+    return kept.astype({"notes": object}).fillna({"notes": ""})
 
 
 def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:

@@ -57,7 +57,7 @@ def kept_table(kept: pd.DataFrame) -> pd.DataFrame:
             "Decided by": _decided_by(row),
             "Estimate": _estimate(row),
             "$n$": str(row["n"]),
-            "Verdict": f"**{row['verdict']}**",
+            "Verdict": _decision(row),
             "Shown in": f"@{_figure(row, row['n_here'])}" if _figure(row, row["n_here"]) else "–",
         }
         for _, row in kept.iterrows()
@@ -151,12 +151,19 @@ def _figure(row: pd.Series, n_here: int) -> str:
 
 
 def _verdict(row: pd.Series, kept: pd.Series | None) -> str:
-    notes = [note for note in row["notes"].split("; ") if note]
     if kept is None:
-        return f"**{row['verdict']}**" + _in_brackets(notes)
-    own = f"{row['verdict']} here" + _in_brackets([note for note in notes if note != QUICK])
+        return _decision(row)
+    own = f"{row['verdict']} here" + _in_brackets([n for n in _notes(row) if n != QUICK])
     joined = f"{own} and" if kept["verdict"] == row["verdict"] else f"{own};"
     return f"{joined} **{kept['verdict']}** in @{KEPT} ($n$ = {kept['n']})"
+
+
+def _decision(row: pd.Series) -> str:
+    return f"**{row['verdict']}**" + _in_brackets(_notes(row))
+
+
+def _notes(row: pd.Series) -> list[str]:
+    return [note for note in row["notes"].split("; ") if note]
 
 
 def _in_brackets(notes: list[str]) -> str:
