@@ -13,6 +13,7 @@ ENGINE_FILES = (
     "compiled.py",
     "convolutions.py",
     "deeper.py",
+    "denormals.py",
     "graph.py",
     "hierarchy.py",
     "history.py",

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
+from vaestudy.denormals import denormals_as_zero
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
@@ -178,6 +179,7 @@ def train_step(
     return batch_metrics(terms, bound, beta, objective)
 
 
+@denormals_as_zero()
 def train_epoch(
     state: TrainState, data: Splits, step: StepFunction = train_step
 ) -> Float[Tensor, "S M"]:
