@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +89,33 @@ def test_an_evaluation_is_the_mean_over_the_test_set(
     want = torch.cat(chunks, 1).mean(1).double()
     got = scalars[SCALARS.index("bound")]
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-4)
+
+
+_GROWTH = """
+import resource
+import torch
+torch.set_num_threads(1)
+from vaestudy.config import RunConfig
+from vaestudy.history import evaluate_epoch
+from vaestudy.splits import Splits
+from vaestudy.train import initial_state, train_epoch
+
+run = RunConfig.model_validate({"objective": "iwae", "k": 10, "n_z": 2, "hidden": [50]})
+state = initial_state((run,), 784, torch.device("cpu"))
+test = torch.zeros(10_000, 784)
+train_epoch(state, Splits(test[:500], test))
+evaluate_epoch(state.model, test[:1000], [run], 0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+evaluate_epoch(state.model, test, [run], 0)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+"""
+
+
+def test_evaluation_of_more_rows_takes_no_more_memory() -> None:
+    """Codes kept chunk by chunk, between large tensors that go, let the heap grow by 80 MB here."""
+    code = [sys.executable, "-c", _GROWTH]
+    out = subprocess.run(code, capture_output=True, text=True, check=True)
+    assert float(out.stdout) < 30
 
 
 def test_evaluation_changes_nothing() -> None:

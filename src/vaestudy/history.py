@@ -72,15 +72,20 @@ def evaluate_epoch(
     noise = MemberRNG(tuple(r.seed for r in runs), device).generators("test-eps", epoch)
     beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
-    codes: list[tuple[Tensor, Tensor]] = []
-    n_latent = model.architecture.n_latent
+    # For all rows at once: small tensors kept between large ones that go would let the heap grow.
+    codes: list[Tensor] = []
+    done, n_latent = 0, model.architecture.n_latent
     model.eval()
     for chunk in test.split(max(1, _ROWS // run.k)):
         x = chunk.expand(len(runs), *chunk.shape)
         terms = model(x, normal(noise, (run.k, len(chunk), n_latent), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-        codes.append((terms.means, terms.kl_per_unit))
-    means, kl = (torch.cat(parts, dim=1) for parts in zip(*codes, strict=True))
+        found = terms.means, terms.kl_per_unit
+        codes = codes or [t.new_empty(len(t), len(test), t.shape[-1]) for t in found]
+        for all_rows, rows in zip(codes, found, strict=True):
+            all_rows[:, done : done + len(chunk)] = rows
+        done += len(chunk)
+    means, kl = codes
     units = torch.stack([latent_activity(means), kl.mean(1, dtype=torch.float64)])
     return totals / len(test), units
 
