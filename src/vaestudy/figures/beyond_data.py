@@ -22,7 +22,16 @@ from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 
 #: Parameters that make an objective; in all others the members of the chapter equal the base.
-_OBJECTIVE = ("objective", "k", "k_groups", "elbo_share", "free_bits", "free_bits_group", "beta")
+_OBJECTIVE = (
+    "objective",
+    "k",
+    "k_groups",
+    "elbo_share",
+    "js_skew",
+    "free_bits",
+    "free_bits_group",
+    "beta",
+)
 _ANNEALING = ("warmup", "warmup_cycles", "warmup_rise")
 
 
