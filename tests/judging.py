@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.studies import make_study
-
+from studies import make_study
 from vaestudy.claims import Ruling, judge, parse_ledger
 from vaestudy.config import RunConfig
 from vaestudy.study import Study

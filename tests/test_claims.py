@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.judging import (
+
+from judging import (
     IWAE,
     SIZES,
     VALUES,
@@ -15,8 +16,7 @@ from tests.judging import (
     measure,
     ruling,
 )
-from tests.studies import make_study
-
+from studies import make_study
 from vaestudy.claims import Ruling, tabulate
 from vaestudy.claims.judge import QUICK
 from vaestudy.claims.words import claimed_text, interval_text

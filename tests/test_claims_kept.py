@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
-from tests.studies import make_study
 from typer.testing import CliRunner
 
+from studies import make_study
 from vaestudy.claims import ClaimError, judge_all, parse_ledger, tabulate
 from vaestudy.claims.kept import keep_verdicts, kept_of, read_kept, verdicts_of
 from vaestudy.claims.show import show

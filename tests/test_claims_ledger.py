@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from tests.studies import make_study
 from typer.testing import CliRunner
 
+from studies import make_study
 from vaestudy.claims import (
     ClaimError,
     Ledger,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.studies import make_study
 
+from studies import make_study
 from vaestudy.claims import judge, parse_ledger
 from vaestudy.claims.claim import Contrast, Region
 from vaestudy.claims.judge import decide, examine

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.judging import (
+
+from judging import (
     IWAE,
     VALUES,
     made_up,
     measure,
     ruling,
 )
-from tests.studies import make_study
-
+from studies import make_study
 from vaestudy.claims import ClaimError
 from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.selection import expand

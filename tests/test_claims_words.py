@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.studies import make_study
 
+from studies import make_study
 from vaestudy.claims import judge, parse_ledger
 from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.metrics import METRICS

@@ -10,8 +10,8 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 import pytest
-from tests.builders import tiny_dataset
 
+from builders import tiny_dataset
 from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.dataset import Dataset

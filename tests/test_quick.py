@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.studies import make_study
 
+from studies import make_study
 from vaestudy.claims import judge, load_ledger
 from vaestudy.config import Run, expand_grid, load_config, parse_config
 from vaestudy.dataset_names import PICTURES
@@ -70,7 +70,7 @@ def test_the_summary_reaches_the_second_row_of_its_source() -> None:
         assert run.config.epochs * (4000 // run.config.batch_size) > 500
 
 
-@pytest.mark.parametrize("name", ["sources", "packaged-likelihoods"])
+@pytest.mark.parametrize("name", ["sources", "packaged-likelihoods", "networks"])
 def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name: str) -> None:
     whole, part = read("config.yaml"), read(f"configs/{name}.yaml")
     own = expand_grid(parse_config({**whole, **part, "evaluation": whole["evaluation"]}))
@@ -106,6 +106,7 @@ def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name:
             ["004.one-sample-suffices", "004.adamax-does-well", "004.adamax-beats-adagrad",
              "004.kl-averaged-is-small-beta"],
         ),
+        ("networks", ["002.convolutions-better"]),
     ],
 )  # fmt: skip
 def test_a_part_of_the_full_study_trains_what_its_claims_compare(
