@@ -51,6 +51,18 @@ def test_points_are_no_pictures(measurement: str) -> None:
     assert study(POINTS, information={"experiments": ["e"]}).evaluation.information is not None
 
 
+TOLD = {**POINTS, "dataset": "breast-cancer", "labels": "condition"}
+
+
+def test_samples_of_tables_are_not_judged_by_class(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"evaluation\.conditional is to be .* no labelled pict"):
+        study(TOLD, conditional={})
+    told = {**own_set(tmp_path, None, 3), "labels": "condition"}
+    with pytest.raises(ConfigError, match=r"leave evaluation\.conditional out, or that model"):
+        check_own_data(study(told, conditional={}))
+    study({"labels": "condition"}, conditional={})
+
+
 def test_a_base_model_that_is_told_classes_is_not_annealed() -> None:
     base = {"study": "s", "seeds": [0], "experiments": {"e": {"title": "t"}}}
     with pytest.raises(ConfigError, match="or choose other combinations"):

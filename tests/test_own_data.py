@@ -212,6 +212,21 @@ def test_other_bad_files_are_named(tmp_path: Path, csv: Path) -> None:
         load_own(own(csv, label="size"))
 
 
+def test_rows_without_a_label_are_refused_or_left_out(csv: Path) -> None:
+    """Not a class of their own: unnoticed, they would be of class -1."""
+    table = frame()
+    table.assign(kind=[None, None, *table["kind"][2:]]).to_csv(csv, index=False)
+    with pytest.raises(DataError, match=r"2 of 40 rows have no 'kind', the label; .*drop_missing"):
+        load_own(own(csv, label="kind"))
+    data = load_own(own(csv, label="kind", drop_missing=True))
+    assert len(data.train) + len(data.test) == 38
+    labels = torch.cat([data.train_labels, data.test_labels])
+    assert set(labels.tolist()) == {0, 1}
+    table.assign(kind=np.nan).to_csv(csv, index=False)
+    with pytest.raises(DataError, match="40 of 40 rows have no 'kind'"):
+        load_own(own(csv, label="kind", drop_missing=True))
+
+
 def test_models_are_held_against_their_data(csv: Path) -> None:
     for changes, message in (
         ({"binarization": "dynamic", "likelihood": "bernoulli"}, "set binarization: none"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset_names import CLASSES, PICTURES, PLANE, TABLES
 from vaestudy.examination import Examination
@@ -36,6 +38,8 @@ def check_measurable(
     # Of a file of the user's both are known when it has been read: own_dataset.check_own_data.
     if run.dataset in CLASSES:
         check_samples(run, CLASSES[run.dataset], n_samples, source)
+    if wanted is not None and wanted.conditional is not None and run.dataset in (*TABLES, *PLANE):
+        refuse_conditional(run, source)
     for name in _OF_PLAIN_MODELS if wanted is not None else ():
         reason = _reason_against(name, run)
         if reason and getattr(wanted, name) is not None:
@@ -43,6 +47,21 @@ def check_measurable(
                 f"{source}: evaluation.{name} is to be taken of {run.run_id}, {reason}; leave its "
                 f"experiment out of evaluation.{name}.experiments, or choose other combinations"
             )
+
+
+def refuse_conditional(run: RunConfig, source: str) -> NoReturn:
+    """Refuse to have a classifier judge samples that are no pictures.
+
+    Raises
+    ------
+    ConfigError
+        Always.
+    """
+    raise ConfigError(
+        f"{source}: evaluation.conditional is to be taken of every model that is told classes, as "
+        f"{run.run_id} is, whose data are no labelled pictures, of which a classifier could judge "
+        "samples; leave evaluation.conditional out, or that model"
+    )
 
 
 def check_samples(run: RunConfig, n_classes: int, n_samples: int, source: str) -> None:

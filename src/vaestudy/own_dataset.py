@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from vaestudy.fit.columns import MOST_CATEGORIES
 from vaestudy.fit.files import Table, read, read_frame
 from vaestudy.fit.sizes import count_values
 from vaestudy.fit.texts import FileError
-from vaestudy.measurable import check_samples
+from vaestudy.measurable import check_samples, refuse_conditional
 from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters
 
@@ -62,10 +63,25 @@ def load_own(own: OwnData) -> Dataset:
         table = read(path, Choices(own.label, own.drop, own.drop_missing, remedies=_IN_A_STUDY))
     except FileError as error:
         raise DataError(str(error)) from None
+    table = _labelled(path, table, own.drop_missing)
     # Categories have become columns by now.
     _refuse_too_many(path, math.prod(table.data.shape))
     source = f"Own data, {path.name} (SHA-256 {own.sha256[:16]}…)."
     return build(own.name, table, own.test_share, source, own.image_shape)
+
+
+def _labelled(path: Path, table: Table, drop_missing: bool) -> Table:
+    """Leave out rows without a label, or refuse them."""
+    if table.color is None or not table.color.isna().any():
+        return table
+    known = table.color.notna().to_numpy()
+    said = f"{path}: {np.count_nonzero(~known)} of {len(known)} rows have no {table.color.name!r}"
+    if not drop_missing or not known.any():
+        raise DataError(
+            f"{said}, the label; expected one in every row: leave these rows out with "
+            "drop_missing: true, or call what they are, as unknown, which is a class then"
+        )
+    return replace(table, data=table.data[known], rows=table.rows[known], color=table.color[known])
 
 
 def _refuse_too_many(path: Path, n_values: int) -> None:
@@ -209,6 +225,8 @@ def check_own_data(study: StudyConfig) -> None:
         check_fits(run, dataset)
         check_samples(run, dataset.n_classes, study.evaluation.n_samples, "configuration")
         wanted = study.examination_of(run)
+        if wanted is not None and wanted.conditional is not None and not dataset.is_grey:
+            refuse_conditional(run, "configuration")
         if wanted is not None and wanted.missing is not None and not dataset.of_images:
             raise ConfigError(
                 f"evaluation.missing is to be taken of {run.run_id}, but rows of {dataset.name} "
