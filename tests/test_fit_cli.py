@@ -102,6 +102,33 @@ def test_other_numbers_of_latent_dimensions(tmp_path: Path, latent: int) -> None
     assert pd.read_csv(out / "embedding.csv").shape == (40, 1 + latent)
 
 
+@pytest.mark.parametrize("column", ["kind", "width", "row", "z0"])
+def test_colours_may_be_missing_and_bear_any_name(tmp_path: Path, column: str) -> None:
+    """Of text and of numbers; a name of our own columns changes none of ours."""
+    table, out = frame().drop(columns="name"), tmp_path / "out"
+    table = table.rename(columns={"kind" if column in ("row", "z0") else column: column})
+    table.loc[[2, 5], column] = None
+    table.to_csv(tmp_path / "x.csv", index=False)
+    result = fit(tmp_path / "x.csv", out, "--color", column)
+    assert result.exit_code == 0, result.output
+    embedding = pd.read_csv(out / "embedding.csv")
+    mine = f"color {column}" if column in ("row", "z0") else column
+    assert list(embedding.columns) == ["row", "z0", "z1", mine]
+    assert embedding["row"].tolist() == list(range(40))
+    assert embedding[mine].isna().sum() == 2
+
+
+def test_a_long_column_is_of_one_type(tmp_path: Path) -> None:
+    """Where only its end holds words, too: 0 is then the same word throughout."""
+    kinds = [*(str(i % 3) for i in range(300_000)), "A7"]
+    pd.DataFrame({"x": np.arange(300_001) / 7, "kind": kinds}).to_csv(
+        tmp_path / "x.csv", index=False
+    )
+    found = read(tmp_path / "x.csv", Choices(color="kind"))
+    assert found.color is not None
+    assert set(found.color) == {"0", "1", "2", "A7"}
+
+
 def test_text_becomes_columns_and_missing_rows_can_go(tmp_path: Path) -> None:
     table = frame().drop(columns="name")
     table.loc[3, "width"], table.loc[5, "kind"] = np.nan, None

@@ -133,7 +133,9 @@ def _write_tables(model: VAE, table: Table, codes: NDArray[np.float64], output: 
     frame = pd.DataFrame(codes, columns=[f"z{i}" for i in range(codes.shape[1])])
     frame.insert(0, "row", table.rows.to_numpy())
     if table.color is not None:
-        frame[str(table.color.name)] = table.color.to_numpy()
+        name = str(table.color.name)
+        # A column of the user's may have the name of one of ours.
+        frame[f"color {name}" if name in frame else name] = table.color.to_numpy()
     write_parquet(output / "embedding.parquet", frame)
     write_csv(output / "embedding.csv", frame)
     write_csv(output / "history.csv", model.history_)

@@ -78,7 +78,7 @@ def _scatter(
     if color is None:
         axes.scatter(x, y, color=PALETTE[0], alpha=0.7, **dots)
         return
-    names = color.astype(str).to_numpy()
+    names = color.astype(object).where(color.notna(), "missing").astype(str).to_numpy()
     found = list(dict.fromkeys(sorted(names)))
     if len(found) <= len(CLASS_COLORS):
         for name, ink in zip(found, CLASS_COLORS, strict=False):

@@ -33,7 +33,10 @@ def read_text(path: Path) -> tuple[pd.DataFrame, list[str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # Told that no column is an index, pandas warns of rows that are longer than the header.
-            frame = pd.read_csv(path, sep=separator, decimal=decimal, index_col=False)
+            # Read in parts, a long column of which one part holds words would be of two types.
+            frame = pd.read_csv(
+                path, sep=separator, decimal=decimal, index_col=False, low_memory=False
+            )
     except pd.errors.ParserWarning:
         raise FileError(
             f"{path}: rows have more values than the first line has names; expected as many, "
