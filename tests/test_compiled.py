@@ -26,7 +26,7 @@ from builders import (
     splits,
     tiny_dataset,
 )
-from vaestudy import lowering
+from vaestudy import libraries, lowering
 from vaestudy.adam import Adam, adam_update
 from vaestudy.compiled import (
     SAMPLES_AT_ONCE,
@@ -40,7 +40,7 @@ from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
-from vaestudy.libraries import CompileError
+from vaestudy.libraries import CompileError, Request
 from vaestudy.pure import state_tensors
 from vaestudy.tracing import trace_step
 from vaestudy.train import StepFunction, TrainState, initial_state, train, train_epoch, train_step
@@ -270,6 +270,29 @@ def test_without_a_compiler_training_goes_on_and_says_so(
     assert "no-such-compiler is not on the PATH" in caplog.text
     with pytest.raises(CompileError, match="install one, or set compile: never"):
         choose_step(state, 90, "always")
+
+
+def test_without_a_place_for_libraries_training_goes_on_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv("VAESTUDY_CACHE", str(tmp_path / "file" / "cache"))
+    state = fresh(run_config(epochs=10**6, hidden=(3,)))
+    assert choose_step(state, 90, "auto") is train_step
+    assert "Not a directory" in caplog.text
+    with pytest.raises(CompileError, match="set VAESTUDY_CACHE to a folder that can be written"):
+        choose_step(state, 90, "always")
+
+
+def test_weights_are_compiled_anew_where_their_formulas_have_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests: list[Request] = [{"kind": "step"}, {"kind": "weights"}]
+    before = [libraries._identity(request) for request in requests]
+    monkeypatch.setattr(libraries, "source_digest", lambda *names: f"another {names}")
+    after = [libraries._identity(request) for request in requests]
+    assert before[0] == after[0]
+    assert before[1] != after[1]
 
 
 def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaestudy.engine import engine_fingerprint
+from vaestudy.engine import engine_fingerprint, source_digest
 
 log = logging.getLogger(__name__)
 
@@ -54,18 +54,26 @@ def load_library(request: Request) -> Library:
     Raises
     ------
     CompileError
-        If there is no C++ compiler, or it fails.
+        If there is no C++ compiler, or it fails, or there is nowhere to keep what it makes.
     """
     # Generated code has the number of threads built in.
     request = {**request, "threads": torch.get_num_threads()}
-    directory = cache_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{request['kind']}-{_identity(request)}.pt2"
-    with _locked(path.with_suffix(".lock")):
-        if path.exists():
-            log.info("%s: compiled before (%s)", request["kind"], path)
-        else:
-            _compile(request, path)
+    try:
+        path = cache_directory() / f"{request['kind']}-{_identity(request)}.pt2"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_suffix(".lock")):
+            if path.exists():
+                log.info("%s: compiled before (%s)", request["kind"], path)
+            else:
+                _compile(request, path)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, CompileError):
+            raise
+        # RuntimeError: a user without a home.
+        raise CompileError(
+            f"no place to keep compiled steps ({error}); set VAESTUDY_CACHE to a folder that can "
+            "be written to, or compile: never"
+        ) from None
     return Library(path)
 
 
@@ -79,6 +87,8 @@ def _identity(request: Request) -> str:
     facts = {
         "request": request,
         "engine": engine_fingerprint(),
+        # The formulas of the weights are no part of the engine, which says what training computes.
+        "weights": source_digest("evaluate.py") if request["kind"] == "weights" else "",
         "torch": torch.__version__,
         "processor": _processor_features(),
     }
