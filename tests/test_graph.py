@@ -81,6 +81,16 @@ def test_blocks_hold_what_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None
     assert epoch.bytes.nbytes + epoch.rows.nbytes <= 20_000
 
 
+def test_one_step_of_noise_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More calls than there are steps of noise, as before a graph is recorded."""
+    monkeypatch.setattr(graph, "BLOCK_BYTES", 1)
+    state, _ = states()
+    epoch = BlockedEpoch(state, splits())
+    assert epoch.steps == 1
+    epoch._warm_up()
+    assert int(epoch.position) == 0
+
+
 def test_members_do_not_touch_each_other() -> None:
     """Changing one member's weights leaves the others' trajectories to the last bit."""
     one, other = states(objective="iwae", k=5, batch_norm="hidden")

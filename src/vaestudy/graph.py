@@ -148,6 +148,13 @@ class BlockedEpoch:
             self.metrics.copy_(metrics)
         self.position += 1
 
+    def _warm_up(self) -> None:
+        for _ in range(_WARM_UPS):
+            # There may be the noise of one step only.
+            self.position.zero_()
+            self._advance()
+        self.position.zero_()
+
     def _capture(self) -> Callable[[], None]:
         """Record a step as a graph; the state is as before when this returns."""
         changed = [*state_tensors(self.state), self.state.optimizer.count]
@@ -158,8 +165,7 @@ class BlockedEpoch:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(_WARM_UPS):
-                self._advance()
+            self._warm_up()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
