@@ -93,6 +93,25 @@ def test_later_rows_outside_the_unit_interval_draw_a_warning(
     assert len(caught) == 1
 
 
+@pytest.mark.parametrize("method", ["transform", "score_samples", "impute", "partial_fit"])
+def test_later_rows_between_0_and_1_draw_a_warning_of_a_model_of_0s_and_1s(method: str) -> None:
+    vae = quick().fit(BINARY)
+    call = getattr(vae, method)
+    call = partial(call, n_iter=10) if method == "impute" else call
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call(BINARY[:5])
+    with pytest.warns(LikelihoodWarning, match="fitted to 0s and 1s.* a cross-entropy") as caught:
+        call(BINARY / 2)
+    assert len(caught) == 1
+    # Whoever names the likelihood for such data has been told so by the fit.
+    with pytest.warns(LikelihoodWarning, match="X is not binary"):
+        named = quick(likelihood="bernoulli").fit(UNIT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named.transform(UNIT)
+
+
 def test_what_is_missing_is_not_outside() -> None:
     vae, holes = quick().fit(UNIT), UNIT[:5].copy()
     holes[0], holes[3, 1] = np.nan, np.nan

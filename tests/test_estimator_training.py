@@ -91,6 +91,23 @@ def test_the_records_of_a_level_bound_draw_no_warning() -> None:
         assert watched([-1.0, *[-2.0] * 15], patience=20).best_epoch == 1
 
 
+@pytest.mark.parametrize("objective", ["elbo", "free-bits", "jensen-shannon"])
+def test_the_best_epoch_is_that_of_the_objective_at_its_own_beta(objective: str) -> None:
+    """Of a divergence in place of the KL, the KL says nothing."""
+    own = {"free_bits": 0.1} if objective == "free-bits" else {}
+    run = fitting.configure({"epochs": 2, "beta": 20.0, "objective": objective, **own})
+    watch, model = fitting.Watch(5, None), torch.nn.Linear(1, 1)
+    # The second epoch rebuilds better and pays no more for it, whatever its KL has become.
+    for epoch, (reconstruction, paid, kl) in enumerate([(-100, 0.5, 0.5), (-80, 0.5, 30)], 1):
+        measured = np.zeros((len(SCALARS), 1))
+        for name, value in (("reconstruction", reconstruction), ("kl", kl)):
+            measured[SCALARS.index(name)] = value
+        measured[SCALARS.index("bound")] = reconstruction - (kl if objective == "elbo" else paid)
+        history = SimpleNamespace(test=[measured])
+        watch(SimpleNamespace(runs=(run,), epoch=epoch, model=model, history=history), None)
+    assert watch.best_epoch == (1 if objective == "elbo" else 2)
+
+
 def test_partial_fit_goes_on(table: np.ndarray) -> None:
     whole = quick(early_stopping=False, epochs=3).fit(table)
     parts = quick()

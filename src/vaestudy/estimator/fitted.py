@@ -93,7 +93,7 @@ class Fitted:
             parts.append(np.where(self._possible(block), log_px, -np.inf))
         return np.concatenate(parts)
 
-    def impute(self, block: Array, n_iter: int, seed: int) -> tuple[Array, Array]:
+    def impute(self, block: Array, n_iter: int, generator: torch.Generator) -> tuple[Array, Array]:
         """Fill in NaN: by the conditional mean, and by one draw."""
         observed = ~np.isnan(block)
         # Where the chain begins: the features' means, or the middle of the unit interval.
@@ -105,7 +105,7 @@ class Fitted:
             torch.from_numpy(start).to(self.device),
             torch.from_numpy(seen).to(self.device),
             n_iter,
-            torch.Generator(self.device).manual_seed(seed),
+            generator,
         )
         mean, draw = self._original(filled.mean), self._original(filled.draw)
         return np.where(observed, block, mean), np.where(observed, block, draw)

@@ -21,6 +21,7 @@ from torch import Tensor
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.history import SCALARS
 from vaestudy.jobs import OnEpoch
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.rng import stream_seed
 from vaestudy.run_config import RunConfig
 from vaestudy.splits import Rows, Splits
@@ -35,7 +36,9 @@ _REST: Final = 0.05
 #: Epochs of a model that is trained on for as long as data come.
 NO_END: Final = 10**9
 
-_BOUND, _KL = SCALARS.index("bound"), SCALARS.index("kl")
+_BOUND, _RECONSTRUCTION, _KL = (SCALARS.index(n) for n in ("bound", "reconstruction", "kl"))
+#: Objectives that are a reconstruction less beta times something.
+_SUMS: Final = ("elbo", "elbo-sampled", "free-bits", "stl", *NO_BOUNDS)
 
 
 class FitConfig(RunConfig):
@@ -142,7 +145,9 @@ class Watch:
         if self.patience is None:
             return
         run, test = state.runs[0], state.history.test[-1][:, 0]
-        value = float(test[_BOUND] - (run.beta - 1) * test[_KL])
+        # What beta weighs; of objectives that weigh samples, the KL stands for it.
+        weighed = test[_RECONSTRUCTION] - test[_BOUND] if run.objective in _SUMS else test[_KL]
+        value = float(test[_BOUND] - (run.beta - 1) * weighed)
         self._values.append(value)
         if value > self.best:
             self.best, self.best_epoch, self._stale = value, state.epoch, 0

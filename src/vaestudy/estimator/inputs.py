@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from vaestudy.estimator.rows import Intensities, Mapped, Stored, gather, release, weighted
-from vaestudy.estimator.support import Facts, Scaling, domain_of, warn_outside
+from vaestudy.estimator.support import Facts, Scaling, domain_of, warn_between, warn_outside
 from vaestudy.estimator.tables import numbers, refuse_not_finite
 from vaestudy.splits import Rows
 
@@ -129,10 +129,21 @@ def blocks(X: Array, *, missing: bool = False) -> Iterator[Array]:
 
 @dataclass(frozen=True, eq=False)
 class Preparation:
-    """What data go through before the model sees them: checks, then standardisation."""
+    """What data go through before the model sees them: checks, then standardisation.
+
+    Parameters
+    ----------
+    likelihood
+        Name.
+    scaling
+        Of the rows of training.
+    binary
+        Whether the likelihood is a mass that was chosen because these were 0s and 1s.
+    """
 
     likelihood: str
     scaling: Scaling
+    binary: bool = False
 
     def shown(self, block: Array) -> Array:
         """Return what the model sees, [B, D'], of ``block`` [B, D]; see :class:`Scaling`."""
@@ -140,14 +151,18 @@ class Preparation:
         return self.scaling.forward(block)
 
     def watched(self, blocks: Iterable[Array]) -> Iterator[Array]:
-        """Pass ``blocks`` on; after the last one warn, once, of values outside the likelihood's."""
-        lowest, highest = np.inf, -np.inf
+        """Pass ``blocks`` on; after the last one warn, once, of values that are not for it."""
+        lowest, highest, between = np.inf, -np.inf, False
         for block in blocks:
+            between = between or (self.binary and _between(block))
             # Missing values have no part in the range.
             lowest = min(lowest, float(np.fmin.reduce(block, axis=None)))
             highest = max(highest, float(np.fmax.reduce(block, axis=None)))
             yield block
-        warn_outside(self.likelihood, lowest, highest)
+        if lowest < 0 or highest > 1:
+            warn_outside(self.likelihood, lowest, highest)
+        elif between:
+            warn_between()
 
     def __call__(self, block: Array) -> Array:
         """Prepare ``block`` [B, D].
@@ -164,7 +179,13 @@ class Preparation:
                 f"likelihood {self.likelihood!r}, which is for [0, 1]: scale X, or set "
                 "likelihood='normal'"
             )
+        if self.binary and _between(block):
+            warn_between()
         return self.shown(block)
+
+
+def _between(block: Array) -> bool:
+    return not bool(((block == 0) | (block == 1) | np.isnan(block)).all())
 
 
 def training_rows(

@@ -145,6 +145,17 @@ def warn_outside(likelihood: str, lowest: float, highest: float) -> None:
         )
 
 
+def warn_between() -> None:
+    """Warn of rows after a fit with values between 0 and 1 where it met 0s and 1s alone."""
+    warnings.warn(
+        "X holds values between 0 and 1 but the model was fitted to 0s and 1s, with likelihood "
+        "'bernoulli': what it says of these is a cross-entropy, no log-probability; fit to rows "
+        "like these if they are intensities, or make them binary",
+        LikelihoodWarning,
+        stacklevel=3,
+    )
+
+
 def _remark(domain: Domain, facts: Facts, spread: str) -> str:
     if domain.unit_mean and not facts.in_unit_interval:
         return f"X holds values in {spread}, and its mean cannot leave (0, 1)"

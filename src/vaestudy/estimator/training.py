@@ -129,7 +129,8 @@ class Training:
         return fitting.configure(values)
 
     def _preparation(self) -> inputs.Preparation:
-        return inputs.Preparation(self.likelihood_, Scaling(self.mean_, self.scale_))
+        binary = self.likelihood == AUTO and domain_of(self.likelihood_).mass
+        return inputs.Preparation(self.likelihood_, Scaling(self.mean_, self.scale_), binary)
 
     def _more(self, X: Any, sample_weight: Any) -> Rows:
         """Check data for a model that stands already."""
