@@ -96,8 +96,8 @@ if drawn is not None:
     present.figure(
         drawn,
         label="fig:plus-samples",
-        caption="Decoder means at ten samples of the prior, by the number of latent dimensions (first seed). Right: a "
-        "classifier's mean confidence in such pictures, over seeds, where it was measured.",
+        caption="Decoder means at ten samples of the prior, by the number of latent dimensions (first seed). Right: the "
+        "Fréchet distance of such pictures from grey test digits in a classifier's features, a mean over seeds, where it was measured.",
         alt="Rows of ten decoded digits, one row a number of latent dimensions.",
     )
 

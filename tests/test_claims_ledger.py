@@ -39,6 +39,7 @@ def measure(run: RunConfig) -> dict[str, float]:
     names += ["pca_squared_error", "kl", "neighbour_accuracy"]
     names += ["slant_explained", "slant_explained_within_class"]
     names += ["nll_clipped", "posterior_variance", "sample_confidence_of_means"]
+    names += ["fid_of_means"]
     names += ["reconstruction_accuracy", "test_accuracy"]
     names += ["nll_of_bottom_variational", "nll_of_bottom_prior"]
     names += ["nll_given_label", "conditional_accuracy_of_means"]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: What the claims of sources 002 and 004 are decided by.
 MEASURED = (
     *("nll", "nll_clipped", "nll_given_label", "squared_error", "posterior_variance"),
-    *("sample_confidence_of_means", "conditional_accuracy_of_means", "active_units"),
+    *("fid_of_means", "conditional_accuracy_of_means", "active_units"),
     *("test_accuracy", "reconstruction_accuracy"),
     *("nll_of_bottom_variational", "nll_of_bottom_prior"),
     *("gradient_variance_encoder", "gradient_variance_decoder", "pca_squared_error"),

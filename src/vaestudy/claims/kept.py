@@ -103,7 +103,8 @@ def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
     """Return the verdicts that are kept, or None if there are none."""
     if not path.is_file():
         return None
-    kept = pd.read_csv(path).reindex(columns=_COLUMNS)
+    # A digest may look like a number.
+    kept = pd.read_csv(path, dtype={"claim": str, "rule": str}).reindex(columns=_COLUMNS)
     return kept.astype({"notes": object}).fillna({"notes": ""})
 
 

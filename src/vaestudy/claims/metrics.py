@@ -236,6 +236,9 @@ METRICS: dict[str, Metric] = {
         _final("sample_confidence_of_means"),
         digits=3,
     ),
+    "fid_of_means": Metric(
+        "Fréchet distance of decoder means to test images", "", _final("fid_of_means"), digits=0
+    ),
     "reconstruction_accuracy": Metric(
         "accuracy on reconstructions", "", _final("reconstruction_accuracy"), digits=3
     ),

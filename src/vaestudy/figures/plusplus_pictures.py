@@ -94,9 +94,9 @@ def samples(study: Study) -> Drawing:
     rows = Rows(study.dataset.image_shape)
     for n_z in [n for n in levels(study, "n_z") if n <= 10]:
         shown = pictures(study, n_z=n_z)
-        note = noted(study, "sample_confidence_of_means", 3, n_z=n_z)
+        note = noted(study, "fid_of_means", 0, n_z=n_z)
         rows.add(f"$n_z = {n_z}$", _sampled(shown), shown.run_id, note)
-    return rows.drawing("confidence")
+    return rows.drawing("Fréchet distance")
 
 
 def clothes(study: Study) -> Drawing:

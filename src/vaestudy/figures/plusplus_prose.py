@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from vaestudy.figures.measuring_prose import change_of_number
 from vaestudy.figures.plusplus_data import (
     SOURCE,
     by_seed,
@@ -43,11 +44,11 @@ def read_third_dimension(study: Study) -> str:
     nll = gap(study, "nll", three, two)
     found = change(nll, "raises the test NLL by", "lowers the test NLL by")
     text = f"A third dimension {found}."
-    if mean_of(study, "sample_confidence_of_means", **two) is None:
+    if mean_of(study, "fid_of_means", **two) is None:
         return text
-    looks = gap(study, "sample_confidence_of_means", three, two)
-    what = "a classifier's confidence in decoded samples by"
-    return f"{text} It {change(looks, f'raises {what}', f'lowers {what}', 'in probability', 3)}."
+    looks = gap(study, "fid_of_means", three, two)
+    what = "the Fréchet distance between decoded samples and test digits by"
+    return f"{text} It {change_of_number(looks, f'raises {what}', f'lowers {what}', 0)}."
 
 
 def read_variance(study: Study) -> str:
