@@ -19,6 +19,8 @@ from pathlib import Path
 
 import torch
 
+from vaestudy.config import CompilePolicy
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 N_SAMPLES, N_TEST = 5_000, 10_000
@@ -30,7 +32,7 @@ def flops_per_sample() -> float:
     return sum(2.0 * a * b for a, b in pairwise(widths))
 
 
-def seconds_for(images: torch.Tensor, policy: str) -> float:
+def seconds_for(images: torch.Tensor, policy: CompilePolicy) -> float:
     """Estimate log p(x) of some images; return how long it took, without compiling."""
     from vaestudy.compiled import choose_log_weights
     from vaestudy.evaluate import estimate_log_px
@@ -57,7 +59,8 @@ def main() -> None:
     torch.set_num_threads(1)
     images = (torch.rand(options.images, 784) > 0.5).float()
     work = flops_per_sample() * N_SAMPLES
-    for policy in ("always", "never"):
+    policies: tuple[CompilePolicy, ...] = ("always", "never")
+    for policy in policies:
         shares, times = [], []
         seconds_for(images[:2], policy)
         for _ in range(options.repeats):

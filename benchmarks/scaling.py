@@ -17,13 +17,15 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 SECONDS = 8.0
 
 
-def train_for(core: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type: ignore[valid-type]
+def train_for(core: int, ready: Barrier, rates: Queue[float]) -> None:
     """Train the base model for some seconds; report images a second."""
     os.sched_setaffinity(0, {core})
     import torch
@@ -42,7 +44,7 @@ def train_for(core: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type: i
     _timed(partial(train_epoch, state, data, step), len(pixels), ready, rates)
 
 
-def multiply_for(core: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type: ignore[valid-type]
+def multiply_for(core: int, ready: Barrier, rates: Queue[float]) -> None:
     """Multiply 2048³ matrices for some seconds; report products a second."""
     os.sched_setaffinity(0, {core})
     import torch
@@ -52,7 +54,7 @@ def multiply_for(core: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type
     _timed(lambda: torch.mm(a, b, out=out), 1, ready, rates)
 
 
-def _timed(work: Callable[[], object], amount: int, ready: mp.Barrier, rates: mp.Queue) -> None:  # type: ignore[valid-type]
+def _timed(work: Callable[[], object], amount: int, ready: Barrier, rates: Queue[float]) -> None:
     work()
     ready.wait()
     start, done = time.perf_counter(), 0
@@ -69,7 +71,7 @@ def rate(job: Callable[..., None], cores: list[int]) -> float:
     processes = [context.Process(target=job, args=(core, ready, rates)) for core in cores]
     for process in processes:
         process.start()
-    total = sum(rates.get() for _ in cores)
+    total: float = sum(rates.get() for _ in cores)
     for process in processes:
         process.join()
     return total

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
 import time
+from multiprocessing.queues import Queue
 
 
 def sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
@@ -18,7 +18,7 @@ def sgemm_gflops(n: int = 2048, seconds: float = 0.35) -> float:
     return products * 2 * n**3 / (time.perf_counter() - start) / 1e9
 
 
-def measure_sgemm(results: mp.Queue) -> None:
+def measure_sgemm(results: Queue[dict[str, float]]) -> None:
     """Measure the matrix products alone, in a fresh process."""
     import torch
 

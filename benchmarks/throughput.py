@@ -33,6 +33,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
+from multiprocessing.queues import Queue
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class Case:
     @property
     def k(self) -> int:
         """Samples an image."""
-        return int(self.parameters.get("k", 1))  # type: ignore[call-overload]
+        return int(str(self.parameters.get("k", 1)))
 
 
 K5: dict[str, object] = {"objective": "iwae", "k": 5}
@@ -113,7 +114,7 @@ def made_up_pixels() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (N_IMAGES, 784), dtype=np.uint8)
 
 
-def measure_ours(case: Case, results: mp.Queue) -> None:
+def measure_ours(case: Case, results: Queue[Sample]) -> None:
     """Train in a fresh process, so that memory and start-up are this case's alone."""
     import torch
 
@@ -131,6 +132,7 @@ def measure_ours(case: Case, results: mp.Queue) -> None:
     data = Splits(pixels, (pixels[: N_IMAGES // 6] > 127).float())
     rates: list[tuple[float, float, float]] = []
     ready: list[float] = []
+    epoch_start = start
 
     def after_epoch(state: TrainState, report: EpochReport) -> None:
         nonlocal epoch_start
@@ -195,7 +197,7 @@ def measure_peer(case: Case, pixels: Path) -> Sample:
     one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": one_thread}
     before = _in_fresh_process(measure_sgemm)["sgemm_gflops"]
-    command = [python, HERE / "peers" / script, str(case.k), str(EPOCHS), pixels]
+    command = [str(v) for v in (python, HERE / "peers" / script, case.k, EPOCHS, pixels)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     gflops = (before + _in_fresh_process(measure_sgemm)["sgemm_gflops"]) / 2
     printed = json.loads(result.stdout.splitlines()[-1])

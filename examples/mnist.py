@@ -53,12 +53,14 @@ one kind.
 """
 
 # %%
-codes = model.transform(train), model.transform(test)
-neighbours = KNeighborsClassifier(15).fit(codes[0], digits.train_labels)
-print(f"classes told from two numbers: {neighbours.score(codes[1], digits.test_labels):.1%}")
+train_codes, codes = model.transform(train), model.transform(test)
+neighbours = KNeighborsClassifier(15).fit(train_codes, digits.train_labels)
+print(f"classes told from two numbers: {neighbours.score(codes, digits.test_labels):.1%}")
 
 figure, axes = plt.subplots(figsize=(5, 4.2))
-points = axes.scatter(*codes[1].T, c=digits.test_labels, cmap="tab10", s=8, vmin=-0.5, vmax=9.5)
+points = axes.scatter(
+    codes[:, 0], codes[:, 1], c=digits.test_labels, cmap="tab10", s=8, vmin=-0.5, vmax=9.5
+)
 figure.colorbar(points, ticks=range(10), label="digit")
 axes.set(xlabel="$z_0$", ylabel="$z_1$", title="Test digits in the latent plane")
 plt.show()
@@ -80,7 +82,7 @@ def picture(rows: np.ndarray, columns: int) -> np.ndarray:
 
 pca = PCA(2).fit(train)
 rebuilt = {
-    "model": model.inverse_transform(codes[1]),
+    "model": model.inverse_transform(codes),
     "two principal components": pca.inverse_transform(pca.transform(test)),
 }
 for name, seen in rebuilt.items():

@@ -43,7 +43,7 @@ Nothing was said of the cultivars, and the latent space has them apart.
 codes = model.transform(test)
 figure, axes = plt.subplots(figsize=(5, 3.6))
 for kind, name in enumerate(wine.target_names):
-    axes.scatter(*codes[cultivar == kind].T, label=name, s=18)
+    axes.scatter(codes[cultivar == kind, 0], codes[cultivar == kind, 1], label=name, s=18)
 axes.set(xlabel="$z_0$", ylabel="$z_1$", title="Wines that the model has not seen")
 axes.legend()
 plt.show()
