@@ -224,8 +224,8 @@ else:
 # ## Five samples or ten {#sec:plus-weighted}
 #
 # The source compares importance-weighted bounds (@eq:iwae) of 5 and of 10 samples, by their own values, and trains the second model from the
-# weights of the first. Bounds of different $k$ do not compare, nor do models of different head starts: repeated so, the second model would show what as many epochs
-# again are worth, whatever its $k$. Here every model starts afresh, and NLL and squared error decide.
+# weights of the first. Bounds of different $k$ do not compare, nor do models of different head starts: repeated so, the second model would have been trained twice as
+# long, and what its $k$ does could not be told from that. Here every model starts afresh, and NLL and squared error decide.
 
 # %%
 drawn = tried(FIGURES["plus-weighted"], study)

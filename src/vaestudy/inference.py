@@ -244,7 +244,10 @@ def _by_search(task: _Task) -> tuple[Float[Tensor, "S B Z"], Float[Tensor, "S B"
     tried = task.x.repeat_interleave(n_starts, 0)
     q = fit_posteriors(partial, tried, task.settings, [task.generator])
     eps = task.noise(_CHOOSING, len(tried))
-    log_px_z = reconstruction(partial, tried[None], q.mu, q.logvar, eps[None]).mean(1)
+    log_px_z = torch.empty_like(tried[None, :, 0])
+    for rows in _rows(len(tried), _CHOOSING):
+        codes = q.mu[:, rows], q.logvar[:, rows], eps[None, :, rows]
+        log_px_z[:, rows] = reconstruction(partial, tried[None, rows], *codes).mean(1)
     bound = (log_px_z - kl_per_unit(q.mu, q.logvar).sum(-1)).view(n, n_starts)
     best = torch.arange(n, device=tried.device) * n_starts + bound.argmax(1)
     mu, logvar = q.mu[0, best], q.logvar[0, best]

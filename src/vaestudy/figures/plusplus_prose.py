@@ -32,7 +32,8 @@ def read_model(study: Study) -> str:
         f"The source's model is 784–{SOURCE['hidden']}–{first['n_z']} and back, with tanh units "
         "and Adam [@kingma2015adam] at its own $\\varepsilon$, on pixels that are 1 above one half "
         f"and else 0; it sees {SOURCE['epochs']} epochs of {SOURCE['images']:,} images in batches "
-        f"of {SOURCE['batch_size']}. {model} is trained here at a step size of "
+        f"of {SOURCE['batch_size']}, 3 where the data are clothes or the divergence is another. "
+        f"{model} is trained here at a step size of "
         f"{first['learning_rate']:g}, for {first['epochs']} epochs of {images:,} images in "
         f"batches of {first['batch_size']}."
     )
