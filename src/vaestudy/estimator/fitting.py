@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.estimator.threads import cores_for
 from vaestudy.history import SCALARS
 from vaestudy.jobs import OnEpoch
 from vaestudy.objectives import NO_BOUNDS
@@ -197,7 +198,7 @@ def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
     DivergenceError
         If an objective is not finite.
     """
-    with suppress(StopTraining):
+    with cores_for(state), suppress(StopTraining):
         train(state, data, watch)
     check_finite(state)
     watch.restore_best(state)
@@ -220,6 +221,6 @@ def train_one_epoch(state: TrainState, data: Splits) -> None:
     def stop(state: TrainState, report: EpochReport) -> None:
         raise StopTraining
 
-    with suppress(StopTraining):
+    with cores_for(state), suppress(StopTraining):
         train(state, data, stop)
     check_finite(state)
