@@ -260,8 +260,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         if how not in ("mean", "sample"):
             raise ValueError(f"how is {how!r}; expected 'mean' or 'sample'")
         n_iter, seed = fitting.whole("n_iter", n_iter, at_least=10), self._draw(random_state)
-        # One for all blocks: begun anew in each, rows of two blocks would share their draws.
-        noise = torch.Generator(fitted.device).manual_seed(seed)
+        noise = torch.Generator(fitted.device).manual_seed(seed)  # Blocks must not share draws.
         filled = (fitted.impute(block, n_iter, noise) for block in self._blocks(X, missing=True))
         return np.concatenate([mean if how == "mean" else draw for mean, draw in filled])
 
