@@ -261,26 +261,27 @@ def test_the_choice_looks_at_all_planned_steps_not_at_those_left(
     assert choose_step(fresh(run_config(epochs=4999)), 90, "auto") is train_step
 
 
-def test_without_a_compiler_training_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("variable", "value", "why", "remedy"),
+    [
+        ("CXX", "no-such-compiler", "is not on the PATH", "install one, or set compile: never"),
+        ("VAESTUDY_CACHE", f"{__file__}/cache", "Not a directory", "a folder that can be written"),
+    ],
+)
+def test_what_cannot_be_compiled_or_kept_is_trained_plainly_and_said(
+    variable: str,
+    value: str,
+    why: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv(variable, value)
     state = fresh(run_config(epochs=10**6, hidden=(3,)))
     assert choose_step(state, 90, "auto") is train_step
-    assert "no-such-compiler is not on the PATH" in caplog.text
-    with pytest.raises(CompileError, match="install one, or set compile: never"):
-        choose_step(state, 90, "always")
-
-
-def test_without_a_place_for_libraries_training_goes_on_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("no folder", encoding="utf-8")
-    monkeypatch.setenv("VAESTUDY_CACHE", str(tmp_path / "file" / "cache"))
-    state = fresh(run_config(epochs=10**6, hidden=(3,)))
-    assert choose_step(state, 90, "auto") is train_step
-    assert "Not a directory" in caplog.text
-    with pytest.raises(CompileError, match="set VAESTUDY_CACHE to a folder that can be written"):
+    assert value in caplog.text
+    assert why in caplog.text
+    with pytest.raises(CompileError, match=remedy):
         choose_step(state, 90, "always")
 
 

@@ -154,14 +154,12 @@ class Preparation:
         """Pass ``blocks`` on; after the last one warn, once, of values that are not for it."""
         lowest, highest, between = np.inf, -np.inf, False
         for block in blocks:
-            between = between or (self.binary and _between(block))
-            # Missing values have no part in the range.
-            lowest = min(lowest, float(np.fmin.reduce(block, axis=None)))
-            highest = max(highest, float(np.fmax.reduce(block, axis=None)))
+            facts = Facts.of(block)
+            lowest, highest = min(lowest, facts.lowest), max(highest, facts.highest)
+            between = between or not facts.binary
             yield block
-        if lowest < 0 or highest > 1:
-            warn_outside(self.likelihood, lowest, highest)
-        elif between:
+        warn_outside(self.likelihood, lowest, highest)
+        if self.binary and between and lowest >= 0 and highest <= 1:
             warn_between()
 
     def __call__(self, block: Array) -> Array:
@@ -173,19 +171,16 @@ class Preparation:
             If a value is not finite, or impossible under the likelihood.
         """
         refuse_not_finite(block)
-        if domain_of(self.likelihood).bounded and not Facts.of(block).in_unit_interval:
+        facts = Facts.of(block)
+        if domain_of(self.likelihood).bounded and not facts.in_unit_interval:
             raise ValueError(
                 f"X holds values in [{block.min():g}, {block.max():g}] but is fitted with "
                 f"likelihood {self.likelihood!r}, which is for [0, 1]: scale X, or set "
                 "likelihood='normal'"
             )
-        if self.binary and _between(block):
+        if self.binary and not facts.binary:
             warn_between()
         return self.shown(block)
-
-
-def _between(block: Array) -> bool:
-    return not bool(((block == 0) | (block == 1) | np.isnan(block)).all())
 
 
 def training_rows(

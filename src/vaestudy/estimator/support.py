@@ -44,9 +44,10 @@ class Facts:
 
     @classmethod
     def of(cls, values: Array) -> Self:
-        """Look at every value of ``values`` [N, D]."""
-        binary = bool(((values == 0) | (values == 1)).all())
-        return cls(float(values.min()), float(values.max()), binary)
+        """Look at every value of ``values`` [N, D] that is not missing, NaN."""
+        binary = bool(((values == 0) | (values == 1) | np.isnan(values)).all())
+        lowest, highest = (f.reduce(values, axis=None) for f in (np.fmin, np.fmax))
+        return cls(float(lowest), float(highest), binary)
 
     @property
     def in_unit_interval(self) -> bool:

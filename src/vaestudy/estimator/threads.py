@@ -1,9 +1,9 @@
 """How many cores a fit takes: one, unless its steps are large enough to share.
 
-A step of a small network is some forty operations of tens of microseconds, at the end of each of
-which threads wait for one another. On an idle machine a second one gains little; where something
-else runs on one of the cores, each wait lasts until the scheduler returns to the thread that is
-behind, and a fit of two seconds takes ninety.
+A step of a small network is dozens of operations of tens of microseconds, at the end of each of
+which threads wait for one another. On an idle machine a second one gains little; beside other work
+a wait may last until the scheduler returns to the thread that is behind, and fits have taken twice
+to fifty times as long (docs/performance.md).
 """
 
 from __future__ import annotations
