@@ -26,12 +26,11 @@ from builders import (
     splits,
     tiny_dataset,
 )
-from vaestudy import libraries, lowering
+from vaestudy import lowering
 from vaestudy.adam import Adam, adam_update
 from vaestudy.compiled import (
     SAMPLES_AT_ONCE,
     choose_log_weights,
-    choose_step,
     compiled_log_weights,
     compiled_step,
     step_request,
@@ -40,10 +39,9 @@ from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
-from vaestudy.libraries import CompileError, Request
 from vaestudy.pure import state_tensors
 from vaestudy.tracing import trace_step
-from vaestudy.train import StepFunction, TrainState, initial_state, train, train_epoch, train_step
+from vaestudy.train import StepFunction, TrainState, train, train_epoch, train_step
 from vaestudy.vae import VAE
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
@@ -238,72 +236,6 @@ def test_which_labels_are_known_asks_for_no_step_of_its_own() -> None:
     # There the share is part of the loss.
     assert request("m2", 0.1) != request("m2", 0.5)
     assert request("condition", 1.0) != request("none", 1.0)
-
-
-def test_short_runs_and_gpu_runs_are_not_compiled() -> None:
-    short = fresh(run_config(epochs=2))
-    assert choose_step(short, 90, "auto") is train_step
-    long = fresh(run_config(epochs=10**6))
-    assert choose_step(long, 90, "never") is train_step
-    if torch.cuda.is_available():
-        on_gpu = initial_state((run_config(epochs=10**6),), 16, torch.device("cuda"))
-        assert choose_step(on_gpu, 90, "auto") is train_step
-
-
-def test_the_choice_looks_at_all_planned_steps_not_at_those_left(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """90 images in batches of 20 are 4 steps an epoch; 20,000 steps are 5,000 epochs."""
-    monkeypatch.setattr("vaestudy.compiled.compiled_step", lambda state, size: "compiled")
-    state = fresh(run_config(epochs=5000))
-    state.epoch = 4999
-    assert choose_step(state, 90, "auto") == "compiled"
-    assert choose_step(fresh(run_config(epochs=4999)), 90, "auto") is train_step
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "why", "remedy"),
-    [
-        ("CXX", "no-such-compiler", "is not on the PATH", "install one, or set compile: never"),
-        ("VAESTUDY_CACHE", f"{__file__}/cache", "Not a directory", "a folder that can be written"),
-    ],
-)
-def test_what_cannot_be_compiled_or_kept_is_trained_plainly_and_said(
-    variable: str,
-    value: str,
-    why: str,
-    remedy: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setenv(variable, value)
-    state = fresh(run_config(epochs=10**6, hidden=(3,)))
-    assert choose_step(state, 90, "auto") is train_step
-    assert value in caplog.text
-    assert why in caplog.text
-    with pytest.raises(CompileError, match=remedy):
-        choose_step(state, 90, "always")
-
-
-def test_weights_are_compiled_anew_where_their_formulas_have_changed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    requests: list[Request] = [{"kind": "step"}, {"kind": "weights"}]
-    before = [libraries._identity(request) for request in requests]
-    monkeypatch.setattr(libraries, "source_digest", lambda *names: f"another {names}")
-    after = [libraries._identity(request) for request in requests]
-    assert before[0] == after[0]
-    assert before[1] != after[1]
-
-
-def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever ends the process that compiles; a compiler's own failure comes after 20 s of it."""
-    fails = tmp_path / "python"
-    fails.write_text("#!/bin/sh\necho no space left >&2; exit 3\n", encoding="utf-8")
-    fails.chmod(0o755)
-    monkeypatch.setattr("vaestudy.libraries.sys.executable", str(fails))
-    with pytest.raises(CompileError, match=r"set compile: never, or mend this: no space left"):
-        compiled_step(fresh(run_config(hidden=(3,))), 20)
 
 
 @needs_compiler
