@@ -32,7 +32,6 @@ import venv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import pairwise
 from multiprocessing.queues import Queue
 from pathlib import Path
 
@@ -65,6 +64,7 @@ class Case:
 
 
 K5: dict[str, object] = {"objective": "iwae", "k": 5}
+CONVOLUTIONS: dict[str, object] = {"network": "conv", "activation": "elu"}
 
 OURS = (
     Case("VAE, K=1"),
@@ -77,6 +77,8 @@ OURS = (
     Case("VAE, n_z=2", {"n_z": 2}),
     Case("VAE, n_z=100", {"n_z": 100}),
     Case("VAE, 512-384-256", {"hidden": (512, 384, 256)}),
+    Case("VAE, convolutions", CONVOLUTIONS),
+    Case("VAE, convolutions, plain", CONVOLUTIONS, stack="vaestudy, not compiled"),
 )
 
 #: Stack: the file under peers/, and whose environment it runs in.
@@ -92,21 +94,20 @@ OTHERS = tuple(
 )
 
 
-def flops_per_image(parameters: dict[str, object], n_features: int = 784) -> float:
-    """Return the floating-point operations of the matrix products of one training step, an image.
+def flops_per_image(parameters: dict[str, object], batch_size: int = 100) -> float:
+    """Return how many operations the products and convolutions of a step are, an image."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
-    Forward, gradient of the weights, gradient of the inputs (none for the first layer).
-    """
     from vaestudy.config import RunConfig
-    from vaestudy.likelihoods import LIKELIHOODS
+    from vaestudy.train import initial_state, train_step
 
     run = RunConfig.model_validate(parameters)
-    outputs = LIKELIHOODS[run.likelihood].param_features(n_features)
-    encoder = [n_features, *run.hidden, 2 * run.n_z]
-    decoder = [run.n_z, *run.hidden[::-1], outputs]
-    once = [2 * a * b for a, b in pairwise(encoder)]
-    k_times = [2 * a * b for a, b in pairwise(decoder)]
-    return 3 * sum(once) - once[0] + 3 * run.k * sum(k_times)
+    state = initial_state((run,), 784, torch.device("cpu"))
+    noise = torch.zeros(1, run.k, batch_size, state.model.architecture.n_latent)
+    with FlopCounterMode(display=False) as counter:
+        train_step(state, torch.zeros(1, batch_size, 784), noise, torch.ones(1))
+    return float(counter.get_total_flops()) / batch_size
 
 
 def made_up_pixels() -> np.ndarray:

@@ -62,7 +62,8 @@ VARIANTS = [
     {"optimizer": "adagrad"},
     {"labels": "condition"},
     {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
-    {"network": "conv", "hidden": (30,)},
+    {"network": "conv", "hidden": (30,), "activation": "elu"},
+    {"network": "conv", "hidden": (30,), "likelihood": "gaussian", "k": 2},
     {"likelihood": "beta", "binarization": "none", "objective": "jensen-shannon", "k": 2},
     {"objective": "geometric-js", "js_skew": 0.5},
 ]
@@ -79,7 +80,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("lowered", "plain"),
-    [(lowering.softplus, lambda a: F.softplus(a, threshold=40)), (lowering.sigmoid, torch.sigmoid)],
+    [
+        (lowering.softplus, lambda a: F.softplus(a, threshold=40)),
+        (lowering.sigmoid, torch.sigmoid),
+        (lowering.elu, lambda a: torch.where(a > 0, a, torch.expm1(a.clamp_max(0)))),
+    ],
+    ids=["softplus", "sigmoid", "elu"],
 )
 def test_lowered_functions_are_the_plain_ones(
     lowered: object, plain: object, dtype: torch.dtype
@@ -106,9 +112,22 @@ def test_the_polynomial_is_the_logarithm_on_its_interval() -> None:
     )
 
 
-def test_softplus_of_another_slope_is_refused() -> None:
+def test_the_gradient_of_elu_is_autograds() -> None:
+    a = torch.cat([EDGES, 10 * randn(2000).float()]).requires_grad_()
+    given = randn(len(a), seed=1).float()
+    value = F.elu(a)
+    (want,) = torch.autograd.grad(value, a, given)
+    for is_result, known in ((False, a.detach()), (True, value.detach())):
+        found = lowering.elu_backward(given, 1, 1, 1, is_result, known)
+        # Beyond e^-15, what 1 is subtracted from and added to again keeps float32's rounding of 1.
+        torch.testing.assert_close(found, want, rtol=3e-7, atol=3e-7)
+
+
+def test_functions_of_another_slope_are_refused() -> None:
     with pytest.raises(NotImplementedError, match="beta 2"):
         lowering.softplus(torch.zeros(1), 2)
+    with pytest.raises(NotImplementedError, match="alpha 2, scales 1 and 1"):
+        lowering.elu(torch.zeros(1), 2)
 
 
 def test_a_single_members_product_is_a_plain_one() -> None:
@@ -189,6 +208,13 @@ def test_the_compiled_step_is_the_plain_step_and_is_compiled_once(
     twin = fresh(other.runs[0])
     assert_same_steps(twin, other, compiled_step(other, 20), rtol=2e-5)
     assert "compiled before" in caplog.text
+
+
+@needs_compiler
+def test_compiled_convolutions_are_the_librarys() -> None:
+    run = run_config(network="conv", hidden=(30,), activation="elu", likelihood="gaussian")
+    a, b = fresh(run), fresh(run)
+    assert_same_steps(a, b, compiled_step(b, 20), rtol=2e-5)
 
 
 @needs_compiler

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from builders import CPU, architecture, generators, perturbed, randn, run_config, tiny_dataset
 from vaestudy.convolutions import MemberConv2d, conv_networks, conv_widths, n_parameters
 from vaestudy.labels import with_labels
+from vaestudy.lowering_convolutions import convolution, convolution_backward, overlay, patches
 from vaestudy.networks import Shape, mlp_networks
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.splits import load_splits
@@ -22,28 +23,29 @@ CONV = {"network": "conv", "n_features": 64, "hidden": (40, 30), "activation": "
 def stock(layer: MemberConv2d, member: int) -> nn.Module:
     """A stock layer with copies of one member's weights."""
     kind = nn.ConvTranspose2d if layer.transposed else nn.Conv2d
-    twin = kind(layer.image[0], layer.bias.shape[1], 4, stride=2, padding=1).double()
+    twin = kind(layer.n_in, layer.n_out, 4, stride=2, padding=1).double()
     twin.load_state_dict({"weight": layer.weight[member], "bias": layer.bias[member]})
     return twin
 
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_members_are_plain_convolutions_in_values_and_gradients(transposed: bool) -> None:
-    layer = MemberConv2d(M, 2, 5, 6, transposed=transposed).double()
+    layer = MemberConv2d(M, 2, 5, transposed=transposed).double()
     layer.initialize(generators(0, 1, 2))
     with torch.no_grad():
         layer.bias.copy_(randn(M, 5, seed=3))
-    x = randn(M, B, 2 * 6 * 6, seed=1).requires_grad_()
-    weights = randn(M, B, 5 * (12 if transposed else 3) ** 2, seed=2)
+    side = 12 if transposed else 3
+    x = randn(M, B, 2, 6, 6, seed=1).requires_grad_()
+    weights = randn(M, B, 5, side, side, seed=2)
     value = layer(x)
     own = torch.autograd.grad((value * weights).sum(), [x, layer.weight, layer.bias])
     for m in range(M):
-        twin, images = stock(layer, m), x[m].detach().view(B, 2, 6, 6).requires_grad_()
+        twin, images = stock(layer, m), x[m].detach().requires_grad_()
         want = twin(images)
-        torch.testing.assert_close(value[m], want.flatten(1))
-        loss = (want * weights[m].view_as(want)).sum()
+        torch.testing.assert_close(value[m], want)
+        loss = (want * weights[m]).sum()
         found = torch.autograd.grad(loss, [images, twin.weight, twin.bias])
-        torch.testing.assert_close(own[0][m], found[0].flatten(1))
+        torch.testing.assert_close(own[0][m], found[0])
         torch.testing.assert_close(own[1][m], found[1])
         torch.testing.assert_close(own[2][m], found[2])
 
@@ -56,14 +58,50 @@ def plain_params(model: VAE, member: int, x: Tensor) -> Tensor:
 
     down, inside = model.encoder[0], model.encoder[1]
     maps = x.view(len(x), 1, 8, 8)
-    for layer in (down[0], down[2]):
+    for layer in (down[1], down[3]):
         maps = nn.functional.elu(stock(layer, member)(maps))
     h = nn.functional.elu(dense(inside, maps.flatten(1)))
     z = dense(model.heads, h)[:, :Z]
     h = nn.functional.elu(dense(model.decoder[0], z))
     maps = nn.functional.elu(dense(model.decoder[2], h)).view(len(x), -1, 2, 2)
-    maps = nn.functional.elu(stock(model.decoder[4], member)(maps))
+    maps = nn.functional.elu(stock(model.decoder[5], member)(maps))
     return stock(model.output, member)(maps).flatten(1)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("strided", [False, True], ids=["contiguous", "permuted"])
+def test_lowered_convolutions_are_the_librarys(transposed: bool, strided: bool) -> None:
+    x = randn(B, 5, 8, 8)
+    if strided:
+        x = x.contiguous(memory_format=torch.channels_last)
+    weight = randn(5, 3, 4, 4, seed=1) if transposed else randn(3, 5, 4, 4, seed=1)
+    bias, how = randn(3, seed=2), ([2, 2], [1, 1], [1, 1], transposed, [0, 0], 1)
+    value = torch.ops.aten.convolution(x, weight, bias, *how)
+    torch.testing.assert_close(convolution(x, weight, bias, *how), value)
+    torch.testing.assert_close(
+        convolution(x, weight, None, *how), value - bias[:, None, None], rtol=1e-6, atol=1e-12
+    )
+    given = randn(*value.shape, seed=3), x, weight, [3], *how
+    want = torch.ops.aten.convolution_backward(*given, [True] * 3)
+    torch.testing.assert_close(convolution_backward(*given, [True] * 3), want)
+    assert convolution_backward(*given, [False] * 3) == (None, None, None)
+
+
+def test_overlay_is_the_transpose_of_patches() -> None:
+    x, pieces = randn(B, 6, 6, 2), randn(B, 3, 3, 32, seed=1)
+    torch.testing.assert_close((patches(x) * pieces).sum(), (x * overlay(pieces)).sum())
+
+
+def test_other_convolutions_are_left_alone() -> None:
+    x, bias = randn(1, 2, 8, 8), None
+    for weight, stride, groups in (
+        (randn(4, 2, 3, 3), [2, 2], 1),
+        (randn(4, 2, 4, 4), [1, 1], 1),
+        (randn(4, 1, 4, 4), [2, 2], 2),
+    ):
+        how = stride, [1, 1], [1, 1], False, [0, 0], groups
+        assert convolution(x, weight, bias, *how) is NotImplemented
+        assert convolution_backward(x, x, weight, None, *how, [True] * 3) is NotImplemented
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
@@ -111,10 +149,10 @@ def test_networks_have_as_many_parameters_as_perceptrons(
 
 def test_the_initial_weights_keep_the_variance_of_both_passes() -> None:
     for transposed, fans in ((False, 8 * 16 + 16 * 4), (True, 8 * 4 + 16 * 16)):
-        layer = MemberConv2d(2, 8, 16, 4, transposed=transposed)
+        layer = MemberConv2d(2, 8, 16, transposed=transposed)
         layer.initialize(generators(5, 6))
         assert layer.weight[1].var().item() == pytest.approx(2 / fans, rel=0.1)
-        alone = MemberConv2d(1, 8, 16, 4, transposed=transposed)
+        alone = MemberConv2d(1, 8, 16, transposed=transposed)
         alone.initialize(generators(6))
         assert torch.equal(layer.weight[1], alone.weight[0])
 

@@ -188,7 +188,7 @@ def test_networks_are_compared_in_pairs(study: Study) -> None:
     assert gap["mean"].item() == pytest.approx(-5.02)
     channels, dense = widths(study, find_pairs(study)[0])
     model = study.model(find_pairs(study)[0].conv.first["run_id"])
-    assert model.encoder[0][0].bias.shape == (1, channels)
+    assert model.encoder[0][1].bias.shape == (1, channels)
     assert model.heads.weight.shape[1] == dense
 
 

@@ -5,9 +5,10 @@ doubles it:
 
 .. math:: y_{m,o} = b_{m,o} + \sum_i w_{m,o,i} * x_{m,i}
 
-M members are M groups of one convolution. Between layers, activations are rows [M, R, F] as
-everywhere; F runs over channels, then over pixels. Encoder: two convolutions of c and 2c channels,
-a dense layer of h; the decoder mirrors it.
+M members are M groups of one convolution. Encoder: two convolutions of c and 2c channels, a dense
+layer of h; the decoder mirrors it. Between convolutions, activations are images [M, R, C, S, S]; in
+the rows [M, R, F] of all else, F runs over channels, then over pixels.
+:mod:`vaestudy.lowering_convolutions` says what a compiled step makes of them.
 """
 
 from __future__ import annotations
@@ -29,23 +30,19 @@ _DENSE_A_CHANNEL = 4
 
 
 class MemberConv2d(nn.Module):
-    """M strided convolutions ``[M, R, n_in·S·S] -> [M, R, n_out·S'·S']``, S' = S / 2.
+    """M strided convolutions ``[M, R, n_in, S, S] -> [M, R, n_out, S', S']``, S' = S / 2.
 
     Parameters
     ----------
     members, n_in, n_out
         M, and channels.
-    side
-        S, of the images that come in.
     transposed
         Whether it is the transpose, with S' = 2 S.
     """
 
-    def __init__(
-        self, members: int, n_in: int, n_out: int, side: int, *, transposed: bool = False
-    ) -> None:
+    def __init__(self, members: int, n_in: int, n_out: int, *, transposed: bool = False) -> None:
         super().__init__()
-        self.image = (n_in, side, side)
+        self.n_in, self.n_out = n_in, n_out
         self.transposed = transposed
         channels = (n_in, n_out) if transposed else (n_out, n_in)
         self.weight = nn.Parameter(torch.empty(members, *channels, KERNEL, KERNEL))
@@ -58,7 +55,7 @@ class MemberConv2d(nn.Module):
         The fans are how many inputs an output sums, and how many outputs an input reaches: a stride
         of 2 makes one of them a quarter of kernel times channels.
         """
-        (n_in, *_), n_out = self.image, self.bias.shape[1]
+        n_in, n_out = self.n_in, self.n_out
         shared = KERNEL**2 // STRIDE**2
         fans = (
             (n_in * shared, n_out * KERNEL**2)
@@ -70,17 +67,16 @@ class MemberConv2d(nn.Module):
             draw = torch.empty(weight.shape, device=generator.device)
             weight.copy_(draw.normal_(std=std, generator=generator))
 
-    def forward(self, x: Float[Tensor, "M R n_in"]) -> Float[Tensor, "M R n_out"]:
-        """Apply member m's convolution to the images in the rows of ``x[m]``."""
+    def forward(self, x: Float[Tensor, "M R n_in S S"]) -> Float[Tensor, "M R n_out T T"]:
+        """Apply member m's convolution to the images ``x[m]``."""
         members = len(x)
-        images = x.unflatten(-1, self.image).transpose(0, 1).flatten(1, 2)
         convolve = F.conv_transpose2d if self.transposed else F.conv2d
         maps = convolve(
-            images, self.weight.flatten(0, 1), self.bias.flatten(),
+            x.transpose(0, 1).flatten(1, 2), self.weight.flatten(0, 1), self.bias.flatten(),
             stride=STRIDE, padding=PADDING, groups=members,
         )  # fmt: skip
-        rows: Tensor = maps.unflatten(1, (members, -1)).transpose(0, 1).flatten(2)
-        return rows
+        images: Tensor = maps.unflatten(1, (members, -1)).transpose(0, 1)
+        return images
 
 
 class BesideCondition(nn.Module):
@@ -152,8 +148,10 @@ def conv_networks(shape: Shape, members: int, activation: str, batch_norm: bool)
     c, h = conv_widths(shape)
     maps, side = n_maps(shape, c), math.isqrt(shape.n_features)
     down: nn.Module = nn.Sequential(
-        MemberConv2d(members, 1, c, side), Activation(activation),
-        MemberConv2d(members, c, 2 * c, side // STRIDE), Activation(activation),
+        nn.Unflatten(2, (1, side, side)),
+        MemberConv2d(members, 1, c), Activation(activation),
+        MemberConv2d(members, c, 2 * c), Activation(activation),
+        nn.Flatten(2),
     )  # fmt: skip
     if shape.n_classes:
         down = BesideCondition(down, shape.n_features)
@@ -161,7 +159,8 @@ def conv_networks(shape: Shape, members: int, activation: str, batch_norm: bool)
     up = nn.Sequential(
         MemberLinear(members, shape.n_z + shape.n_classes, h), Activation(activation),
         MemberLinear(members, h, maps), Activation(activation),
-        MemberConv2d(members, 2 * c, c, side // STRIDE**2, transposed=True), Activation(activation),
+        nn.Unflatten(2, (2 * c, side // STRIDE**2, side // STRIDE**2)),
+        MemberConv2d(members, 2 * c, c, transposed=True), Activation(activation),
     )  # fmt: skip
-    output = MemberConv2d(members, c, shape.n_heads, side // STRIDE, transposed=True)
+    output = MemberConv2d(members, c, shape.n_heads, transposed=True)
     return Networks(nn.Sequential(down, inside, Activation(activation)), h, up, output)

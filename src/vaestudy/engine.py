@@ -26,6 +26,7 @@ ENGINE_FILES = (
     "likelihoods/gaussian.py",
     "likelihoods/pixels.py",
     "lowering.py",
+    "lowering_convolutions.py",
     "networks.py",
     "objectives/__init__.py",
     "objectives/bounds.py",

@@ -12,8 +12,9 @@ on [0, 1], and the exponential itself is one after the usual reduction
 .. math:: e^x = 2^n e^r, \qquad n = \mathrm{round}(x / \ln 2), \quad |r| \le \tfrac12\ln 2,
 
 a few fused multiply-adds each, in half the time of the vector library's functions.
-A product of one member is a plain matrix product, and a bias is added where the product is next
-read.
+The same reduction gives :math:`e^x - 1 = 2^n (e^r - 1) + (2^n - 1)` without cancellation, which elu
+and its slope are made of. A product of one member is a plain matrix product, and a bias is added
+where the product is next read. Convolutions are :mod:`vaestudy.lowering_convolutions`'.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from vaestudy.lowering_convolutions import convolution, convolution_backward
 
 aten = torch.ops.aten
 
@@ -70,17 +73,34 @@ def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
     return value
 
 
-def exp(x: Tensor) -> Tensor:
-    """Return e^x in float32, to its precision: 0 below -87.69, infinite above 88.37."""
-    if x.dtype != torch.float32:
-        return NotImplemented  # type: ignore[no-any-return]
+def _reduced(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return r and 2^n."""
     inside = x.clamp(_EXP_LOWEST, _EXP_HIGHEST)
     shifted = inside * (1 / math.log(2)) + _ROUND_AND_BIAS
     n = shifted - _ROUND_AND_BIAS
     r = inside - n * _LN2_HIGH - n * _LN2_LOW
     # The bits of 2^n: its exponent above 23 bits of mantissa.
-    power = (shifted.view(torch.int32) << 23).view(torch.float32)
+    return r, (shifted.view(torch.int32) << 23).view(torch.float32)
+
+
+def exp(x: Tensor) -> Tensor:
+    """Return e^x in float32, to its precision: 0 below -87.69, infinite above 88.37."""
+    if x.dtype != torch.float32:
+        return NotImplemented  # type: ignore[no-any-return]
+    r, power = _reduced(x)
     return _polynomial(r, _EXP_COEFFICIENTS) * power
+
+
+def expm1_below_0(x: Tensor) -> Tensor:
+    """Return e^x - 1 at x <= 0, to float32's precision relative to its value.
+
+    In float64 it is the library's function.
+    """
+    if x.dtype == torch.float64:
+        return torch.expm1(x)
+    r, power = _reduced(x)
+    # The first coefficient is 1: e^r - 1 is the others', exact where r is small.
+    return _polynomial(r, _EXP_COEFFICIENTS[1:]) * r * power + (power - 1)
 
 
 def log1p_unit(e: Tensor) -> Tensor:
@@ -106,6 +126,24 @@ def sigmoid(a: Tensor) -> Tensor:
     return torch.where(a >= 0, 1.0, e) / (1 + e)
 
 
+def elu(a: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Tensor:
+    """Return elu of ``a``: a where it is positive, else e^a - 1."""
+    if (alpha, scale, input_scale) != (1, 1, 1):
+        raise NotImplementedError(f"elu with alpha {alpha}, scales {scale} and {input_scale}")
+    return torch.where(a > 0, a, expm1_below_0(a.clamp_max(0)))
+
+
+def elu_backward(
+    gradient: Tensor, alpha: float, scale: float, input_scale: float, is_result: bool, a: Tensor
+) -> Tensor:
+    """Return the gradient at ``a``, elu's argument, of what has ``gradient`` at elu of it.
+
+    If ``is_result``, ``a`` is elu of the argument.
+    """
+    below = (a if is_result else elu(a, alpha, scale, input_scale)).clamp_max(0)
+    return gradient * (below + 1)
+
+
 def bmm(a: Tensor, b: Tensor) -> Tensor:
     """Return a single member's product as a plain one; leave several members' as they are."""
     if a.shape[0] != 1:
@@ -121,10 +159,14 @@ def baddbmm(bias: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 #: For the compiled step's graph, on a CPU.
-LOWERINGS: dict[Any, Callable[..., Tensor]] = {
+LOWERINGS: dict[Any, Callable[..., Any]] = {
     aten.exp.default: exp,
     aten.softplus.default: softplus,
     aten.sigmoid.default: sigmoid,
+    aten.elu.default: elu,
+    aten.elu_backward.default: elu_backward,
     aten.bmm.default: bmm,
     aten.baddbmm.default: baddbmm,
+    aten.convolution.default: convolution,
+    aten.convolution_backward.default: convolution_backward,
 }

@@ -168,7 +168,8 @@ class VAE(nn.Module):
             z = torch.cat([z, condition.expand(*z.shape[:-1], -1)], -1)
         # Rows throughout, so that no layer needs a view in and one out.
         params: Tensor = self.output(self.decoder(z.flatten(1, -2)))
-        return params.view(*z.shape[:-1], -1)
+        # Not a view: convolutions may leave a likelihood's two heads side by side at each pixel.
+        return params.reshape(*z.shape[:-1], -1)
 
     def split(
         self, x: Float[Tensor, "M *rows E"]
