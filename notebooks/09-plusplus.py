@@ -166,9 +166,9 @@ else:
     present.figure(
         drawn,
         label="fig:plus-search",
-        caption="Test NLL (a) and active units (b) by the number of latent dimensions, on digits and on clothes; means over seeds with "
-        "their range. The NLLs are of different images and compare within a curve only.",
-        alt="Two panels over the number of latent dimensions, a curve each for digits and clothes.",
+        caption="Test NLL (a), squared error of reconstructions over that of the smallest models (b) and active units (c) by the number of latent "
+        "dimensions, on digits and on clothes; means over seeds with their range. The NLLs are of different images and compare within a curve only.",
+        alt="Three panels over the number of latent dimensions, a curve each for digits and clothes.",
     )
     present.prose(
         f"{read_search(study)} (@fig:plus-search.) Longer training may find use for more."

@@ -81,9 +81,7 @@ def test_every_claim_finds_its_runs(shipped: Ledger, tmp_path: Path, config: str
 
 
 @pytest.mark.parametrize("config", ["config.yaml", "configs/quick.yaml"])
-def test_units_gained_are_between_the_same_sizes(
-    shipped: Ledger, tmp_path: Path, config: str
-) -> None:
+def test_gains_are_between_the_same_sizes(shipped: Ledger, tmp_path: Path, config: str) -> None:
     study = study_of(config, tmp_path)
     claim = next(c for c in shipped.claims if c.id == "002.complex-data-need-dimensions")
     used = study.table("runs").set_index("run_id").loc[list(judge(claim, study).runs)]

@@ -43,6 +43,7 @@ def measure(run: RunConfig) -> dict[str, float]:
     return {
         "nll": 100.0 + run.seed,
         "active_units": float(units),
+        "squared_error": (60.0 if clothes else 40.0) / units * (1 + 0.01 * run.seed),
         "test_accuracy": 0.9,
         "reconstruction_accuracy": kept + 0.001 * run.seed * (1 if clothes else -1),
         "nll_of_bottom_variational": 40.0 + run.seed,
@@ -98,6 +99,14 @@ def test_units_gained_are_counted_from_the_fewest_dimensions(study: Study) -> No
     found = ruling(study, "difference", "units_gained", runs)
     assert found.decisive.t.mean == (30 - 2) - (10 - 2)
     assert found.verdict == "supported"
+
+
+def test_error_removed_is_a_share_of_the_smallest_models(study: Study) -> None:
+    runs = {"a": {**ANY, "dataset": "other", "n_z": 30}, "b": {**ANY, "n_z": 30}}
+    found = ruling(study, "difference", "error_removed", runs)
+    assert found.decisive.t.mean == pytest.approx((1 - 2 / 30) - (1 - 2 / 10))
+    itself = ruling(study, "level", "error_removed", {"of": {**ANY, "n_z": 2}}, than=0)
+    assert itself.decisive.t.mean == 0
 
 
 def test_accuracy_lost_compares_across_data(study: Study) -> None:

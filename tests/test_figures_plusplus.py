@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -257,4 +258,10 @@ def test_sentences(study: Study) -> None:
     assert "Against the Bernoulli, the Beta" in grey
     assert "rank the decoders" in grey
     assert "a look at the top half is worth" in read_halves(study)
-    assert "On clothes the lowest mean NLL" in read_search(study)
+    search = read_search(study)
+    assert "On clothes the lowest mean NLL" in search
+    assert re.search(
+        r"units are active and the squared error is \d+\xa0% of that at \$n_z = 2", search
+    )
+    left = FIGURES["plus-search"](study).data.query("metric == 'squared_error_left'")
+    assert (left.loc[left["n_z"] == 2, "value"] == 1).all()

@@ -153,20 +153,34 @@ def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
     return informed.sub(ignorant)
 
 
-def _above_smallest(
+def _of_smallest(
     of: Callable[[Study, pd.DataFrame], pd.Series],
 ) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    """Return a measurement less that of the same model with the fewest dimensions that there is."""
+    """Return the measurement of the same model with the fewest dimensions that there is."""
 
     def values(study: Study, runs: pd.DataFrame) -> pd.Series:
         table = study.table("runs")
         same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
         siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
         fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
-        measured = of(study, table)
-        return measured.reindex(runs["run_id"]).sub(fewest.map(measured))
+        found: pd.Series = fewest.map(of(study, table))
+        return found
 
     return values
+
+
+def _above_smallest(
+    of: Callable[[Study, pd.DataFrame], pd.Series],
+) -> Callable[[Study, pd.DataFrame], pd.Series]:
+    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
+        return of(study, runs).sub(_of_smallest(of)(study, runs))
+
+    return values
+
+
+def _error_removed(study: Study, runs: pd.DataFrame) -> pd.Series:
+    error = _final("squared_error")
+    return 1 - error(study, runs) / _of_smallest(error)(study, runs)
 
 
 def _dimensions(study: Study, runs: pd.DataFrame) -> pd.Series:
@@ -215,6 +229,14 @@ METRICS: dict[str, Metric] = {
     "tightening": Metric("bound − ELBO of the same model", "nats", _tightening, ("likelihood",)),
     "kl": Metric("KL from the prior", "nats", _final("kl"), ("likelihood",)),
     "squared_error": Metric("squared error", "squared pixels", _final("squared_error")),
+    "error_removed": Metric(
+        "share of the smallest model's squared error that further dimensions remove",
+        "",
+        _error_removed,
+        ("n_z",),
+        digits=3,
+        across_data=True,
+    ),
     "error_to_pca": Metric(
         "squared error over that of as many principal components",
         "",

@@ -134,29 +134,39 @@ def posterior_variance(study: Study) -> Drawing:
 
 
 def search(study: Study) -> Drawing:
-    """Draw test NLL and active units over the latent dimension, on both data sets."""
-    figure = Figure(figsize=(TEXT_WIDTH, 2.9))
-    panels = figure.subplots(1, 2)
+    """Draw NLL, squared error and active units over the latent dimension, on both data sets."""
+    figure = Figure(figsize=(TEXT_WIDTH, 2.6))
+    panels = figure.subplots(1, 3)
     parts = []
     names = [str(study.base["dataset"]), other_dataset(study)]
     for color, marker, name in zip(PALETTE, "os", names, strict=False):
         runs = plus_runs(study, dataset=name, n_z=...)
-        for axes, metric in zip(panels, ("nll", "active_units"), strict=True):
+        for axes, metric in zip(panels, ("nll", "squared_error", "active_units"), strict=True):
             final = study.final(runs, metric)[["run_id", "dataset", "n_z", "seed", "value"]]
+            if metric == "squared_error":
+                metric, final = "squared_error_left", _over_the_smallest(final)
             parts.append(final.assign(metric=metric))
             _with_range(axes, final, color, marker, title_of(name))
-    panels[0].set(title="(a)", ylabel="test NLL (nats)")
-    panels[1].set(title="(b)", ylabel="active units")
     data = pd.concat(parts, ignore_index=True)
     ticks = sorted(data["n_z"].unique())
-    panels[1].plot(ticks, ticks, color=MUTED, lw=0.8, ls=(0, (3, 2)), label="all active", zorder=1)
-    panels[1].yaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set(title="(a)", ylabel="test NLL (nats)")
+    panels[1].set(
+        title="(b)", ylabel=f"squared error over that at $n_z = {ticks[0]}$", ylim=(0, None)
+    )
+    panels[2].set(title="(c)", ylabel="active units")
+    panels[2].plot(ticks, ticks, color=MUTED, lw=0.8, ls=(0, (3, 2)), label="all active", zorder=1)
+    panels[2].yaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels:
         axes.set(xlabel="latent dimensions $n_z$", xscale="log")
         axes.set_xticks(ticks, [str(t) if t in _NAMED else "" for t in ticks])
         axes.minorticks_off()
         axes.legend()
     return Drawing(figure, data, tuple(dict.fromkeys(data["run_id"])))
+
+
+def _over_the_smallest(final: pd.DataFrame) -> pd.DataFrame:
+    smallest = final.sort_values("n_z").groupby("seed")["value"].first()
+    return final.assign(value=final["value"] / final["seed"].map(smallest))
 
 
 #: Ticks that are named on a logarithmic axis; those between would run into each other.

@@ -174,15 +174,22 @@ def read_halves(study: Study) -> str:
 
 
 def read_search(study: Study) -> str:
-    """Name the latent dimension of the lowest mean NLL on each data set."""
+    """Name the latent dimension of the lowest mean NLL on each data set; say what the most give."""
     told = []
     for name, title in ((study.base["dataset"], "digits"), (other_dataset(study), "clothes")):
-        means = {
-            n_z: by_seed(study, "nll", dataset=name, n_z=n_z).mean()
-            for n_z in levels(study, "n_z", dataset=name)
-        }
+        tried = levels(study, "n_z", dataset=name)
+        means = {n_z: by_seed(study, "nll", dataset=name, n_z=n_z).mean() for n_z in tried}
         best = min(means, key=lambda n_z: means[n_z])
-        units = mean_of(study, "active_units", dataset=name, n_z=max(means))
-        active = "" if units is None else f" ({units.text(1)} units active at $n_z = {max(means)}$)"
-        told.append(f"On {title} the lowest mean NLL of those tried is at $n_z = {best}${active}.")
-    return " ".join(told)
+        told.append(f"On {title} the lowest mean NLL of those tried is at $n_z = {best}$")
+        least, most = min(tried), max(tried)
+        units = mean_of(study, "active_units", dataset=name, n_z=most)
+        few, many = (mean_of(study, "squared_error", dataset=name, n_z=n) for n in (least, most))
+        if units is not None and few is not None and many is not None:
+            where = "there" if best == most else f"at $n_z = {most}$"
+            active = "all" if units.mean == most else units.text(1)
+            left = f"{100 * many.mean / few.mean:.0f}\N{NO-BREAK SPACE}%"
+            told[-1] += (
+                f"; {where}, {active} units are active and the squared error is {left} of that at "
+                f"$n_z = {least}$"
+            )
+    return ". ".join(told) + "."
