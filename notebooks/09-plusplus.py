@@ -18,6 +18,7 @@ from vaestudy.figures.plusplus_prose import (
     read_clothes,
     read_divergences,
     read_grey,
+    read_half_joint,
     read_halves,
     read_model,
     read_search,
@@ -193,7 +194,7 @@ else:
 # $\log p_\theta(x)$. The first has another property that matters: @eq:jensen-shannon never exceeds $\ln 2$, so that all that
 # a code can cost is less than a nat, and two distributions that hardly overlap can part further at no cost. The source's code,
 # for this objective, maximised half of $\log p_\theta(x, z)$, in which neither divergence nor $q$ appears. Nothing in it keeps a posterior wide: it
-# trains an autoencoder whose codes are kept small, from which nothing can be learned about divergences, and which is not repeated here.
+# trains an autoencoder whose codes are kept small, from which nothing can be learned about divergences. It is trained here beside them, as stated.
 
 # %%
 drawn = tried(FIGURES["plus-divergences"], study)
@@ -203,9 +204,9 @@ else:
     present.figure(
         drawn,
         label="fig:plus-divergences",
-        caption="Reconstructions of the first test digit of each class and ten samples of the prior, decoded, by the divergence that training used "
+        caption="Reconstructions of the first test digit of each class and ten samples of the prior, decoded, by the objective that training used "
         "(first seed). Right: test NLL, a mean over seeds.",
-        alt="Rows of reconstructed and of sampled digits, a pair of rows for each divergence.",
+        alt="Rows of reconstructed and of sampled digits, a pair of rows for each objective.",
     )
     divergences, runs = divergences_table(study)
     present.table(
@@ -217,7 +218,7 @@ else:
     )
     present.prose(f"""
 {read_divergences(study)} (@tbl:plus-divergences.) Where a divergence lets the KL grow, codes may lie far from the prior, and its samples
-(@fig:plus-divergences) ask the decoder about places at which it has seldom been trained.
+(@fig:plus-divergences) ask the decoder about places at which it has seldom been trained. {read_half_joint(study)}
 """)
 
 # %% [markdown]

@@ -83,6 +83,7 @@ OWN_PARAMETERS: dict[str, dict[str, object]] = {
     "ciwae": {"elbo_share": 0.3},
     "jensen-shannon": {},
     "geometric-js": {"js_skew": 0.3},
+    "half-joint": {},
 }
 
 

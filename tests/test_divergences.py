@@ -16,7 +16,7 @@ from torch.distributions import Normal, kl_divergence
 
 from builders import randn
 from vaestudy.latent_terms import LatentTerms
-from vaestudy.objectives import elbo, geometric_js, jensen_shannon
+from vaestudy.objectives import elbo, geometric_js, half_joint, jensen_shannon
 
 M, B, Z = 1, 3, 2
 ONE = torch.ones(M, dtype=torch.float64)
@@ -123,3 +123,19 @@ def test_geometric_js_is_symmetric_at_one_half() -> None:
         divergence(geometric_js, terms, js_skew=0.5),
         divergence(geometric_js, swapped, js_skew=0.5),
     )
+
+
+def test_half_joint_is_half_of_the_joint_density() -> None:
+    n = 200_000
+    terms = terms_of(n)
+    mu, logvar = (t.clone().requires_grad_() for t in (terms.mu, terms.logvar))
+    z = mu.unsqueeze(1) + (0.5 * logvar).exp().unsqueeze(1) * terms.eps
+    beta = torch.full((M,), 0.7, dtype=torch.float64)
+    value = half_joint(replace(terms, mu=mu, logvar=logvar, z=z), beta)
+    # log p(x|z) is 0 there; E log p(z) = -(mu^2 + sigma^2 + ln 2 pi) / 2 of each dimension.
+    square = mu.square() + logvar.exp()
+    want = -0.25 * 0.7 * (square + math.log(2 * math.pi)).sum(-1)
+    torch.testing.assert_close(value, want, rtol=5e-3, atol=0)
+    # Nothing stands against a smaller variance.
+    (gradient,) = torch.autograd.grad(value.sum(), logvar)
+    torch.testing.assert_close(gradient, -0.25 * 0.7 * terms.logvar.exp(), rtol=2e-2, atol=0)

@@ -22,6 +22,7 @@ from vaestudy.figures.plusplus_prose import (
     read_clothes,
     read_divergences,
     read_grey,
+    read_half_joint,
     read_halves,
     read_model,
     read_search,
@@ -67,7 +68,11 @@ VALUES: dict[str, Any] = {
             "title": "c",
             "set": PLUS,
             "vary": {
-                "objective": ["jensen-shannon", {"objective": "geometric-js", "js_skew": 0.5}]
+                "objective": [
+                    "jensen-shannon",
+                    {"objective": "geometric-js", "js_skew": 0.5},
+                    "half-joint",
+                ]
             },
         },
         "samples": {
@@ -200,7 +205,8 @@ def test_losses_stand_beside_the_printed_ones(study: Study) -> None:
 
 def test_tables_have_every_model(study: Study) -> None:
     names = divergences_table(study)[0]["Objective"].tolist()
-    assert names == ["VAE", "VAE, Jensen–Shannon", "VAE, geometric JS (α=0.5)"]
+    kinds = ["", ", Jensen–Shannon", ", geometric JS (α=0.5)", ", ½ log p(x, z)"]
+    assert names == [f"VAE{kind}" for kind in kinds]
     table, runs = grey_table(study)
     assert table["Decoder"].tolist() == ["Bernoulli", "Gaussian", "continuous Bernoulli", "Beta"]
     assert not (table == "–").any().any()
@@ -253,6 +259,7 @@ def test_sentences(study: Study) -> None:
     assert "right kind of 90.0 [90.0, 90.0]" in clothes
     assert "as many reconstructions of 60.0 [60.0, 60.0]" in clothes
     assert "geometric one in place of the KL" in read_divergences(study)
+    assert "half of $\\log p_\\theta(x, z)$ the posterior's variance is" in read_half_joint(study)
     assert "Against $k = 5$, $k = 10$" in read_weighted(study)
     grey = read_grey(study)
     assert "Against the Bernoulli, the Beta" in grey

@@ -43,7 +43,7 @@ def terms_of(k: int = K) -> LatentTerms:
 
 #: Objectives that are differentiated as they stand; test_estimators.py has the others.
 PLAIN = ["elbo", "elbo-sampled", "iwae", "free-bits", "miwae", "ciwae"]
-PLAIN += ["jensen-shannon", "geometric-js"]
+PLAIN += ["jensen-shannon", "geometric-js", "half-joint"]
 
 
 @pytest.mark.parametrize("objective", PLAIN)

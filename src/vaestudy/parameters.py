@@ -98,6 +98,7 @@ class ModelParameters(Strict):
         "ciwae",
         "jensen-shannon",
         "geometric-js",
+        "half-joint",
     ] = Field(
         "elbo",
         description="elbo: KL in closed form (the VAE; with beta, the beta-VAE); elbo-sampled: KL "
@@ -106,7 +107,8 @@ class ModelParameters(Strict):
         "function's gradient; dreg: iwae with the doubly reparameterised gradient; miwae: mean of "
         "k_groups importance-weighted bounds; piwae: iwae for the decoder, miwae for the encoder; "
         "ciwae: elbo_share of elbo-sampled, the rest iwae; jensen-shannon, geometric-js: this "
-        "divergence instead of the KL, from the samples or in closed form, no bounds.",
+        "divergence instead of the KL, from the samples or in closed form, no bounds; half-joint: "
+        "half of log p(x, z), which is no bound and knows nothing of q.",
     )
     k: PositiveInt = Field(1, description="Samples of z per datum in the objective.")
     k_groups: PositiveInt = Field(

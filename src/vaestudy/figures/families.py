@@ -32,9 +32,13 @@ _OBJECTIVES = {
     "ciwae": "CIWAE",
     "jensen-shannon": "VAE, Jensen–Shannon",
     "geometric-js": "VAE, geometric JS",
+    "half-joint": "VAE, ½ log p(x, z)",
 }
 #: Objectives that do not weigh samples.
-_SINGLE = ("elbo", "elbo-sampled", "free-bits", "stl", "jensen-shannon", "geometric-js")
+_SINGLE = (
+    *("elbo", "elbo-sampled", "free-bits", "stl"),
+    *("jensen-shannon", "geometric-js", "half-joint"),
+)
 _LIKELIHOODS = {
     "bernoulli": "",
     "gaussian": ", Gaussian",
@@ -89,6 +93,7 @@ _OBJECTIVE_COLORS = {
     "ciwae": "#4A2C17",
     "jensen-shannon": "#AA4499",
     "geometric-js": "#117733",
+    "half-joint": "#B8860B",
 }
 _CYCLICAL = "#8C510A"
 _OBJECTIVE_MARKERS = {
@@ -102,6 +107,7 @@ _OBJECTIVE_MARKERS = {
     "ciwae": "h",
     "jensen-shannon": "*",
     "geometric-js": "H",
+    "half-joint": "v",
 }
 # Gaussian beside Bernoulli is the one comparison of likelihoods: greys belong to no other family.
 _GAUSSIAN = {False: "#333333", True: "#8A9199"}

@@ -27,6 +27,7 @@ from vaestudy.figures.plusplus_data import (
 from vaestudy.inference import infer_missing
 from vaestudy.latent_plane import encode_means
 from vaestudy.masks import random_pixels, top_half, without_quadrant
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.study import Study
 
 #: Pictures a row.
@@ -131,7 +132,7 @@ def divergences(study: Study) -> Drawing:
 
 
 def objectives_of(study: Study) -> list[dict[str, Any]]:
-    """Return the VAE and the models of other divergences, as parameters.
+    """Return the VAE, the models of other divergences and that of none, as parameters.
 
     Raises
     ------
@@ -139,9 +140,9 @@ def objectives_of(study: Study) -> list[dict[str, Any]]:
         If there is no other divergence.
     """
     found: list[dict[str, Any]] = [{"objective": "elbo"}]
-    runs = plus_runs(study, objective=["jensen-shannon", "geometric-js"], js_skew=...)
-    table = runs[["objective", "js_skew"]].drop_duplicates().sort_values(["objective", "js_skew"])
-    pairs = table[::-1].itertuples(index=False)
+    runs = plus_runs(study, objective=list(NO_BOUNDS), js_skew=...)
+    table = runs[["objective", "js_skew"]].drop_duplicates().sort_values("js_skew")
+    pairs = sorted(table.itertuples(index=False), key=lambda pair: NO_BOUNDS.index(pair[0]))
     return found + [{"objective": name, "js_skew": skew} for name, skew in pairs]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from vaestudy.objectives.bounds import ciwae, elbo, elbo_sampled, free_bits, iwae, miwae
-from vaestudy.objectives.divergences import geometric_js, jensen_shannon
+from vaestudy.objectives.divergences import geometric_js, half_joint, jensen_shannon
 from vaestudy.objectives.estimators import dreg, iwae_stl, piwae, stl
 from vaestudy.objectives.schedule import beta_schedule, warmup_beta
 from vaestudy.parameters import OBJECTIVE_PARAMETERS, ModelParameters
@@ -35,6 +35,7 @@ __all__ = [
     "elbo_sampled",
     "free_bits",
     "geometric_js",
+    "half_joint",
     "iwae",
     "iwae_stl",
     "jensen_shannon",
@@ -62,9 +63,10 @@ OBJECTIVES: dict[str, Objective] = {
     "ciwae": ciwae,
     "jensen-shannon": jensen_shannon,
     "geometric-js": geometric_js,
+    "half-joint": half_joint,
 }
 #: Those whose value bounds nothing, at any beta.
-NO_BOUNDS = ("jensen-shannon", "geometric-js")
+NO_BOUNDS = ("jensen-shannon", "geometric-js", "half-joint")
 
 
 def make_objective(run: ModelParameters) -> Objective:

@@ -1,10 +1,10 @@
-r"""Objectives with another divergence than the KL between q(z|x) and p(z): no bounds on log p(x).
+r"""Objectives with another divergence than the KL between q(z|x) and p(z), or none: no bounds.
 
 .. math:: \tfrac1K\sum_k \log p(x|z_k) - \beta\,D\bigl(q(z|x), p(z)\bigr)
 
 With the KL from q to p this is the evidence lower bound. Any smaller D gives a larger number that
 bounds nothing, so these have no ``bound`` among a run's measurements; their models are compared by
-``elbo`` and ``nll`` like all others.
+``elbo`` and ``nll`` like all others. :func:`half_joint` has no divergence at all.
 """
 
 from __future__ import annotations
@@ -78,3 +78,15 @@ def geometric_js(
     of_p = (1 + mean.square()) * precision - 1 - precision.log()
     divergence = 0.5 * ((1 - js_skew) * of_q + js_skew * of_p).sum(-1)
     return terms.log_px_z.mean(1) - beta[:, None] * divergence
+
+
+def half_joint(terms: LatentTerms, beta: Float[Tensor, "M"]) -> Float[Tensor, "M B"]:
+    r"""Return half of the joint log-density, which knows nothing of how wide q(z|x) is.
+
+    .. math:: \tfrac12\cdot\tfrac1K\sum_k \bigl(\log p(x|z_k) + \beta\log p(z_k)\bigr)
+
+    It is no divergence, and stands here because it has been taken for one. Without q's own density
+    the best posterior has no variance: what it trains is an autoencoder whose codes are kept small.
+    """
+    joint = terms.log_px_z + beta[:, None, None] * terms.log_pz
+    return 0.5 * joint.mean(1)
