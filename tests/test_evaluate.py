@@ -68,6 +68,13 @@ def test_nll_and_its_error_are_means_over_data() -> None:
     assert estimate.nll_error().item() == pytest.approx(want)
 
 
+def test_the_error_of_one_sample_is_not_known() -> None:
+    toy = wrong_q()
+    estimate = estimate_log_px(toy.model, toy.sample(7), 1, generators(0))
+    assert torch.isfinite(estimate.log_px).all()
+    assert torch.isnan(estimate.standard_error).all()
+
+
 @pytest.mark.parametrize("chunk_rows", [1, 7, 64, 100_000])
 def test_chunks_do_not_change_the_estimate_beyond_its_noise(chunk_rows: int) -> None:
     toy = wrong_q()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from builders import CPU, run_config, tiny_dataset
+from vaestudy.config import Run
+from vaestudy.groups import group_runs
+from vaestudy.jobs import train_group
+from vaestudy.run_files import MissingResultError
 from vaestudy.stats import bootstrap_interval, mean_interval
-from vaestudy.tables import summarise
+from vaestudy.tables import build_tables, summarise
 
 
 def test_every_mean_has_its_n_and_both_intervals() -> None:
@@ -30,3 +37,16 @@ def test_every_mean_has_its_n_and_both_intervals() -> None:
     # One seed has a value, and no interval.
     assert summary.loc[("y", "nll"), "mean"] == 7
     assert np.isnan(summary.loc[("y", "nll"), "low"])
+
+
+def test_a_study_whose_every_run_diverged_says_so(tmp_path: Path) -> None:
+    runs = [run_config(learning_rate=1e30, seed=seed, epochs=1) for seed in (0, 1)]
+    data = tiny_dataset()
+    for run in runs:
+        train_group(
+            [run], data, tmp_path / "runs", device=CPU, checkpoint_every=9, compile_policy="never"
+        )
+    declared = [Run(run, ("made-up",)) for run in runs]
+    told = f"none of the study's 2 runs can be measured.*{runs[0].run_id} diverged in epoch 1 of 1"
+    with pytest.raises(MissingResultError, match=told):
+        build_tables(declared, group_runs(runs, 1), [data], tmp_path)

@@ -58,7 +58,10 @@ def _as_density(likelihood: Likelihood) -> Likelihood:
 
 @dataclass(frozen=True)
 class LogPxEstimate:
-    """Estimated log p(x) and its Monte Carlo standard error, each [M, N], in nats."""
+    """Estimated log p(x) and its Monte Carlo standard error, each [M, N], in nats.
+
+    The error of a single importance sample is not known: NaN.
+    """
 
     log_px: Float[Tensor, "M N"]
     standard_error: Float[Tensor, "M N"]
@@ -114,9 +117,11 @@ class _StreamingWeights:
         self._add_up()
         assert self.log_sum is not None
         assert self.log_sum_squares is not None
+        if n_samples == 1:
+            return self.log_sum, torch.full_like(self.log_sum, math.nan)
         # n Σw² / (Σw)² - 1 is the squared coefficient of variation of the weights.
         ratio = torch.exp(self.log_sum_squares - 2 * self.log_sum + math.log(n_samples))
-        error = ((ratio - 1).clamp_min(0) / max(n_samples - 1, 1)).sqrt()
+        error = ((ratio - 1).clamp_min(0) / (n_samples - 1)).sqrt()
         return self.log_sum - math.log(n_samples), error
 
 

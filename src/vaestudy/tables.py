@@ -16,7 +16,7 @@ from vaestudy.config import Run
 from vaestudy.data import Dataset
 from vaestudy.files import write_csv, write_parquet
 from vaestudy.groups import Group
-from vaestudy.run_files import RunFiles, read_record
+from vaestudy.run_files import MissingResultError, RunFiles, read_record
 from vaestudy.stats import bootstrap_interval, mean_interval
 from vaestudy.steplog import COLUMNS as STEP_COLUMNS
 from vaestudy.steplog import is_logged
@@ -60,9 +60,19 @@ def build_tables(
 
     ``examined`` are the ids of groups with slower measurements as well; ``logged`` says of how many
     first steps of a run each is logged.
+
+    Raises
+    ------
+    MissingResultError
+        If a run's files are missing, or every run diverged, which leaves nothing to measure.
     """
     files = [RunFiles(directory / "runs" / run.config.run_id) for run in runs]
     records = [read_record(f) for f in files]
+    if all(record["status"] == "diverged" for record in records):
+        raise MissingResultError(
+            f"none of the study's {len(runs)} runs can be measured, for every one diverged: "
+            f"{records[0]['message']}"
+        )
     declared = _runs_table(runs, groups, records)
     folders = [directory / "groups" / group.group_id for group in groups]
     measured = [folder / "evaluation.parquet" for folder in folders]
