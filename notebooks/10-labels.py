@@ -148,9 +148,9 @@ a tenth. What is told need not be encoded: @fig:labels-cloud is to be seen besid
         rebuilt,
         label="fig:labels-rebuilt",
         caption="The first test digit of each class as models of three latent dimensions rebuild it from its code's mean: without labels, with all, and "
-        "with half of them, there with the digit's label given and with a blank in its place (first seed). Right: squared error over all test "
+        "with half of them, there with the digit's label given, with a blank in its place, and with the label that M2 infers (first seed). Right: squared error over all test "
         "images, a mean over seeds.",
-        alt="Rows of ten digits: as tested, and rebuilt without labels, with all labels, with half of them given a label, and a blank.",
+        alt="Rows of ten digits: as tested, and rebuilt without labels, with all labels, with half of them given a label, a blank, or inferred.",
     )
     present.prose(f"{read_rebuilt(study)} (@fig:labels-rebuilt.)")
 

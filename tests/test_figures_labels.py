@@ -36,7 +36,17 @@ from vaestudy.figures.labels_table import (
     read_networks,
 )
 from vaestudy.figures.networks import networks_table, widths
-from vaestudy.figures.told import ALL, BLANK, HALF, NONE, read_codes, read_rebuilt, told_codes
+from vaestudy.figures.told import (
+    ALL,
+    BLANK,
+    HALF,
+    INFERRED,
+    NONE,
+    all_told,
+    read_codes,
+    read_rebuilt,
+    told_codes,
+)
 from vaestudy.rng import MemberRNG
 from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
@@ -55,6 +65,7 @@ LABELS = [
     {"labels": "m2", "label_share": 0.5, "epochs": 2},
     {"labels": "m2", "label_share": 0.01, "epochs": 2},
 ]
+SMALL_LABELS = [*LABELS[:3], {"labels": "m2", "label_share": 0.5}]
 VALUES: dict[str, Any] = {
     "study": "made-up",
     "base": {"dataset": "mnist", "n_z": 3, "hidden": [20], "epochs": 4},
@@ -74,7 +85,7 @@ VALUES: dict[str, Any] = {
                 "adam_eps": 1e-8,
                 "hidden": [6],
             },
-            "vary": {"labels": ["none", *LABELS[:3]]},
+            "vary": {"labels": ["none", *SMALL_LABELS]},
         },
     },
 }
@@ -252,6 +263,21 @@ def test_the_small_model_is_told_what_its_rows_say(study: Study) -> None:
         if want is not None:
             assert (said.sum(1) == want).all(), told.name
             assert (said.gather(1, torch.from_numpy(shown.classes)[:, None]) == want).all()
+
+
+def test_what_m2_is_told_is_what_it_infers(study: Study) -> None:
+    assert all_told(study) == [NONE, ALL, HALF, BLANK, INFERRED]
+    shown, other = INFERRED.first(study), study.model(INFERRED.runs(study)["run_id"].iloc[1])
+    for model in (shown.model, other):
+        said = INFERRED.rows(shown, model)[:, 64:]
+        with torch.no_grad():
+            want = model.classifier(shown.pixels[None])[0].argmax(-1)
+        assert torch.equal(said.argmax(1), want)
+        assert (said.sum(1) == 1).all()
+    # Each seed's model infers its own.
+    assert not torch.equal(INFERRED.rows(shown, other), INFERRED.rows(shown))
+    assert "M2 needs neither" in read_rebuilt(study)
+    assert "per cent where M2 infers it." in read_codes(study)
 
 
 def test_codes_and_reconstructions_are_of_the_model_that_is_told(study: Study) -> None:

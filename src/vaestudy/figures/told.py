@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,36 +21,49 @@ from vaestudy.labels import labelled, unlabelled
 from vaestudy.latent_plane import encode_means, neighbour_accuracy
 from vaestudy.report.phrases import change
 from vaestudy.stats import mean_interval, number, paired_difference
-from vaestudy.study import Study
+from vaestudy.study import Study, tried
+from vaestudy.vae import VAE
 
 
 @dataclass(frozen=True)
 class Told:
-    """A model with what it is told of test images: their labels, or a blank."""
+    """A model with what it is told of test images: their labels, a blank, or what it infers."""
 
     name: str
     parameters: dict[str, Any]
-    blank: bool = False
+    given: Literal["label", "blank", "inferred"] = "label"
+
+    def runs(self, study: Study) -> pd.DataFrame:
+        """Return the model's runs, one a seed."""
+        return plus_runs(study, **self.parameters)
 
     def first(self, study: Study) -> Pictures:
         """Return the first seed's model with the test images."""
         return pictures(study, **self.parameters)
 
-    def rows(self, shown: Pictures) -> Float[torch.Tensor, "T E"]:
-        """Return the test images with what the model is told of them."""
-        n_classes = shown.model.architecture.n_classes
+    @torch.no_grad()
+    def rows(self, shown: Pictures, model: VAE | None = None) -> Float[torch.Tensor, "T E"]:
+        """Return the test images with what a model, the one shown by default, is told of them."""
+        model = model or shown.model
+        n_classes = model.architecture.n_classes
         if not n_classes:
             return shown.pixels
-        if self.blank:
+        if self.given == "blank":
             return unlabelled(shown.pixels, n_classes)
-        return labelled(shown.pixels, torch.from_numpy(shown.classes), n_classes)
+        labels = torch.from_numpy(shown.classes)
+        if self.given == "inferred":
+            labels = model.classifier(shown.pixels[None])[0].argmax(-1)
+        return labelled(shown.pixels, labels, n_classes)
 
     def each_seed(self, study: Study, measure: Callable[..., float]) -> pd.Series:
         """Return ``measure(model, rows, classes)`` of every seed's model."""
         shown = self.first(study)
-        rows = self.rows(shown)
-        runs = plus_runs(study, **self.parameters).set_index("seed")["run_id"]
-        return runs.map(lambda run_id: measure(study.model(run_id), rows, shown.classes))
+
+        def measured(run_id: str) -> float:
+            model = study.model(run_id)
+            return measure(model, self.rows(shown, model), shown.classes)
+
+        return self.runs(study).set_index("seed")["run_id"].map(measured)
 
 
 NONE = Told("no labels", {"n_z": 3})
@@ -58,7 +71,14 @@ ALL = Told("all labels", {"n_z": 3, "labels": "condition"})
 #: The source blanks 30,000 labels of 60,000.
 _HALF = {"n_z": 3, "labels": "blanked", "label_share": 0.5}
 HALF = Told("half of them, label given", _HALF)
-BLANK = Told("half of them, blank given", _HALF, blank=True)
+BLANK = Told("half of them, blank given", _HALF, "blank")
+INFERRED = Told("half of them, M2, label inferred", {**_HALF, "labels": "m2"}, "inferred")
+
+
+def all_told(study: Study) -> list[Told]:
+    """Return the models of the comparison; that which infers labels if the study trained it."""
+    inferred = [] if tried(INFERRED.runs, study) is None else [INFERRED]
+    return [NONE, ALL, HALF, BLANK, *inferred]
 
 
 def told_codes(study: Study) -> tuple[Pictures, NDArray[np.float32]]:
@@ -75,7 +95,7 @@ def cloud(study: Study) -> Drawing:
 def rebuilt(study: Study) -> Drawing:
     """Draw reconstructions by the models without labels, with all, and with half of them."""
     rows = Rows(study.dataset.image_shape)
-    for told in (NONE, ALL, HALF, BLANK):
+    for told in all_told(study):
         shown = told.first(study)
         if not rows.names:
             rows.add("pixels as tested", shown.pixels[shown.exemplars].numpy())
@@ -105,11 +125,14 @@ def read_codes(study: Study) -> str:
         )
         return mean_interval(100 * found).text(1)
 
+    inferred = ""
+    if INFERRED in all_told(study):
+        inferred = f", and for {share(INFERRED)} per cent where M2 infers it"
     return (
         "The majority of a test digit's five nearest codes has the digit's class for "
         f"{share(NONE)} per cent of digits under the model without labels, and for {share(ALL)} "
         f"per cent under that with all; with half of them for {share(HALF)} per cent of digits "
-        f"that come with their label and {share(BLANK)} per cent that come with a blank."
+        f"that come with their label and {share(BLANK)} per cent that come with a blank{inferred}."
     )
 
 
@@ -126,6 +149,11 @@ def read_rebuilt(study: Study) -> str:
         f"{say(half, whole)} for images that come with their label; to the same model a blank in "
         f"place of the label {say(blank, half)}."
     )
+    if INFERRED in all_told(study):
+        text += (
+            " M2 needs neither: with the label that it infers itself, against the blank, it "
+            f"{say(_errors(study, INFERRED), blank)}."
+        )
     few, every = (
         by_seed(study, "conditional_accuracy_of_means", **told.parameters) for told in (HALF, ALL)
     )
