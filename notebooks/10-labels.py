@@ -13,7 +13,7 @@ config = "configs/quick.yaml"
 from vaestudy.figures import FIGURES
 from vaestudy.figures.beyond_data import runs_of
 from vaestudy.figures.cells import means
-from vaestudy.figures.labels_data import find_pairs, find_told, plain
+from vaestudy.figures.labels_data import compared, find_pairs, find_told
 from vaestudy.figures.labels_table import (
     labels_table,
     read_asked,
@@ -74,7 +74,7 @@ else:
     present.table(
         table,
         label="tbl:labels",
-        runs=runs_of([plain(study), *told]),
+        runs=runs_of(compared(study)),
         data=data,
         caption="What models make of labels. *Labels*: the share of the training set's that is told, the same images for every "
         "seed; test images have theirs. Test NLL in nats with the label given and without it (M2: summed over labels; blanks: given a "

@@ -300,6 +300,16 @@ def test_sentences_on_the_small_model(study: Study) -> None:
     assert f"(n{EQUALS}5) per cent of digits under the model without labels" in read_codes(study)
 
 
+def test_a_study_of_labels_alone_lacks_only_what_it_would_be_held_against(tmp_path: Path) -> None:
+    experiments = {"labels": {"title": "t", "vary": {"labels": LABELS}}}
+    study = pictured(tmp_path, {**VALUES, "experiments": experiments})
+    table, _ = labels_table(study)
+    assert len(table) == len(LABELS)
+    assert "no model without labels to hold the others against" in read_likelihood(study)
+    drawn = FIGURES["labels-accuracy"](study)
+    assert set(drawn.runs) == set(study.table("runs")["run_id"])
+
+
 def test_a_study_without_them_says_so(tmp_path: Path) -> None:
     experiments = {"base": {"title": "t", "vary": {"n_z": [3]}}}
     study = pictured(tmp_path, {**VALUES, "experiments": experiments})

@@ -17,6 +17,7 @@ from vaestudy.figures.labels_data import (
     COLORS,
     MARKERS,
     as_images,
+    compared,
     every_class,
     find_told,
     first_seed,
@@ -114,12 +115,15 @@ def accuracy_by_share(study: Study) -> Drawing:
     keys = {str(h.get_label()): h for h in handles if not str(h.get_label()).startswith("_")}
     figure.legend(keys.values(), keys.keys(), loc="outside lower center", ncols=4)
     data = pd.DataFrame(rows, columns=["told", "metric", "label_share", "seed", "value"])
-    return Drawing(figure, data, runs_of([plain(study), *members]))
+    return Drawing(figure, data, runs_of(compared(study)))
 
 
 def _without_labels(axes: Axes, study: Study) -> list[float]:
-    """Draw the plain model's NLL, which is given none, as a level."""
-    level = float(by_seed(study, plain(study), "nll").mean())
+    """Draw the plain model's NLL, which is given none, as a level, if it was trained."""
+    base = plain(study)
+    if base is None:
+        return []
+    level = float(by_seed(study, base, "nll").mean())
     axes.axhline(level, color=MUTED, lw=0.9, ls=(0, (3, 2)), label="no labels", zorder=1)
     return [level]
 

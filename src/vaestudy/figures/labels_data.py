@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vaestudy.figures.beyond_data import Member
 from vaestudy.label_measures import decode_classes
 from vaestudy.rng import stream_seed
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import EmptySelectionError, Study, tried
 
 #: How models are told classes, in the order of the text.
 KINDS = ("none", "condition", "blanked", "m2")
@@ -40,9 +40,16 @@ def find_told(study: Study) -> list[Member]:
     return sorted(found, key=lambda m: (KINDS.index(kind_of(m)), -share_of(m)))
 
 
-def plain(study: Study) -> Member:
-    """Return the base model, which is told nothing."""
-    return Member(study.runs())
+def plain(study: Study) -> Member | None:
+    """Return the base model, which is told nothing; None if the study did not train it."""
+    runs = tried(study.runs)
+    return None if runs is None else Member(runs)
+
+
+def compared(study: Study) -> list[Member]:
+    """Return the base model, if it was trained, and after it those that are told classes."""
+    first = plain(study)
+    return [*([] if first is None else [first]), *find_told(study)]
 
 
 def of_kind(members: list[Member], kind: str) -> list[Member]:

@@ -10,6 +10,7 @@ from vaestudy.figures.beyond_data import Member, by_seed, compare, mean_of
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.labels_data import (
     Pair,
+    compared,
     find_told,
     kind_of,
     name_of,
@@ -36,7 +37,7 @@ _COLUMNS = (
 def labels_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return every model's likelihoods and accuracies: for reading, and as numbers."""
     shown, numbers = [], []
-    for member in (plain(study), *find_told(study)):
+    for member in compared(study):
         name = name_of(study, member)
         cells = {"Labels": name, "n": str(len(member.runs))}
         for metric, title, digits, factor in _COLUMNS:
@@ -59,8 +60,9 @@ def _with_unit(text: str, unit: str) -> str:
 def read_likelihood(study: Study) -> str:
     """Say what an image gains in likelihood when its label is given, and what that is worth."""
     told, without = of_kind(find_told(study), "condition"), plain(study)
-    if not told:
-        return "This study has trained no model with all labels."
+    if not told or without is None:
+        lacks = "with all labels" if not told else "without labels to hold the others against"
+        return f"This study has trained no model {lacks}."
     given = _by_seed_gap(study, told[0], without)
     if given is None:
         return "This study has not measured the likelihood given the label."
