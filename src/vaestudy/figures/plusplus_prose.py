@@ -128,8 +128,8 @@ def read_half_joint(study: Study) -> str:
     error = gap(study, "squared_error", half, {})
     elbo = gap(study, "elbo", half, {})
     return (
-        f"With half of $\\log p_\\theta(x, z)$ the posterior's variance is {variance.text(3)}, "
-        "which is what makes the model another autoencoder: against the VAE it "
+        "Half of $\\log p_\\theta(x, z)$ leaves the posterior a variance of "
+        f"{variance.text(4)}: codes are all but points, as an autoencoder's. Against the VAE it "
         f"{change(error, 'raises the squared error by', 'lowers the squared error by', 'pixels')} "
         f"and {change(elbo, 'raises the test ELBO by', 'lowers the test ELBO by')}. Its NLL is an "
         "overestimate: from so narrow a posterior, importance samples reach few of the codes that "
