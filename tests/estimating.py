@@ -1,4 +1,4 @@
-"""What the estimator's tests share: one that trains in no time, and a table for it."""
+"""What the estimator's tests share: one that trains in no time, and tables for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import numpy as np
 
 from vaestudy import VAE
 
+_RNG = np.random.default_rng(0)
+#: 30 rows of 4 features: on the whole line, in the unit interval, of 0 and 1.
+REAL = _RNG.normal(size=(30, 4))
+UNIT = _RNG.random((30, 4))
+BINARY = (UNIT > 0.5).astype(float)
 QUICK = {"hidden": (8,), "epochs": 4, "n_importance": 20, "device": "cpu", "random_state": 0}
 
 

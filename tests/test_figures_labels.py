@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 import pytest
 import torch
 
-from builders import tiny_dataset
-from studies import make_study
+from telling import LABELS, SEEDS, VALUES, Pictured, pictured
 from vaestudy.claims.judge import judge
 from vaestudy.claims.ledger import load_ledger
-from vaestudy.config import RunConfig, expand_grid
-from vaestudy.dataset import Dataset
 from vaestudy.figures.families import label_of
 from vaestudy.figures.labels import FIGURES
 from vaestudy.figures.labels_data import (
@@ -36,105 +30,17 @@ from vaestudy.figures.labels_table import (
     read_networks,
 )
 from vaestudy.figures.networks import networks_table, widths
-from vaestudy.figures.told import (
-    ALL,
-    BLANK,
-    HALF,
-    INFERRED,
-    NONE,
-    all_told,
-    read_codes,
-    read_rebuilt,
-    told_codes,
-)
-from vaestudy.rng import MemberRNG
-from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
-from vaestudy.train import architecture_of
 from vaestudy.vae import VAE
 
 mpl.use("Agg")
 ROOT = Path(__file__).resolve().parents[1]
-SEEDS = [0, 1, 2, 3, 4]
-_SMALL = {"binarization": "threshold", "activation": "tanh", "adam_eps": 1e-8, "hidden": "6"}
 SPACE = "\N{NO-BREAK SPACE}"
-LABELS = [
-    "condition",
-    {"labels": "blanked", "label_share": 0.1},
-    {"labels": "blanked", "label_share": 0.5},
-    {"labels": "m2", "label_share": 0.5, "epochs": 2},
-    {"labels": "m2", "label_share": 0.01, "epochs": 2},
-]
-SMALL_LABELS = [*LABELS[:3], {"labels": "m2", "label_share": 0.5}]
-VALUES: dict[str, Any] = {
-    "study": "made-up",
-    "base": {"dataset": "mnist", "n_z": 3, "hidden": [20], "epochs": 4},
-    "seeds": SEEDS,
-    "experiments": {
-        "labels": {"title": "t", "vary": {"labels": ["none", *LABELS]}},
-        "networks": {
-            "title": "t",
-            "set": {"dataset": "fashion-mnist", "activation": "elu"},
-            "vary": {"network": ["mlp", "conv"]},
-        },
-        "told-classes": {
-            "title": "t",
-            "set": {
-                "binarization": "threshold",
-                "activation": "tanh",
-                "adam_eps": 1e-8,
-                "hidden": [6],
-            },
-            "vary": {"labels": ["none", *SMALL_LABELS]},
-        },
-    },
-}
-
-
-def measure(run: RunConfig) -> dict[str, float]:
-    """A label is worth 2 nats; samples of the right class grow with what is told."""
-    seed = 0.1 * run.seed
-    if run.dataset == "fashion-mnist":
-        better = 5.0 + 0.01 * run.seed if run.network == "conv" else 0.0
-        return {"nll": 230 + seed - better, "squared_error": 20.0 - better, "active_units": 3.0}
-    if run.labels == "none":
-        return {"nll": 100 + seed}
-    right = {"condition": 0.95, "blanked": 0.8, "m2": 0.9}[run.labels] + 0.001 * run.seed
-    found = {"nll_given_label": 98 + seed + 0.01 * (run.seed % 2)}
-    found |= {"conditional_accuracy": right - 0.1, "conditional_accuracy_of_means": right}
-    if run.labels == "m2":
-        found |= {"nll": 101 + seed, "label_accuracy": 0.9 + 0.1 * math.sqrt(run.label_share)}
-    return found
-
-
-@dataclass(frozen=True)
-class Pictured(Study):
-    """A study whose models are untrained and whose images are made up."""
-
-    def model(self, run_id: str) -> VAE:
-        run = next(r.config for r in expand_grid(self.config) if r.config.run_id == run_id)
-        model = VAE(architecture_of(run, 64, 10))
-        model.initialize(MemberRNG((run.seed,), torch.device("cpu")).generators("init"))
-        return model.eval()
-
-    def dataset_named(self, name: str) -> Dataset:
-        return tiny_dataset(side=8)
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return pictured(tmp_path_factory.mktemp("study"), VALUES)
-
-
-def pictured(folder: Path, values: dict[str, Any]) -> Study:
-    made = make_study(folder, values, measure)
-    tables = made.config.directory / "tables"
-    runs = pd.read_parquet(tables / "runs.parquet")
-    conv = (runs["network"] == "conv").astype(int)
-    runs.assign(n_parameters=10_000 + 100 * conv).to_parquet(tables / "runs.parquet")
-    timing = runs[["run_id"]].assign(train_seconds=8.0 * (1 + conv), members=1, epochs_timed=4)
-    timing.to_parquet(tables / "timing.parquet")
-    return Pictured(made.config)
 
 
 def test_models_stand_in_the_order_of_the_text(study: Study) -> None:
@@ -250,54 +156,6 @@ def test_the_claims_are_decided(study: Study) -> None:
         "002.convolutions-better": "supported",
     }.items():
         assert judge(claims[name], study).verdict == verdict, name
-
-
-def test_the_small_model_is_told_what_its_rows_say(study: Study) -> None:
-    """Its rows end in the image's label, or in a blank, and in nothing if it is told none."""
-    for told, want in ((NONE, None), (ALL, 1.0), (HALF, 1.0), (BLANK, 0.0)):
-        shown = told.first(study)
-        rows = told.rows(shown)
-        assert torch.equal(rows[:, :64], shown.pixels), told.name
-        said = rows[:, 64:]
-        assert said.shape[1] == (0 if want is None else 10), told.name
-        if want is not None:
-            assert (said.sum(1) == want).all(), told.name
-            assert (said.gather(1, torch.from_numpy(shown.classes)[:, None]) == want).all()
-
-
-def test_what_m2_is_told_is_what_it_infers(study: Study) -> None:
-    assert all_told(study) == [NONE, ALL, HALF, BLANK, INFERRED]
-    shown, other = INFERRED.first(study), study.model(INFERRED.runs(study)["run_id"].iloc[1])
-    for model in (shown.model, other):
-        said = INFERRED.rows(shown, model)[:, 64:]
-        with torch.no_grad():
-            want = model.classifier(shown.pixels[None])[0].argmax(-1)
-        assert torch.equal(said.argmax(1), want)
-        assert (said.sum(1) == 1).all()
-    # Each seed's model infers its own.
-    assert not torch.equal(INFERRED.rows(shown, other), INFERRED.rows(shown))
-    assert "M2 needs neither" in read_rebuilt(study)
-    assert "per cent where M2 infers it." in read_codes(study)
-
-
-def test_codes_and_reconstructions_are_of_the_model_that_is_told(study: Study) -> None:
-    shown, codes = told_codes(study)
-    with torch.no_grad():
-        want = shown.model.encode(ALL.rows(shown)[None])[0][0]
-    drawn = FIGURES["labels-cloud"](study)
-    assert codes == pytest.approx(want.numpy(), abs=1e-6)
-    assert drawn.data["z_3"].tolist() == pytest.approx(want[:, 2].tolist(), abs=1e-3)
-    ink = FIGURES["labels-rebuilt"](study).data.groupby("row")["mean_intensity"].agg(list)
-    assert ink.loc[HALF.name] != ink.loc[BLANK.name]
-    assert set(drawn.runs) <= set(study.runs(**_SMALL, labels="condition")["run_id"])
-
-
-def test_sentences_on_the_small_model(study: Study) -> None:
-    rebuilt = read_rebuilt(study)
-    assert "Half of the labels lowers the share of samples" in rebuilt
-    assert "asked for by 15.0 points" in rebuilt
-    assert "  " not in rebuilt + read_codes(study)
-    assert f"(n{EQUALS}5) per cent of digits under the model without labels" in read_codes(study)
 
 
 def test_a_study_of_labels_alone_lacks_only_what_it_would_be_held_against(tmp_path: Path) -> None:

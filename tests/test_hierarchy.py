@@ -12,17 +12,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from builders import (
-    architecture,
-    fresh,
-    generators,
-    perturbed,
-    plain_twin,
-    randn,
-    run_config,
-    splits,
-)
+from builders import architecture, fresh, generators, perturbed, randn, run_config, splits
 from exact import TwoLayers
+from plain import plain_twin
 from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px
 from vaestudy.gradients import gradient_snr

@@ -15,12 +15,12 @@ from builders import (
     fresh,
     generators,
     perturbed,
-    plain_twin,
     randn,
     run_config,
     tiny_dataset,
 )
 from labelled import BLANKED, CONDITION, M2, B, C, D, K, M, Z
+from plain import plain_twin
 from vaestudy.checkpoint import load_model, save_model
 from vaestudy.classifier import Classifier
 from vaestudy.evaluate import estimate_log_px, plain_log_weights

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from builders import ACTIVATIONS as PLAIN
 from builders import architecture, fresh, generators, perturbed, randn, run_config, splits
+from plain import ACTIVATIONS as PLAIN
 from vaestudy.layers import ACTIVATIONS, Activation, MemberBatchNorm, MemberLinear, hidden_layers
 from vaestudy.train import train
 from vaestudy.vae import VAE

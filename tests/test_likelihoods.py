@@ -12,8 +12,8 @@ from scipy.integrate import quad
 from torch import Tensor
 from torch import distributions as td
 
-from builders import LIKELIHOODS as ORACLES
 from builders import randn
+from plain import LIKELIHOODS as ORACLES
 from vaestudy.likelihoods import (
     LIKELIHOODS,
     Bernoulli,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from builders import CPU, assert_same_member, double_state, run_config, splits, tiny_dataset
-from test_jobs import parts_of, results, training
+from running import parts_of, results, training
 from vaestudy.compiled import choose_epoch, step_request
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset

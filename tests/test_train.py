@@ -13,17 +13,15 @@ from torch import Tensor
 from builders import (
     CPU,
     OWN_PARAMETERS,
-    as_plain,
     assert_same_member,
     double_state,
     fresh,
-    plain_objective,
-    plain_twin,
     randn,
     run_config,
     splits,
     tiny_dataset,
 )
+from plain import as_plain, plain_objective, plain_twin
 from vaestudy.checkpoint import save_state, stack_states
 from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset

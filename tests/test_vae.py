@@ -6,15 +6,8 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from builders import (
-    architecture,
-    as_plain,
-    generators,
-    perturbed,
-    plain_objective,
-    plain_twin,
-    randn,
-)
+from builders import architecture, generators, perturbed, randn
+from plain import as_plain, plain_objective, plain_twin
 from vaestudy.latent_terms import kl_per_unit, standard_normal_log_prob
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.rng import MemberRNG
