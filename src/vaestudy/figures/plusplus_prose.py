@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import stats
 
@@ -125,11 +127,13 @@ def read_half_joint(study: Study) -> str:
     variance = None if half is None else mean_of(study, "posterior_variance", **half)
     if half is None or variance is None:
         return ""
+    # Two digits of however small a number.
+    digits = max(3, 1 - math.floor(math.log10(variance.mean)))
     error = gap(study, "squared_error", half, {})
     elbo = gap(study, "elbo", half, {})
     return (
         "Half of $\\log p_\\theta(x, z)$ leaves the posterior a variance of "
-        f"{variance.text(4)}: codes are all but points, as an autoencoder's. Against the VAE it "
+        f"{variance.text(digits)}: codes are all but points. Against the VAE it "
         f"{change(error, 'raises the squared error by', 'lowers the squared error by', 'pixels')} "
         f"and {change(elbo, 'raises the test ELBO by', 'lowers the test ELBO by')}. Its NLL is an "
         "overestimate: from so narrow a posterior, importance samples reach few of the codes that "
