@@ -154,7 +154,7 @@ else:
         "samples (first seed), with fewest and most dimensions. Right: squared error over all test images, a mean over seeds.",
         alt="Rows of ten garments: originals, thresholded, and reconstructed and sampled by two models.",
     )
-    present.prose(f"{read_clothes(study)} (@fig:plus-fashion.)")
+    present.prose(f"{tried(read_clothes, study) or ''} (@fig:plus-fashion.)")
 
 # %% [markdown]
 # ### A search over the latent dimension {#sec:plus-search}
@@ -315,4 +315,4 @@ if found is not None and len(found[0]):
         caption="NLL of the bottom half given the top half (nats), by method and number of latent dimensions; lower is better. The importance-weighted one is "
         f"only as good as its effective samples are many. {means().capitalize()}.",
     )
-    present.prose(f"{read_halves(study)} (@tbl:plus-halves, @fig:plus-halves.)")
+    present.prose(f"{tried(read_halves, study) or ''} (@tbl:plus-halves, @fig:plus-halves.)")

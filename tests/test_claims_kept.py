@@ -208,3 +208,12 @@ def test_the_command_keeps_them(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "verdicts kept: 1 ->" in result.output
     assert len(pd.read_csv(path)) == 1
+
+
+def test_a_claim_of_one_seed_is_shown_without_an_interval(tmp_path: Path) -> None:
+    single = claims_of(study_of(tmp_path, 1))
+    console = Console(file=io.StringIO(), width=120)
+    show(single, "single", kept_of(single, tmp_path / "none.csv"), console)
+    told = console.file.getvalue()
+    assert "+30.00" in told
+    assert "nan" not in told

@@ -39,6 +39,7 @@ from vaestudy.figures.plusplus_table import (
 from vaestudy.groups import group_runs
 from vaestudy.jobs import train_group
 from vaestudy.measure import measure_group
+from vaestudy.report.phrases import scope
 from vaestudy.stats import mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.tables import build_tables, write_tables
@@ -272,3 +273,38 @@ def test_sentences(study: Study) -> None:
     )
     left = FIGURES["plus-search"](study).data.query("metric == 'squared_error_left'")
     assert (left.loc[left["n_z"] == 2, "value"] == 1).all()
+
+
+def test_sentences_of_a_part_of_the_study(tmp_path: Path) -> None:
+    """Gaussian grey pixels, one k, samples of two dimensions: no more is said than was run."""
+    experiments = {
+        "larger-latent": {"title": "a", "set": PLUS, "vary": {"n_z": [2]}},
+        "samples": {
+            "title": "b",
+            "set": PLUS,
+            "vary": {"objective": [{"objective": "iwae", "k": 5}]},
+        },
+        "grey": {
+            "title": "c",
+            "set": {**PLUS, "binarization": "none"},
+            "vary": {"likelihood": ["gaussian", "continuous-bernoulli"]},
+        },
+    }
+    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
+    assert read_weighted(part) == "This study has $k = 5$ only."
+    assert read_grey(part).startswith("On average, ")
+
+
+def test_many_dimensions_alone_are_no_course(tmp_path: Path) -> None:
+    experiments = {"larger-latent": {"title": "a", "set": PLUS, "vary": {"n_z": [11]}}}
+    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
+    for name in ("plus-samples", "plus-variance"):
+        with pytest.raises(EmptySelectionError, match="ten dimensions or fewer"):
+            FIGURES[name](part)
+
+
+def test_a_part_on_other_data_says_nothing_of_the_base_models_images(tmp_path: Path) -> None:
+    experiments = {"fashion": {"title": "a", "set": {**PLUS, "dataset": "fashion-2k"}}}
+    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
+    n = len(part.config.seeds)
+    assert scope(part) == f"{n} models of 1 combinations, {n} seeds each"

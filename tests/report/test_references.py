@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from vaestudy.report import ReportError, build_report, read_meta
@@ -175,3 +176,14 @@ def test_references_to_chapters_left_out_become_words(make_notebook: Maker, tmp_
     assert "See a section left out here, a figure left out here, Figure\u00a01." in text
     with pytest.raises(ReportError, match="unresolved reference @sec:absent"):
         read(path)
+
+
+def test_references_to_figures_that_a_chapter_did_not_show_become_words(
+    make_notebook: Maker,
+) -> None:
+    path = make_notebook("# One {#sec:one}", figure(), "See @fig:lacking and @fig:a.")
+    notebook = nbformat.read(path, as_version=4)
+    code = 'if runs:\n    present.figure(drawn, label="fig:lacking")'
+    notebook.cells.append(nbformat.v4.new_code_cell(code, execution_count=9))
+    nbformat.write(notebook, path)
+    assert "See a figure left out here and Figure\u00a01." in read(path)

@@ -2,6 +2,8 @@
 # One-node Slurm on loopback, for tests: `slurm-up.sh DIRECTORY` as root, with Debian's packages
 # slurm-wlm and munge. Starts what is not running; leaves an existing cluster alone.
 set -euo pipefail
+# Where Debian keeps daemons; paths of users other than root often lack it.
+export PATH=$PATH:/usr/sbin:/sbin
 
 dir=${1:?a directory for state and logs}
 if sinfo --noheader >/dev/null 2>&1; then

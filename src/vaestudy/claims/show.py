@@ -77,7 +77,9 @@ def _styled(verdict: str) -> str:
 
 def _estimate(row: pd.Series) -> str:
     # Each on a line of its own: a terminal of 80 columns has room for names and verdicts too.
-    mean, interval = interval_text(row).split(" ", 1)
+    mean, _, interval = interval_text(row).partition(" ")
+    if not interval:  # One seed has none.
+        return mean
     return f"{mean}\n{escape(interval)}\n[dim]{escape(bootstrap_text(row))}[/]"
 
 

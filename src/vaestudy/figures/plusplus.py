@@ -18,7 +18,7 @@ from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.plusplus_data import (
     PRINTED,
     Pictures,
-    levels,
+    few_dimensions,
     other_dataset,
     pictures,
     plus_runs,
@@ -113,7 +113,7 @@ def cloud_of(study: Study) -> tuple[Pictures, NDArray[np.float32]]:
 def posterior_variance(study: Study) -> Drawing:
     """Draw the mean posterior variance of every latent dimension over their number."""
     rows = []
-    for n_z in [n for n in levels(study, "n_z") if n <= 10]:
+    for n_z in few_dimensions(study):
         for _, run in plus_runs(study, n_z=n_z).iterrows():
             shown = study.model(run["run_id"])
             _, logvar = encode_all(shown, pictures(study).pixels)

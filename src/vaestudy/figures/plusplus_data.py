@@ -64,6 +64,20 @@ def levels(study: Study, parameter: str, **others: Any) -> list[Any]:
     return sorted(plus_runs(study, **{parameter: ..., **others})[parameter].unique().tolist())
 
 
+def few_dimensions(study: Study) -> list[int]:
+    """Return the latent dimensions that were tried on digits, up to the source's ten.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are none.
+    """
+    found = [n_z for n_z in levels(study, "n_z") if n_z <= 10]
+    if not found:
+        raise EmptySelectionError(f"{study.config.study!r} has no model of ten dimensions or fewer")
+    return found
+
+
 def other_dataset(study: Study) -> str:
     """Return the second data set of the chapter, the clothes.
 

@@ -18,6 +18,7 @@ from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.plusplus_data import (
     LIKELIHOODS,
     Pictures,
+    few_dimensions,
     levels,
     noted,
     other_dataset,
@@ -93,7 +94,7 @@ def _rebuilt(shown: Pictures, rows: Sequence[int] | NDArray[np.int64]) -> Images
 def samples(study: Study) -> Drawing:
     """Draw decoder means at samples of the prior, for every number of latent dimensions."""
     rows = Rows(study.dataset.image_shape)
-    for n_z in [n for n in levels(study, "n_z") if n <= 10]:
+    for n_z in few_dimensions(study):
         shown = pictures(study, n_z=n_z)
         note = noted(study, "fid_of_means", 0, n_z=n_z)
         rows.add(f"$n_z = {n_z}$", _sampled(shown), shown.run_id, note)

@@ -47,7 +47,7 @@ def read_third_dimension(study: Study) -> str:
     nll = gap(study, "nll", three, two)
     found = change(nll, "raises the test NLL by", "lowers the test NLL by")
     text = f"A third dimension {found}."
-    if mean_of(study, "fid_of_means", **two) is None:
+    if any(mean_of(study, "fid_of_means", **model) is None for model in (two, three)):
         return text
     looks = gap(study, "fid_of_means", three, two)
     what = "the Fréchet distance between decoded samples and test digits by"
@@ -143,7 +143,10 @@ def read_half_joint(study: Study) -> str:
 
 def read_weighted(study: Study) -> str:
     """Say what more samples of the IWAE change in NLL and squared error."""
-    few, *_, many = levels(study, "k", objective="iwae")
+    few, *further = levels(study, "k", objective="iwae")
+    if not further:
+        return f"This study has $k = {few}$ only."
+    many = further[-1]
     ends = [{"objective": "iwae", "k": k} for k in (many, few)]
     nll = gap(study, "nll", *ends)
     error = gap(study, "squared_error", *ends)
@@ -157,21 +160,21 @@ def read_weighted(study: Study) -> str:
 def read_grey(study: Study) -> str:
     """Say how the Beta's reconstructions compare with the Bernoulli's."""
     grey = {"binarization": "none"}
-    beta, bernoulli = ({**grey, "likelihood": name} for name in ("beta", "bernoulli"))
-    error = gap(study, "squared_error", beta, bernoulli)
-    text = (
-        "Against the Bernoulli, the Beta "
-        f"{change(error, 'raises the squared error by', 'lowers the squared error by', 'pixels')}."
-    )
+    found = []
+    if {"beta", "bernoulli"} <= set(levels(study, "likelihood", **grey)):
+        beta, bernoulli = ({**grey, "likelihood": name} for name in ("beta", "bernoulli"))
+        error = gap(study, "squared_error", beta, bernoulli)
+        said = change(error, "raises the squared error by", "lowers the squared error by", "pixels")
+        found.append(f"Against the Bernoulli, the Beta {said}.")
     by_error, by_density = (_ranking(study, m) for m in ("squared_error", "nll_clipped"))
-    if by_error == by_density:
-        return (
-            f"{text} On average, densities rank the decoders as errors do: {', '.join(by_error)}."
+    if len(by_error) > 1:
+        found.append(
+            f"On average, densities rank the decoders as errors do: {', '.join(by_error)}."
+            if by_error == by_density
+            else f"On average, errors rank the decoders {', '.join(by_error)}, best first, and "
+            f"densities {', '.join(by_density)}."
         )
-    return (
-        f"{text} On average, errors rank the decoders {', '.join(by_error)}, best first, and "
-        f"densities {', '.join(by_density)}."
-    )
+    return " ".join(found)
 
 
 def _ranking(study: Study, metric: str) -> list[str]:

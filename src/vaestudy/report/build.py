@@ -38,7 +38,8 @@ def build_report(
         Folder of the author: ``references.bib``, and if they are there ``macros.tex`` and
         ``extra.css``. Without one, a report cannot cite.
     left_out
-        Sources of chapters that the report does without; references to them become words.
+        Sources of chapters that the report does without; references to them become words, as do
+        those to figures and tables that a notebook's code has and did not show.
 
     Raises
     ------
@@ -69,7 +70,8 @@ def read_document(
     if len(abstracts) > 1:
         raise ReportError(f"{len(abstracts)} notebooks give an abstract, but a report has one")
     abstract = abstracts[0] if abstracts else meta.abstract
-    macros, absent = _optional(resources, "macros.tex"), labels_of(left_out)
+    macros = _optional(resources, "macros.tex")
+    absent = labels_of(left_out).union(*(chapter.not_shown for chapter in chapters))
     if resources is not None:
         bibliography = _bibliography(resources)
         return make_document(chapters, abstract, bibliography, macros, meta.lang, absent)

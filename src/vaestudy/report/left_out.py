@@ -1,4 +1,4 @@
-"""References to chapters that a report leaves out: words in place of numbers that there are not."""
+"""References to chapters and figures that a report lacks: words in place of numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ _WORDS = {"sec": "a section", "fig": "a figure", "tbl": "a table", "eq": "an equ
 
 def labels_of(sources: Iterable[Path]) -> frozenset[str]:
     """Return every label that chapters' source files give."""
-    texts = (path.read_text(encoding="utf-8") for path in sources)
+    return labels_in(path.read_text(encoding="utf-8") for path in sources)
+
+
+def labels_in(texts: Iterable[str]) -> frozenset[str]:
+    """Return every label that texts of notebooks' cells give."""
     return frozenset(first or second for text in texts for first, second in _LABELS.findall(text))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vaestudy.report.errors import ReportError
 from vaestudy.report.item import MIME, Item
+from vaestudy.report.left_out import labels_in
 
 SILENT_TAGS = frozenset({"parameters", "injected-parameters", "setup"})
 MARK = "vaestudy-item"
@@ -39,12 +40,16 @@ class Chapter:
         Its figures and tables, in order.
     abstract
         The report's abstract, if this notebook gives it.
+    not_shown
+        Labels of figures and tables that its code has and that it did not come to show: a study may
+        lack the runs.
     """
 
     name: str
     markdown: str
     entries: tuple[Entry, ...]
     abstract: str
+    not_shown: frozenset[str] = frozenset()
 
 
 def read_chapter(path: Path) -> Chapter:
@@ -75,7 +80,9 @@ def read_chapter(path: Path) -> Chapter:
             else:
                 parts.append(_placeholder(len(entries), item))
                 entries.append(Entry(item, cell.source, path.name))
-    return Chapter(path.name, "\n\n".join(parts), tuple(entries), abstract)
+    known = labels_in(cell.source for cell in cells if cell.cell_type == "code")
+    not_shown = known - {entry.item.label for entry in entries}
+    return Chapter(path.name, "\n\n".join(parts), tuple(entries), abstract, not_shown)
 
 
 def _items(cell: Any) -> Iterator[Item]:

@@ -80,13 +80,16 @@ def verdict(interval: Interval, expected: str) -> str:
 def scope(study: Study) -> str:
     """Return what was trained, in words."""
     runs, seeds = study.table("runs"), len(study.config.seeds)
-    sizes = study.table("datasets").set_index("dataset").loc[study.base["dataset"]]
-    rows = "rows" if study.config.of_own_data else "images"
-    return (
+    text = (
         f"{len(runs)} models of {runs['combination_id'].nunique()} combinations, "
-        f"{seeds} seed{'s' if seeds > 1 else ''} each, the base model "
-        f"{study.config.base.epochs} epochs of {sizes['n_train']:,} {rows}"
+        f"{seeds} seed{'s' if seeds > 1 else ''} each"
     )
+    sizes = study.table("datasets").set_index("dataset")["n_train"]
+    name = study.base["dataset"]
+    if name not in sizes:  # A part of a study may train on other data alone.
+        return text
+    rows = "rows" if study.config.of_own_data else "images"
+    return f"{text}, the base model {study.config.base.epochs} epochs of {sizes[name]:,} {rows}"
 
 
 def seconds_text(seconds: float) -> str:
