@@ -308,3 +308,5 @@ def test_a_part_on_other_data_says_nothing_of_the_base_models_images(tmp_path: P
     part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
     n = len(part.config.seeds)
     assert scope(part) == f"{n} models of 1 combinations, {n} seeds each"
+    with pytest.raises(EmptySelectionError, match="was trained on mnist-5k"):
+        FIGURES["plus-samples"](part)

@@ -184,7 +184,15 @@ class Study:
         return self.dataset_named(self.config.base.dataset)
 
     def dataset_named(self, name: str) -> Dataset:
-        """Return a data set that some of the study's models were trained on."""
+        """Return a data set that some of the study's models were trained on.
+
+        Raises
+        ------
+        EmptySelectionError
+            If none was.
+        """
+        if name not in set(self.table("runs")["dataset"]):
+            raise EmptySelectionError(f"no model of {self.config.study!r} was trained on {name}")
         return _read_dataset(self.config.directory / "data" / f"{name}.safetensors")
 
 
