@@ -94,12 +94,15 @@ def test_overlay_is_the_transpose_of_patches() -> None:
 
 def test_other_convolutions_are_left_alone() -> None:
     x, bias = randn(1, 2, 8, 8), None
-    for weight, stride, groups in (
-        (randn(4, 2, 3, 3), [2, 2], 1),
-        (randn(4, 2, 4, 4), [1, 1], 1),
-        (randn(4, 1, 4, 4), [2, 2], 2),
+    ours = randn(4, 2, 4, 4)
+    for weight, stride, dilation, output_padding, groups in (
+        (randn(4, 2, 3, 3), [2, 2], [1, 1], [0, 0], 1),
+        (ours, [1, 1], [1, 1], [0, 0], 1),
+        (ours, [2, 2], [2, 2], [0, 0], 1),
+        (ours, [2, 2], [1, 1], [1, 1], 1),
+        (randn(4, 1, 4, 4), [2, 2], [1, 1], [0, 0], 2),
     ):
-        how = stride, [1, 1], [1, 1], False, [0, 0], groups
+        how = stride, [1, 1], dilation, False, output_padding, groups
         assert convolution(x, weight, bias, *how) is NotImplemented
         assert convolution_backward(x, x, weight, None, *how, [True] * 3) is NotImplemented
 

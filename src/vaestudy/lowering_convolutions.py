@@ -61,7 +61,7 @@ def convolution(
     groups: int,
 ) -> Tensor:
     """Return a convolution of ``x`` [R, C, S, S]; decline if it is not the one described above."""
-    if not _is_ours(weight, stride, padding, groups):
+    if not _is_ours(weight, stride, padding, dilation, output_padding, groups):
         # What tracing takes for "no, record the operation itself".
         return NotImplemented  # type: ignore[no-any-return]
     if transposed:
@@ -85,7 +85,7 @@ def convolution_backward(
     wanted: Sequence[bool],
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return the gradients at x, weight and bias that are ``wanted``, given that at the output."""
-    if not _is_ours(weight, stride, padding, groups):
+    if not _is_ours(weight, stride, padding, dilation, output_padding, groups):
         return NotImplemented  # type: ignore[no-any-return]
     at_x, at_weight, at_bias = wanted
     outer, inner, w = _channels_last(gradient), _channels_last(x), _matrix(weight)
@@ -100,9 +100,16 @@ def convolution_backward(
     return dx, dw, outer.sum((0, 1, 2)) if at_bias else None
 
 
-def _is_ours(weight: Tensor, stride: Sequence[int], padding: Sequence[int], groups: int) -> bool:
-    kernel = tuple(weight.shape[2:])
-    return (kernel, *stride, *padding, groups) == ((_KERNEL, _KERNEL), 2, 2, 1, 1, 1)
+def _is_ours(
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+) -> bool:
+    found = (*weight.shape[2:], *stride, *padding, *dilation, *output_padding, groups)
+    return found == (_KERNEL, _KERNEL, 2, 2, 1, 1, 1, 1, 0, 0, 1)
 
 
 def _matrix(weight: Tensor) -> Tensor:

@@ -7,17 +7,31 @@ and a log density do not compare, nor do :math:`\mathcal L_1` and :math:`\mathca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
+from vaestudy.claims.values import (
+    OF_BOTTOM,
+    VARIANCE,
+    above_smallest,
+    dimensions,
+    epochs_to,
+    error_removed,
+    fate,
+    final,
+    gain_of_the_top,
+    given_label,
+    lost_accuracy,
+    on_binary_pixels,
+    ratio,
+    tightening,
+)
 from vaestudy.claims.words import SHARE
-from vaestudy.convergence import epochs_to_within, roughness
-from vaestudy.figures.activity_data import fates
+from vaestudy.convergence import roughness
 from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
-from vaestudy.parameters import ModelParameters
 from vaestudy.study import Study
 
 #: Parameters in which all runs of one comparison agree, whatever the metric: the test pixels.
@@ -63,67 +77,6 @@ class Metric:
     most: Callable[[Study, pd.DataFrame], pd.Series] | None = None
 
 
-def _final(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        return study.final(runs, metric).set_index("run_id")["value"].astype(float)
-
-    return values
-
-
-def _on_binary_pixels(metric: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    # A Bernoulli decoder is its own reading on binary pixels, so its NLL stands for it.
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        gaussian = runs["likelihood"] == "gaussian"
-        parts = [
-            _final(name)(study, part)
-            for name, part in ((metric, runs[gaussian]), ("nll", runs[~gaussian]))
-            if len(part)
-        ]
-        joined: pd.Series = pd.concat(parts)
-        return joined
-
-    return values
-
-
-def _given_label(study: Study, runs: pd.DataFrame) -> pd.Series:
-    # A model that is told no labels says of an image what it says without one.
-    untold = runs["labels"] == "none"
-    parts = (("nll_given_label", runs[~untold]), ("nll", runs[untold]))
-    joined: pd.Series = pd.concat([_final(name)(study, part) for name, part in parts if len(part)])
-    return joined
-
-
-def _tightening(study: Study, runs: pd.DataFrame) -> pd.Series:
-    return _final("bound")(study, runs).sub(_final("elbo")(study, runs))
-
-
-def _epochs_to(study: Study, runs: pd.DataFrame) -> pd.Series:
-    return epochs_to_within(study, runs).set_index("run_id")["epochs_to"].astype(float)
-
-
-def _ratio(of: Sequence[str], to: Sequence[str]) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    """Return a ratio of sums of final measurements."""
-
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        return _total(study, runs, of) / _total(study, runs, to)
-
-    return values
-
-
-def _total(study: Study, runs: pd.DataFrame, metrics: Sequence[str]) -> pd.Series:
-    return pd.concat([_final(name)(study, runs) for name in metrics], axis=1).sum(axis=1)
-
-
-_VARIANCE = ("gradient_variance_encoder", "gradient_variance_decoder")
-
-
-def _fate(column: str) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        return fates(study, runs).set_index("run_id")[column].astype(float)
-
-    return values
-
-
 #: Of points in the plane: name, title, unit, decimals.
 PLANE_METRICS = (
     ("squared_error_of_draws", "squared error of drawn codes", "squared sides of the square", 4),
@@ -141,52 +94,6 @@ PLANE_METRICS = (
 )
 
 
-def _lost_accuracy(study: Study, runs: pd.DataFrame) -> pd.Series:
-    return _final("test_accuracy")(study, runs).sub(_final("reconstruction_accuracy")(study, runs))
-
-
-_OF_BOTTOM = ("nll_of_bottom_variational", "nll_of_bottom_prior")
-
-
-def _gain_of_the_top(study: Study, runs: pd.DataFrame) -> pd.Series:
-    informed, ignorant = (_final(name)(study, runs) for name in _OF_BOTTOM)
-    return informed.sub(ignorant)
-
-
-def _of_smallest(
-    of: Callable[[Study, pd.DataFrame], pd.Series],
-) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    """Return the measurement of the same model with the fewest dimensions that there is."""
-
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        table = study.table("runs")
-        same = [name for name in ModelParameters.model_fields if name != "n_z"] + ["seed"]
-        siblings = runs[["run_id", *same]].merge(table, on=same, suffixes=("", "_sibling"))
-        fewest = siblings.sort_values("n_z").groupby("run_id")["run_id_sibling"].first()
-        found: pd.Series = fewest.map(of(study, table))
-        return found
-
-    return values
-
-
-def _above_smallest(
-    of: Callable[[Study, pd.DataFrame], pd.Series],
-) -> Callable[[Study, pd.DataFrame], pd.Series]:
-    def values(study: Study, runs: pd.DataFrame) -> pd.Series:
-        return of(study, runs).sub(_of_smallest(of)(study, runs))
-
-    return values
-
-
-def _error_removed(study: Study, runs: pd.DataFrame) -> pd.Series:
-    error = _final("squared_error")
-    return 1 - error(study, runs) / _of_smallest(error)(study, runs)
-
-
-def _dimensions(study: Study, runs: pd.DataFrame) -> pd.Series:
-    return runs.set_index("run_id")["n_z"].astype(float)
-
-
 _OBJECTIVE = ("likelihood", "objective", "k")
 #: Bounded heads and normalised ones fix the variance that activity is.
 _HEADS = ("encoder_heads",)
@@ -198,41 +105,41 @@ _OF_PLANES = {
 }
 
 METRICS: dict[str, Metric] = {
-    "nll": Metric("test NLL", "nats", _final("nll"), ("likelihood",), estimates=("nll",)),
+    "nll": Metric("test NLL", "nats", final("nll"), ("likelihood",), estimates=("nll",)),
     "nll_mean": Metric(
         "test NLL of the mean",
         "nats",
-        _on_binary_pixels("nll_mean"),
+        on_binary_pixels("nll_mean"),
         estimates=("nll_mean", "nll"),
     ),
     "nll_restricted": Metric(
         "test NLL restricted to {0, 1}",
         "nats",
-        _on_binary_pixels("nll_restricted"),
+        on_binary_pixels("nll_restricted"),
         estimates=("nll_restricted", "nll"),
     ),
     "nll_given_label": Metric(
         "test NLL given the label",
         "nats",
-        _given_label,
+        given_label,
         ("likelihood",),
         estimates=("nll_given_label", "nll"),
     ),
     "conditional_accuracy_of_means": Metric(
         "share of decoder means that show the class asked for",
         "",
-        _final("conditional_accuracy_of_means"),
+        final("conditional_accuracy_of_means"),
         digits=3,
     ),
-    "elbo": Metric("test ELBO", "nats", _final("elbo"), ("likelihood",)),
-    "bound": Metric("test bound", "nats", _final("bound"), _OBJECTIVE),
-    "tightening": Metric("bound − ELBO of the same model", "nats", _tightening, ("likelihood",)),
-    "kl": Metric("KL from the prior", "nats", _final("kl"), ("likelihood",)),
-    "squared_error": Metric("squared error", "squared pixels", _final("squared_error")),
+    "elbo": Metric("test ELBO", "nats", final("elbo"), ("likelihood",)),
+    "bound": Metric("test bound", "nats", final("bound"), _OBJECTIVE),
+    "tightening": Metric("bound − ELBO of the same model", "nats", tightening, ("likelihood",)),
+    "kl": Metric("KL from the prior", "nats", final("kl"), ("likelihood",)),
+    "squared_error": Metric("squared error", "squared pixels", final("squared_error")),
     "error_removed": Metric(
         "share of the smallest model's squared error that further dimensions remove",
         "",
-        _error_removed,
+        error_removed,
         ("n_z",),
         digits=3,
         across_data=True,
@@ -240,60 +147,58 @@ METRICS: dict[str, Metric] = {
     "error_to_pca": Metric(
         "squared error over that of as many principal components",
         "",
-        _ratio(("squared_error",), ("pca_squared_error",)),
+        ratio(("squared_error",), ("pca_squared_error",)),
     ),
     "sampled_kl_variance": Metric(
         "variance of the gradient with the KL sampled, over that with the KL in closed form",
         "",
-        _ratio([f"sampled_{name}" for name in _VARIANCE], _VARIANCE),
+        ratio([f"sampled_{name}" for name in VARIANCE], VARIANCE),
         split="training",
     ),
     "nll_clipped": Metric(
-        "density NLL of clipped pixels", "nats", _final("nll_clipped"), estimates=("nll_clipped",)
+        "density NLL of clipped pixels", "nats", final("nll_clipped"), estimates=("nll_clipped",)
     ),
-    "posterior_variance": Metric("posterior variance", "", _final("posterior_variance"), _HEADS, 3),
+    "posterior_variance": Metric("posterior variance", "", final("posterior_variance"), _HEADS, 3),
     "sample_confidence_of_means": Metric(
         "classifier's confidence in decoder means",
         "",
-        _final("sample_confidence_of_means"),
+        final("sample_confidence_of_means"),
         digits=3,
     ),
     "fid_of_means": Metric(
-        "Fréchet distance of decoder means to test images", "", _final("fid_of_means"), digits=0
+        "Fréchet distance of decoder means to test images", "", final("fid_of_means"), digits=0
     ),
     "reconstruction_accuracy": Metric(
-        "accuracy on reconstructions", "", _final("reconstruction_accuracy"), digits=3
+        "accuracy on reconstructions", "", final("reconstruction_accuracy"), digits=3
     ),
     "lost_accuracy": Metric(
-        "accuracy lost in reconstruction", "", _lost_accuracy, digits=3, across_data=True
+        "accuracy lost in reconstruction", "", lost_accuracy, digits=3, across_data=True
     ),
     "gain_of_the_top": Metric(
         "NLL of the bottom half, informed − by the prior",
         "nats",
-        _gain_of_the_top,
+        gain_of_the_top,
         ("likelihood",),
-        estimates=_OF_BOTTOM,
+        estimates=OF_BOTTOM,
     ),
     "units_gained": Metric(
         "active units gained",
         "units",
-        _above_smallest(_final("active_units")),
+        above_smallest(final("active_units")),
         (*_HEADS, "n_z"),
         1,
         across_data=True,
-        most=_above_smallest(_dimensions),
+        most=above_smallest(dimensions),
     ),
     "active_units": Metric(
-        "active units", "units", _final("active_units"), _HEADS, 1, most=_dimensions
+        "active units", "units", final("active_units"), _HEADS, 1, most=dimensions
     ),
     "lowest_active": Metric(
-        "fewest active units", "units", _fate("lowest"), _HEADS, 1, most=_dimensions
+        "fewest active units", "units", fate("lowest"), _HEADS, 1, most=dimensions
     ),
-    "returned_to_stay": Metric(
-        "pruned units returned to stay", "units", _fate("stayed"), _HEADS, 1
-    ),
+    "returned_to_stay": Metric("pruned units returned to stay", "units", fate("stayed"), _HEADS, 1),
     "epochs_to_1_nat": Metric(
-        "epochs to 1 nat from the last bound", "epochs", _epochs_to, _OBJECTIVE, 1
+        "epochs to 1 nat from the last bound", "epochs", epochs_to, _OBJECTIVE, 1
     ),
     "late_loss": Metric(
         "mean loss of ten logged batches", "nats", late_loss, _OBJECTIVE, split="training"
@@ -304,10 +209,10 @@ METRICS: dict[str, Metric] = {
     "kl_below_start": Metric(
         "KL of the untrained model − lowest", "nats", kl_below_start, split="training"
     ),
-    **{name: Metric(title, "", _final(name), digits=3) for name, title in _OF_PLANES.items()},
+    **{name: Metric(title, "", final(name), digits=3) for name, title in _OF_PLANES.items()},
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
     **{
-        name: Metric(title, unit, _final(name), ("n_z", "likelihood"), digits)
+        name: Metric(title, unit, final(name), ("n_z", "likelihood"), digits)
         for name, title, unit, digits in PLANE_METRICS
     },
 }
