@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from builders import study
 from vaestudy.config import expand_grid, parse_config
 from vaestudy.groups import Group, group_runs, study_groups
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def ids(config: dict[str, Any]) -> list[str]:
@@ -198,3 +201,21 @@ def test_a_run_of_a_job_of_its_own_stays_there() -> None:
     by_n_z = {int(re.search(r"-z(\d+)-", run_id)[1]): name for run_id, name in found.items()}
     assert by_n_z[7] == "b-mnist"
     assert "b-mnist" not in (by_n_z[2], by_n_z[5])
+
+
+@pytest.mark.parametrize(
+    ("only", "lacking"),
+    [
+        (["factors"], {"02-implementing", "04-visualization"}),
+        (["dimensions"], {"01-introduction", "02-implementing"}),
+        (["beyond"], {"01-introduction", "02-implementing", "04-visualization"}),
+        (["factors", "likelihood", "dimensions"], set()),
+    ],
+)
+def test_a_chapter_needs_what_it_compares_the_base_model_with(
+    only: list[str], lacking: set[str]
+) -> None:
+    values = yaml.safe_load((ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
+    config = parse_config({**values, "only": only})
+    chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    assert {stem for stem in chapters if not config.has_chapter(stem)} == lacking

@@ -47,15 +47,17 @@ CompilePolicy = Literal["auto", "always", "never"]
 #: Chapters of a study of the user's own data, without their numbers.
 _CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
 
-#: Chapters that are about the base model and its variations.
-_CHAPTERS_OF_THE_BASE = (
-    "introduction",
-    "implementing",
-    "activity",
-    "visualization",
-    "measuring",
-    "beyond",
-)
+_WEIGHTED = {"objective": "iwae"}
+_NORMALISED = {"batch_norm": "hidden"}
+#: Chapters about the base model, with the variations of it that they compare it with throughout.
+_CHAPTERS_OF_THE_BASE: dict[str, tuple[dict[str, Any], ...]] = {
+    "introduction": (_WEIGHTED, _NORMALISED),
+    "implementing": (_WEIGHTED, _NORMALISED, {"likelihood": "gaussian"}),
+    "activity": (),
+    "visualization": (_WEIGHTED, {"n_z": 2}),
+    "measuring": (_WEIGHTED,),
+    "beyond": (),
+}
 
 
 class StudyConfig(Strict):
@@ -154,19 +156,26 @@ class StudyConfig(Strict):
 
         Those that ``report.chapters`` names, or all; but a study of other data than pictures of
         MNIST's kind has those that need neither digits nor the sources' models, and one that does
-        not train its base model none that is about it.
+        not train its base model, or not what a chapter compares it with, not the chapter.
         """
         if self.report.chapters is not None:
             return stem in self.report.chapters
         name = stem.partition("-")[2]
         if self.of_own_data:
             return name in _CHAPTERS_OF_OWN_DATA
-        return self._trains_its_base or name not in _CHAPTERS_OF_THE_BASE
+        if name not in _CHAPTERS_OF_THE_BASE:
+            return True
+        return all(self._trains(changes) for changes in ({}, *_CHAPTERS_OF_THE_BASE[name]))
+
+    def _trains(self, changes: dict[str, Any]) -> bool:
+        """Whether a run is the base model so changed, with any K if the objective changes."""
+        free = {"seed", "k"} if "objective" in changes else {"seed"}
+        wanted = {**self.base.model_dump(exclude=free), **changes}
+        return any(run.config.model_dump(exclude=free) == wanted for run in self._runs)
 
     @cached_property
-    def _trains_its_base(self) -> bool:
-        base = self.base.model_dump()
-        return any(run.config.model_dump(exclude={"seed"}) == base for run in expand_grid(self))
+    def _runs(self) -> list[Run]:
+        return expand_grid(self)
 
     def examination_of(self, run: RunConfig) -> Examination | None:
         """Return the slower measurements that this run takes part in, or None if in none."""
@@ -176,7 +185,7 @@ class StudyConfig(Strict):
     @cached_property
     def experiments_of(self) -> dict[str, tuple[str, ...]]:
         """The experiments that have each run, by its id."""
-        return {run.config.run_id: run.experiments for run in expand_grid(self)}
+        return {run.config.run_id: run.experiments for run in self._runs}
 
     def log_steps_of(self, experiments: Sequence[str]) -> int:
         """Return how many first steps are logged of a run of these experiments."""
