@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.distributions import Normal
 
@@ -143,6 +144,15 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
     """Every file below ``folder`` by its path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def damage(draw: st.DataObject, content: bytearray) -> None:
+    """Cut ``content`` short or change one byte of it."""
+    if draw.draw(st.booleans(), label="truncate"):
+        del content[draw.draw(st.integers(0, len(content) - 1), label="length") :]
+    else:
+        position = draw.draw(st.integers(0, len(content) - 1), label="position")
+        content[position] ^= draw.draw(st.integers(1, 255), label="mask")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from builders import suppress_naming
+from builders import damage, suppress_naming
 from vaestudy import data
 from vaestudy.data import (
     DATA_VARIABLE,
@@ -209,11 +209,7 @@ def test_damaged_prepared_file_never_gives_wrong_arrays(
     path = tmp_path / "toy.safetensors"
     save_prepared(dataset, path)
     content = bytearray(path.read_bytes())
-    if draw.draw(st.booleans(), label="truncate"):
-        del content[draw.draw(st.integers(0, len(content) - 1), label="length") :]
-    else:
-        position = draw.draw(st.integers(0, len(content) - 1), label="position")
-        content[position] ^= draw.draw(st.integers(1, 255), label="mask")
+    damage(draw, content)
     path.write_bytes(content)
     loaded = dataset
     with suppress_naming(path):

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from scipy import stats
 
-from builders import CPU, tiny_dataset
-from vaestudy.config import Run, expand_grid, parse_config
-from vaestudy.dataset import Dataset, save_prepared
-from vaestudy.examine import examine_group
+from plusplus import VALUES, train
 from vaestudy.figures.plusplus import FIGURES, cloud_of
 from vaestudy.figures.plusplus_data import PRINTED, by_seed, levels, other_dataset, plus_runs
 from vaestudy.figures.plusplus_prose import (
@@ -36,125 +30,8 @@ from vaestudy.figures.plusplus_table import (
     halves_table,
     losses_table,
 )
-from vaestudy.groups import group_runs
-from vaestudy.jobs import train_group
-from vaestudy.measure import measure_group
-from vaestudy.report.phrases import scope
 from vaestudy.stats import mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
-from vaestudy.tables import build_tables, write_tables
-
-PLUS: dict[str, Any] = {
-    "binarization": "threshold",
-    "hidden": [5],
-    "activation": "tanh",
-    "epochs": 2,
-    "batch_size": 30,
-    "adam_eps": 1e-8,
-    "n_z": 2,
-}
-VALUES: dict[str, Any] = {
-    "study": "made-up",
-    "base": {"dataset": "mnist-5k", "n_z": 4, "hidden": [4], "epochs": 1, "batch_size": 45},
-    "seeds": [0, 1],
-    "experiments": {
-        "base": {"title": "base"},
-        "larger-latent": {"title": "a", "set": PLUS, "vary": {"n_z": [2, 3, 5]}},
-        "latent-grid": {
-            "title": "b",
-            "set": PLUS,
-            "vary": {"dataset": ["mnist-5k", "fashion-2k"], "n_z": [2, 5]},
-        },
-        "divergences": {
-            "title": "c",
-            "set": PLUS,
-            "vary": {
-                "objective": [
-                    "jensen-shannon",
-                    {"objective": "geometric-js", "js_skew": 0.5},
-                    "half-joint",
-                ]
-            },
-        },
-        "samples": {
-            "title": "d",
-            "set": PLUS,
-            "vary": {"objective": [{"objective": "iwae", "k": 5}, {"objective": "iwae", "k": 10}]},
-        },
-        "grey": {
-            "title": "e",
-            "set": {**PLUS, "binarization": "none"},
-            "vary": {"likelihood": ["bernoulli", "gaussian", "continuous-bernoulli", "beta"]},
-        },
-        "halves": {"title": "f", "set": PLUS},
-    },
-    "evaluation": {
-        "n_samples": 5,
-        "missing": {"experiments": ["halves"], "n_images": 4, "n_samples": 20},
-    },
-}
-
-
-def named(name: str) -> Dataset:
-    made = tiny_dataset()
-    return Dataset.build(name, made.arrays, made.image_shape, made.source)
-
-
-def train(folder: Path, values: dict[str, Any]) -> Study:
-    """What the workflow does, in one process."""
-    config = parse_config({**values, "results_dir": str(folder)})
-    declared, study = expand_grid(config), Study(config)
-    datasets = {name: named(name) for name in {run.config.dataset for run in declared}}
-    for name, dataset in datasets.items():
-        save_prepared(dataset, config.directory / "data" / f"{name}.safetensors")
-    groups = group_runs([run.config for run in declared], 2)
-    for group in groups:
-        dataset, runs_dir = datasets[group.runs[0].dataset], config.directory / "runs"
-        train_group(
-            group.runs, dataset, runs_dir, device=CPU, checkpoint_every=9, compile_policy="never"
-        )
-        measured = [
-            measure_group(
-                group.runs,
-                dataset,
-                runs_dir,
-                device=CPU,
-                n_samples=config.evaluation.n_samples,
-                threshold=0.01,
-                compile_policy="never",
-            ),
-            examine_group(
-                group.runs,
-                {run.run_id: e for run in group.runs if (e := config.examination_of(run))},
-                dataset,
-                runs_dir,
-                classifier=None,
-                n_samples=5,
-                device=CPU,
-            ),
-            judged(declared, group.runs),
-        ]
-        out = config.directory / "groups" / group.group_id
-        out.mkdir(parents=True)
-        pd.concat([part for part in measured if len(part)]).to_parquet(out / "evaluation.parquet")
-    tables = build_tables(declared, groups, list(datasets.values()), config.directory)
-    write_tables(tables, config.directory / "tables")
-    return study
-
-
-def judged(declared: list[Run], runs: tuple[Any, ...]) -> pd.DataFrame:
-    """What a classifier would say: made up, for there is none of images of four by four."""
-    values = {
-        "fid_of_means": lambda run: 900 - 100 * run.n_z,
-        "test_accuracy": lambda run: 0.9,
-        "reconstruction_accuracy": lambda run: 0.6 if run.dataset == "fashion-2k" else 0.8,
-    }
-    rows = [
-        (run.run_id, name, f(run), None, None, 33) for run in runs for name, f in values.items()
-    ]
-    names = ["run_id", "metric", "value", "standard_error", "n_samples", "n_data"]
-    table = pd.DataFrame(rows, columns=names)
-    return table.astype({"standard_error": "Float64", "n_samples": "Int64"})
 
 
 @pytest.fixture(scope="module")
@@ -273,40 +150,3 @@ def test_sentences(study: Study) -> None:
     )
     left = FIGURES["plus-search"](study).data.query("metric == 'squared_error_left'")
     assert (left.loc[left["n_z"] == 2, "value"] == 1).all()
-
-
-def test_sentences_of_a_part_of_the_study(tmp_path: Path) -> None:
-    """Gaussian grey pixels, one k, samples of two dimensions: no more is said than was run."""
-    experiments = {
-        "larger-latent": {"title": "a", "set": PLUS, "vary": {"n_z": [2]}},
-        "samples": {
-            "title": "b",
-            "set": PLUS,
-            "vary": {"objective": [{"objective": "iwae", "k": 5}]},
-        },
-        "grey": {
-            "title": "c",
-            "set": {**PLUS, "binarization": "none"},
-            "vary": {"likelihood": ["gaussian", "continuous-bernoulli"]},
-        },
-    }
-    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
-    assert read_weighted(part) == "This study has $k = 5$ only."
-    assert read_grey(part).startswith("On average, ")
-
-
-def test_many_dimensions_alone_are_no_course(tmp_path: Path) -> None:
-    experiments = {"larger-latent": {"title": "a", "set": PLUS, "vary": {"n_z": [11]}}}
-    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
-    for name in ("plus-samples", "plus-variance"):
-        with pytest.raises(EmptySelectionError, match="ten dimensions or fewer"):
-            FIGURES[name](part)
-
-
-def test_a_part_on_other_data_says_nothing_of_the_base_models_images(tmp_path: Path) -> None:
-    experiments = {"fashion": {"title": "a", "set": {**PLUS, "dataset": "fashion-2k"}}}
-    part = train(tmp_path, {**VALUES, "experiments": experiments, "evaluation": {"n_samples": 5}})
-    n = len(part.config.seeds)
-    assert scope(part) == f"{n} models of 1 combinations, {n} seeds each"
-    with pytest.raises(EmptySelectionError, match="was trained on mnist-5k"):
-        FIGURES["plus-samples"](part)

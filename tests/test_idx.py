@@ -17,7 +17,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builders import suppress_naming
+from builders import damage, suppress_naming
 from vaestudy import data
 from vaestudy.data import DataError
 from vaestudy.idx import IdxFile, IdxSet, load_idx_set, read_idx
@@ -137,11 +137,7 @@ def test_any_damage_to_an_archive_is_noticed(
     """A damaged archive is an error or, where only its packing differs, the right tensor."""
     path = tmp_path / "train-idx.gz"
     archive = bytearray(gzip.compress(contents["train"], mtime=0))
-    if draw.draw(st.booleans(), label="truncate"):
-        del archive[draw.draw(st.integers(0, len(archive) - 1), label="length") :]
-    else:
-        position = draw.draw(st.integers(0, len(archive) - 1), label="position")
-        archive[position] ^= draw.draw(st.integers(1, 255), label="mask")
+    damage(draw, archive)
     path.write_bytes(archive)
     array = None
     with suppress_naming(path):
