@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler
 
 from estimating import BINARY, REAL, UNIT, quick
 from vaestudy import VAE
@@ -57,7 +59,8 @@ def test_impossible_data_are_refused_in_fit_and_have_no_likelihood_after(likelih
         quick(likelihood=likelihood).fit(REAL)
     data = BINARY if likelihood == "bernoulli" else UNIT
     vae = quick(likelihood=likelihood).fit(data)
-    scores = vae.score_samples(np.vstack([data[:2], data[:1] + 3]))
+    with pytest.warns(LikelihoodWarning, match="values outside"):
+        scores = vae.score_samples(np.vstack([data[:2], data[:1] + 3]))
     assert np.isfinite(scores[:2]).all()
     assert scores[2] == -np.inf
 
@@ -83,7 +86,7 @@ def test_later_rows_outside_the_unit_interval_draw_a_warning(
     said = rf"values in \[0, 255\] but .* likelihood '{likelihood}', which is for \[0, 1\].*scale X"
     with pytest.warns(LikelihoodWarning, match=said) as caught:
         call(255 * BINARY)
-    assert len(caught) == 1
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 @pytest.mark.parametrize("method", ["transform", "score_samples", "impute", "partial_fit"])
@@ -96,13 +99,22 @@ def test_later_rows_between_0_and_1_draw_a_warning_of_a_model_of_0s_and_1s(metho
         call(BINARY[:5])
     with pytest.warns(LikelihoodWarning, match="fitted to 0s and 1s.* a cross-entropy") as caught:
         call(BINARY / 2)
-    assert len(caught) == 1
+    assert [warning.filename for warning in caught] == [__file__]
     # Whoever names the likelihood for such data has been told so by the fit.
     with pytest.warns(LikelihoodWarning, match="X is not binary"):
         named = quick(likelihood="bernoulli").fit(UNIT)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         named.transform(UNIT)
+
+
+def test_a_warning_names_the_line_that_called_a_pipeline() -> None:
+    pipeline = make_pipeline(MaxAbsScaler(), quick(likelihood="bernoulli"))
+    with pytest.warns(LikelihoodWarning, match="suits these data") as caught:
+        pipeline.fit(UNIT)
+    with pytest.warns(LikelihoodWarning, match="fitted with") as later:
+        pipeline.transform(UNIT + 1)
+    assert [w.filename for w in (*caught, *later)] == [__file__] * 2
 
 
 def test_what_is_missing_is_not_outside() -> None:

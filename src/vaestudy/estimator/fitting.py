@@ -5,7 +5,6 @@ Training is :func:`vaestudy.train.train`; here is only what it calls after each 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.estimator.threads import cores_for
+from vaestudy.estimator.warning import warn_user
 from vaestudy.history import SCALARS
 from vaestudy.jobs import OnEpoch
 from vaestudy.objectives import NO_BOUNDS
@@ -176,12 +176,11 @@ class Watch:
             return
         late, before = np.mean(values[-n:]), np.mean(values[-2 * n : -n])
         if late - before > _REST * abs(late - values[0]):
-            warnings.warn(
+            warn_user(
                 f"epochs={run.epochs} ran out while the bound on held-out rows still rose: it was "
                 f"{late - before:.2g} nats a row better in the last {n} than in the {n} before, "
                 "on average; raise epochs, or learning_rate",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
 

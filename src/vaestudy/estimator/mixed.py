@@ -13,7 +13,6 @@ each other, and fills in missing values less well, so that it is advice and no d
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vaestudy.estimator.support import LikelihoodWarning
+from vaestudy.estimator.warning import warn_user
 
 Array = NDArray[np.float64]
 
@@ -68,11 +68,10 @@ def warn_of_mixed(likelihood: str, values: Array, names: Sequence[str] | None) -
     said = [f"{names[column]!r}" if names is not None else str(column) for column in found]
     more = f" and {len(said) - _NAMED} more" if len(said) > _NAMED else ""
     several = len(said) > 1
-    warnings.warn(
+    warn_user(
         f"likelihood is 'normal', whose variances are learned, but column{'s' if several else ''} "
         f"{', '.join(said[:_NAMED])}{more} of X take{'' if several else 's'} few values among "
         "columns that are continuous: the code may tell these exactly, at the cost of other "
         "columns; likelihood='squared-error', whose variance is fixed, weighs all columns alike",
         LikelihoodWarning,
-        stacklevel=5,
     )

@@ -10,7 +10,6 @@ it: it adds nothing to log p(x), and comes back exactly.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from vaestudy.estimator.warning import warn_user
 from vaestudy.likelihoods import LIKELIHOODS
 
 AUTO: Final = "auto"
@@ -121,10 +121,9 @@ def choose_likelihood(asked: str, facts: Facts) -> str:
         )
     remark = _remark(domain, facts, spread)
     if remark:
-        warnings.warn(
+        warn_user(
             f"likelihood is {asked!r} but {remark}; likelihood={facts.suited()!r} suits these data",
             LikelihoodWarning,
-            stacklevel=5,
         )
     return asked
 
@@ -137,23 +136,21 @@ def warn_outside(likelihood: str, lowest: float, highest: float) -> None:
     """
     domain = domain_of(likelihood)
     if (domain.bounded or domain.unit_mean) and (lowest < 0 or highest > 1):
-        warnings.warn(
+        warn_user(
             f"X holds values in [{lowest:g}, {highest:g}] but the model was fitted with likelihood "
             f"{likelihood!r}, which is for [0, 1]: what it gives for values outside is "
             "extrapolated; scale X as the data were that it was fitted to",
             LikelihoodWarning,
-            stacklevel=3,
         )
 
 
 def warn_between() -> None:
     """Warn of rows after a fit with values between 0 and 1 where it met 0s and 1s alone."""
-    warnings.warn(
+    warn_user(
         "X holds values between 0 and 1 but the model was fitted to 0s and 1s, with likelihood "
         "'bernoulli': what it says of these is a cross-entropy, no log-probability; fit to rows "
         "like these if they are intensities, or make them binary",
         LikelihoodWarning,
-        stacklevel=3,
     )
 
 
@@ -244,11 +241,10 @@ class Scaling:
         changed = np.flatnonzero((self.scale == 0) & ~same.all(axis=0))
         if len(changed):
             which = f"feature{'s' if len(changed) > 1 else ''} {', '.join(map(str, changed))}"
-            warnings.warn(
+            warn_user(
                 f"X: {which} held one value in training and another one here, which the model does "
                 "not see: fit to rows in which it varies if it matters",
                 ConstantWarning,
-                stacklevel=2,
             )
 
     @property
