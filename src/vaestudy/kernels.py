@@ -116,15 +116,16 @@ def log_sinhc(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     series = squared * _polynomial(coefficients, squared)
     near = logits.abs() < _SERIES_BELOW
     a = torch.where(near, 1.0, logits.abs())
-    return torch.where(near, series, 0.5 * a + torch.log(-torch.expm1(-a)) - torch.log(a))
+    return torch.where(near, series, 0.5 * a + torch.log((1 - torch.exp(-a)) / a))
 
 
 def log_sinhc_slope(logits: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     r"""Return :math:`A'(l) = \tfrac12\coth\tfrac l2 - \tfrac1l`, accurate at every ``l``."""
     series = logits * _polynomial(_A_SLOPE, logits.square())
     near = logits.abs() < _SERIES_BELOW
-    safe = torch.where(near, 1.0, logits)
-    return torch.where(near, series, 0.5 / torch.tanh(0.5 * safe) - 1 / safe)
+    a = torch.where(near, 1.0, logits.abs())
+    slope = 1 / (1 - torch.exp(-a)) - 0.5 - 1 / a
+    return torch.where(near, series, torch.copysign(slope, logits))
 
 
 class _ContinuousBernoulliLogProb(torch.autograd.Function):
