@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import sklearn
 import torch
 
 #: Whose calls may lie between: scikit-learn's pipelines and wrappers, PyTorch's decorators.
-_INSIDE = (str(Path(__file__).parents[1]), *sklearn.__path__, *torch.__path__)
+_INSIDE = tuple(
+    os.path.join(folder, "")
+    for folder in (Path(__file__).parents[1], *sklearn.__path__, *torch.__path__)
+)
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
