@@ -73,11 +73,13 @@ def test_the_summary_reaches_the_second_row_of_its_source() -> None:
 @pytest.mark.parametrize("name", ["sources", "packaged-likelihoods", "networks"])
 def test_a_part_of_the_full_study_trains_the_models_that_the_full_one_does(name: str) -> None:
     whole, part = read("config.yaml"), read(f"configs/{name}.yaml")
-    own = expand_grid(parse_config({**whole, **part, "evaluation": whole["evaluation"]}))
+    changed = changed_base(part)
+    base, evaluation = {**whole["base"], **changed}, whole["evaluation"]
+    own = expand_grid(parse_config({**whole, **part, "base": base, "evaluation": evaluation}))
     full = expand_grid(parse_config(whole))
     assert own
     asked = [run.config for run in full if set(run.experiments) & set(part["only"])]
-    assert [run.config for run in own] == asked
+    assert [run.config for run in own] == [one.model_copy(update=changed) for one in asked]
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,12 @@ def test_a_part_of_the_full_study_trains_what_its_claims_compare(
         vary = {**experiments[key]["vary"], **changed["vary"]}
         experiments[key] = {**experiments[key], "vary": vary}
     merged = {**whole, **part, "experiments": experiments, "results_dir": str(tmp_path)}
+    merged["base"] = {**whole["base"], **changed_base(part)}
     merged["evaluation"] = {**whole["evaluation"], **part["evaluation"]}
     study = make_study(tmp_path, merged, lambda run: dict.fromkeys(MEASURED, 1.0))
-    full = [run.config for run in expand_grid(parse_config(whole))]
+    full = [
+        run.config.model_copy(update=changed_base(part)) for run in expand_grid(parse_config(whole))
+    ]
     assert all(run.config in full for run in expand_grid(study.config))
     claims = {claim.id: claim for claim in load_ledger(ROOT / "report" / "claims.yaml").claims}
     used = set()
@@ -130,6 +135,13 @@ def test_a_part_of_the_full_study_trains_what_its_claims_compare(
         assert found.sufficient, claim
         used |= set(found.runs)
     assert used == {run.config.run_id for run in expand_grid(study.config)}
+
+
+def changed_base(part: dict[str, Any]) -> dict[str, Any]:
+    """What a part's models have otherwise than the whole's: nothing, or fewer epochs."""
+    changed: dict[str, Any] = part.get("base", {})
+    assert set(changed) <= {"epochs"}
+    return changed
 
 
 def read(path: str) -> dict[str, Any]:
