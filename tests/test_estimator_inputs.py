@@ -62,6 +62,38 @@ def test_columns_of_objects_that_are_numbers_are_taken() -> None:
     assert quick().fit(frame).likelihood_ == "normal"
 
 
+def test_what_is_missing_of_objects_is_missing() -> None:
+    frame = pd.DataFrame(REAL, columns=list("abcd"))
+    frame["a"] = frame["a"].astype(object)
+    vae = quick().fit(frame)
+    frame.loc[3, "a"] = pd.NA
+    filled = vae.impute(frame)
+    np.testing.assert_array_equal(filled[3, 1:], REAL[3, 1:])
+    assert np.isfinite(filled).all()
+    with pytest.raises(ValueError, match=r"X contains NaN in 1 of 30 rows \(column 'a'\)"):
+        quick().fit(frame)
+
+
+def test_a_column_too_large_is_named() -> None:
+    frame = pd.DataFrame(REAL * [1, 1e200, 1, 1], columns=list("abcd"))
+    with pytest.raises(ValueError, match="feature 'b' is too large to standardise"):
+        quick().fit(frame)
+
+
+def test_what_is_far_beyond_all_data_has_no_density() -> None:
+    assert (quick().fit(REAL).score_samples(REAL * 1e300) == -np.inf).all()
+
+
+def test_numpys_numbers_are_numbers() -> None:
+    want = quick(hidden=(6, 8)).fit(REAL).transform(REAL)
+    for hidden in ((np.int64(6), np.int32(8)), np.array([6, 8]), [6, 8]):
+        np.testing.assert_array_equal(quick(hidden=hidden).fit(REAL).transform(REAL), want)
+    with pytest.raises(
+        ValueError, match=r"^1 problem in VAE:\n  hidden.0: got 'a'; expected a whole"
+    ):
+        quick(hidden=("a",)).fit(REAL)
+
+
 @pytest.mark.parametrize("method", ["transform", "score_samples", "reconstruct", "impute"])
 def test_another_number_of_features_is_named(method: str) -> None:
     with pytest.raises(ValueError, match="X has 3 features, but VAE is expecting 4"):

@@ -41,7 +41,10 @@ def test_bad_values_in_a_streamed_file_are_found_when_they_are_met(
     monkeypatch.setattr(inputs, "STREAM_FROM", 0)
     monkeypatch.setattr(inputs, "BLOCK_BYTES", 2 * 8 * 4)
     data, path = UNIT.copy(), tmp_path / "x.npy"
-    for value, message in ((np.nan, "NaN"), (3.0, r"values in \[.*3\]")):
+    for value, message in (
+        (np.nan, "NaN in 1 of [0-9]+ rows read together"),
+        (3.0, r"values in \[.*3\]"),
+    ):
         data[13, 2] = value
         np.save(path, data)
         with pytest.raises(ValueError, match=message):

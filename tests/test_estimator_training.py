@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from estimating import quick, table_of_unlike_units
+from estimating import REAL, quick, table_of_unlike_units
+from vaestudy import VAE
 from vaestudy.estimator import fitting
 from vaestudy.history import SCALARS
 
@@ -108,6 +110,18 @@ def test_the_best_epoch_is_that_of_the_objective_at_its_own_beta(objective: str)
     assert watch.best_epoch == (1 if objective == "elbo" else 2)
 
 
+def test_half_a_joint_density_counts_half_a_reconstruction() -> None:
+    """At its own beta it is (log p(x|z) + beta log p(z)) / 2, here of -50 and -3."""
+    run = fitting.configure({"epochs": 1, "objective": "half-joint", "beta": 4.0})
+    measured = np.zeros((len(SCALARS), 1))
+    measured[SCALARS.index("reconstruction")] = -50
+    measured[SCALARS.index("bound")] = (-50 - 3) / 2
+    history, model = SimpleNamespace(test=[measured]), torch.nn.Linear(1, 1)
+    watch = fitting.Watch(5, None)
+    watch(SimpleNamespace(runs=(run,), epoch=1, model=model, history=history), None)
+    assert watch.best == pytest.approx((-50 - 4 * 3) / 2)
+
+
 def test_partial_fit_goes_on(table: np.ndarray) -> None:
     whole = quick(early_stopping=False, epochs=3).fit(table)
     parts = quick()
@@ -120,6 +134,85 @@ def test_partial_fit_goes_on(table: np.ndarray) -> None:
     assert whole.n_iter_ == 8
     assert whole.score(table) > before
     np.testing.assert_array_equal(whole.scale_, scale)
+
+
+def test_parameters_changed_between_partial_fits_count(table: np.ndarray) -> None:
+    same, slower = quick().partial_fit(table), quick().partial_fit(table)
+    before = same.transform(table)
+    moved = np.abs(same.partial_fit(table).transform(table) - before).max()
+    slower.set_params(learning_rate=1e-9).partial_fit(table)
+    assert np.abs(slower.transform(table) - before).max() < 1e-4 * moved
+    with pytest.raises(ValueError, match=r"n_z is 5, but the model .* has 2; call fit"):
+        slower.set_params(n_z=5).partial_fit(table)
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("how", ["diverges", "interrupted"])
+def test_a_fit_that_fails_leaves_the_model_as_it_was(
+    method: str, how: str, table: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what a file keeps of it, and what partial_fit goes on from."""
+    vae, other = quick().fit(table), quick().fit(table)
+    codes = vae.transform(table)
+    if how == "interrupted":
+        monkeypatch.setattr(fitting, "check_finite", interrupt)  # After its training.
+    else:
+        vae.set_params(learning_rate=1e30)
+    with pytest.raises((fitting.DivergenceError, KeyboardInterrupt)):
+        getattr(vae, method)(table * 2)
+    monkeypatch.undo()
+    vae.set_params(learning_rate=other.learning_rate)
+    assert vae.n_iter_ == other.n_iter_
+    np.testing.assert_array_equal(vae.transform(table), codes)
+    vae.save(tmp_path / "model")
+    np.testing.assert_array_equal(VAE.load(tmp_path / "model").transform(table), codes)
+    later, want = vae.partial_fit(table).transform(table), other.partial_fit(table)
+    np.testing.assert_array_equal(later, want.transform(table))
+
+
+def test_a_first_fit_that_fails_leaves_nothing(table: np.ndarray) -> None:
+    vae = quick(learning_rate=1e30)
+    made_with = dict(vars(vae))
+    with pytest.raises(fitting.DivergenceError):
+        vae.fit(table)
+    with pytest.raises(ValueError, match="no negative weights"):
+        vae.fit(table, sample_weight=-np.ones(len(table)))
+    assert vars(vae) == made_with
+
+
+def test_training_is_the_same_whatever_the_caller_has_set(table: np.ndarray) -> None:
+    want = quick().fit(table).transform(table)
+    torch.set_default_dtype(torch.float64)
+    try:
+        np.testing.assert_array_equal(quick().fit(table).transform(table), want)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(quick().fit(table).transform(table), want)
+        assert not torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("n", [3, 12, 19])
+def test_few_rows_can_be_normalised(n: int) -> None:
+    """A batch of one has no variance, and running averages of none make evaluation explode."""
+    vae = quick(batch_norm="hidden", epochs=40).fit(REAL[:n])
+    held_out = vae.history_.query("split == 'held-out' and metric == 'bound'")["value"]
+    assert held_out.min() > -1e4
+
+
+def test_one_row_cannot_be_normalised() -> None:
+    with pytest.raises(ValueError, match="only 1 row to train on, whose variance is 0"):
+        quick(batch_norm="hidden").fit(REAL[:2])
+    vae = quick(batch_norm="hidden").partial_fit(REAL)
+    with pytest.raises(ValueError, match="only 1 row to train on"):
+        vae.partial_fit(REAL[:1])
+    with pytest.raises(ValueError, match="batch_size is 1 but batch_norm is 'all'"):
+        quick(batch_norm="all", batch_size=1).fit(REAL)
 
 
 def test_history_says_what_each_epoch_was_measured_on(table: np.ndarray) -> None:

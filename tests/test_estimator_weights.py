@@ -91,6 +91,13 @@ def test_bad_weights_are_named(weights: np.ndarray, message: str) -> None:
         quick().fit(REAL, sample_weight=weights)
 
 
+def test_weights_of_a_survey_are_told_how_to_count(table: np.ndarray) -> None:
+    weights = np.full(len(table), 1e12)
+    with pytest.raises(ValueError, match=r"up to 6e\+13 rows.*divide sample_weight by its mean"):
+        quick().fit(table, sample_weight=weights)
+    quick().fit(table, sample_weight=weights / weights.mean())
+
+
 def test_scores_are_weighted_as_fits_are() -> None:
     vae = quick(likelihood="continuous-bernoulli").fit(UNIT)
     for weights, message in BAD_WEIGHTS:

@@ -18,7 +18,11 @@ class DataError(RuntimeError):
 
 def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
     """Return one line an offending key: where, what came, what was expected."""
-    lines = [f"  {_sentence(problem, model)}" for problem in error.errors()]
+    problems = error.errors()
+    # Entries that are no such thing are not counted: a list of them would be "too short" as well.
+    within = {problem["loc"][:-1] for problem in problems}
+    told = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in within)]
+    lines = [f"  {_sentence(problem, model)}" for problem in told]
     many = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
     return "\n".join([f"{many} in {source}:", *lines])
 

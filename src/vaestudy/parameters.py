@@ -212,6 +212,12 @@ class ModelParameters(Strict):
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
             )
+        if self.batch_norm != "none" and self.batch_size == 1:
+            raise ValueError(
+                f"batch_size is 1 but batch_norm is {self.batch_norm!r}: one example's variance is "
+                "0; raise batch_size (statistics of 10 or more are of use), or set batch_norm to "
+                "none"
+            )
         check_labels_and_network(self)
         return self
 

@@ -90,7 +90,9 @@ class Fitted:
                 chunk_rows=max(n_samples, CHUNK_ROWS),
             )
             log_px = estimate.log_px[0].cpu().numpy() + self.preparation.scaling.log_jacobian
-            parts.append(np.where(self._possible(block), log_px, -np.inf))
+            # No number comes of codes so far out that their own log-densities overflow.
+            counted = self._possible(block) & ~np.isnan(log_px)
+            parts.append(np.where(counted, log_px, -np.inf))
         return np.concatenate(parts)
 
     def impute(self, block: Array, n_iter: int, generator: torch.Generator) -> tuple[Array, Array]:

@@ -5,8 +5,8 @@ Training is :func:`vaestudy.train.train`; here is only what it calls after each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, Final, Literal
@@ -38,8 +38,11 @@ _REST: Final = 0.05
 NO_END: Final = 10**9
 
 _BOUND, _RECONSTRUCTION, _KL = (SCALARS.index(n) for n in ("bound", "reconstruction", "kl"))
-#: Objectives that are a reconstruction less beta times something.
-_SUMS: Final = ("elbo", "elbo-sampled", "free-bits", "stl", *NO_BOUNDS)
+#: Objectives that are so many reconstructions less beta times something.
+_RECONSTRUCTIONS: Final = {
+    **dict.fromkeys(("elbo", "elbo-sampled", "free-bits", "stl", *NO_BOUNDS), 1.0),
+    "half-joint": 0.5,
+}
 
 
 class FitConfig(RunConfig):
@@ -71,6 +74,18 @@ def configure(values: Mapping[str, Any]) -> FitConfig:
         raise ConfigError(explain(error, FitConfig, "VAE")) from None
 
 
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Train in single precision and with gradients, whatever the caller has set for tensors."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def whole(name: str, value: object, at_least: int = 1) -> int:
     """Return a parameter as a whole number.
 
@@ -84,7 +99,7 @@ def whole(name: str, value: object, at_least: int = 1) -> int:
     return int(value)
 
 
-def unending(run: FitConfig) -> FitConfig:
+def unending(run: RunConfig) -> FitConfig:
     """Return ``run`` without a last epoch."""
     return FitConfig.model_validate({**run.model_dump(), "epochs": NO_END})
 
@@ -147,7 +162,8 @@ class Watch:
             return
         run, test = state.runs[0], state.history.test[-1][:, 0]
         # What beta weighs; of objectives that weigh samples, the KL stands for it.
-        weighed = test[_RECONSTRUCTION] - test[_BOUND] if run.objective in _SUMS else test[_KL]
+        share = _RECONSTRUCTIONS.get(run.objective)
+        weighed = test[_KL] if share is None else share * test[_RECONSTRUCTION] - test[_BOUND]
         value = float(test[_BOUND] - (run.beta - 1) * weighed)
         self._values.append(value)
         if value > self.best:
@@ -196,12 +212,24 @@ def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
     ------
     DivergenceError
         If an objective is not finite.
+    ValueError
+        If there are too few rows.
     """
+    _check_enough(state, data)
     with cores_for(state), suppress(StopTraining):
         train(state, data, watch)
     check_finite(state)
     watch.restore_best(state)
     watch.warn_if_rising(state.runs[0])
+
+
+def _check_enough(state: TrainState, data: Splits) -> None:
+    batch_norm = state.runs[0].batch_norm
+    if batch_norm != "none" and len(data.train) < 2:
+        raise ValueError(
+            f"batch_norm is {batch_norm!r} but there is only 1 row to train on, whose variance is "
+            "0; give more rows, or set batch_norm='none'"
+        )
 
 
 def check_finite(state: TrainState) -> None:
@@ -220,6 +248,7 @@ def train_one_epoch(state: TrainState, data: Splits) -> None:
     def stop(state: TrainState, report: EpochReport) -> None:
         raise StopTraining
 
+    _check_enough(state, data)
     with cores_for(state), suppress(StopTraining):
         train(state, data, stop)
     check_finite(state)

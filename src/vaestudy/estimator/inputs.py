@@ -123,7 +123,7 @@ def blocks(X: Array, *, missing: bool = False) -> Iterator[Array]:
         if is_streamed(X):
             block = np.array(block, np.float64)
             release(X)
-            refuse_not_finite(block, missing=missing)
+            refuse_not_finite(block, missing=missing, some=True)
         yield block
 
 
@@ -170,7 +170,7 @@ class Preparation:
         ValueError
             If a value is not finite, or impossible under the likelihood.
         """
-        refuse_not_finite(block)
+        refuse_not_finite(block, some=True)  # Those in memory have been checked before.
         facts = Facts.of(block)
         if domain_of(self.likelihood).bounded and not facts.in_unit_interval:
             raise ValueError(

@@ -55,7 +55,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         The mean square of the weights is subtracted from the objective this many times.
     epochs, batch_size, learning_rate, optimizer
         At most so many passes over the data, in batches (``auto``: a tenth of the data, at most
-        100 rows), with ``adam``, ``adamax`` or ``adagrad``.
+        100 rows, with batch normalization at least 10), with ``adam``, ``adamax`` or ``adagrad``.
     early_stopping, validation_fraction, patience
         Hold out a fraction of the rows, stop after ``patience`` epochs without a better bound on
         them, and keep the best epoch's weights.
@@ -85,14 +85,15 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
 
     Notes
     -----
-    A memory-mapped array of 256 MiB or more is streamed from its file. A weight says how often a
-    row stands in the data: whole ones give the same model as rows repeated. In memory, the order of
-    rows does not matter.
+    A memory-mapped array of 256 MiB or more is streamed from its file; in memory, the order of rows
+    does not matter. A fit that fails or is interrupted leaves the estimator as it was.
+    A weight says how often a row stands in the data: whole ones give the same model as rows
+    repeated, and take as long; divided by their mean, no longer than none.
 
     Where data are standardised, the model does not see features that are constant in training: they
-    come back exactly, and add nothing to log p(x). Later rows in which they differ draw a warning.
-    So do, in all methods, later rows outside [0, 1] where the likelihood is for that: ``fit`` would
-    refuse them, or call them odd, but they have codes, and a scaler's new rows often lie there.
+    come back exactly, and add nothing to log p(x). Later rows in which they differ draw a warning;
+    so do later rows outside [0, 1] where the likelihood is for that: ``fit`` would refuse them, or
+    call them odd, but they have codes, and a scaler's new rows often lie there.
 
     References
     ----------
@@ -130,11 +131,10 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         verbose: bool = False,
     ) -> None:
         self.n_z, self.likelihood, self.hidden = n_z, likelihood, hidden
-        self.activation, self.batch_norm = activation, batch_norm
+        self.activation, self.batch_norm, self.weight_decay = activation, batch_norm, weight_decay
         self.objective, self.k, self.beta, self.warmup = objective, k, beta, warmup
         self.free_bits, self.free_bits_group = free_bits, free_bits_group
         self.k_groups, self.elbo_share, self.js_skew = k_groups, elbo_share, js_skew
-        self.weight_decay = weight_decay
         self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
         self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
         self.patience, self.n_importance, self.optimizer = patience, n_importance, optimizer
@@ -157,10 +157,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         LikelihoodWarning
             If the likelihood can be computed on these data, but is not meant for them.
         ConvergenceWarning
-            scikit-learn's: with ``early_stopping``, if the epochs ran out, more than the warm-up
-            and twice ``patience``, while the bound on held-out rows still rose: its mean over the
-            last ``patience`` epochs is above that over as many before, by more than a twentieth of
-            its gain since the first.
+            With ``early_stopping``, if the epochs ran out, more than the warm-up and twice
+            ``patience``, while the bound on held-out rows still rose: its mean over the last
+            ``patience`` ones exceeds that over as many before by a twentieth of its whole gain.
 
         Raises
         ------
@@ -177,8 +176,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on ``X``, from where the model stands; see :meth:`fit`.
 
-        The first call fixes likelihood, scaling and batch size from its data: let it see a fair
-        share. Nothing is held out.
+        The first call fixes likelihood, scaling and an ``auto`` batch size from its data: let it
+        see a fair share. Parameters changed between calls count, those of the network and the
+        optimiser are refused. Nothing is held out.
         """
         self._train_on(X, sample_weight)
         return self

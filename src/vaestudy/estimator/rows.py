@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from vaestudy.splits import Rows
 
+#: The most rows that whole weights may add up to: their order is drawn afresh every epoch.
+MOST_REPEATED: Final = 10**8
 #: Rows of a mapped file between two releases of its pages.
 _ROWS_AT_ONCE = 1024
 
@@ -129,9 +131,21 @@ class Weighted:
 
 
 def weighted(rows: Rows, weights: NDArray[np.float64], seed: int, device: torch.device) -> Weighted:
-    """Return ``rows`` weighted; with whole weights as repetitions."""
+    """Return ``rows`` weighted; with whole weights as repetitions.
+
+    Raises
+    ------
+    ValueError
+        If these would be too many.
+    """
     total = weights.sum()
     whole = bool((weights == np.round(weights)).all())
+    if whole and total > MOST_REPEATED:
+        raise ValueError(
+            f"sample_weight adds up to {total:.3g} rows, as whole weights say how often each one "
+            f"stands; expected at most {MOST_REPEATED:.0e}: to weigh rows against each other in as "
+            "many steps as without weights, divide sample_weight by its mean"
+        )
     n = int(total) if whole else len(rows)
     ends = torch.from_numpy(np.cumsum(weights) * (n / total)).to(device)
     return Weighted(rows, ends, n, None if whole else torch.Generator().manual_seed(seed))

@@ -10,6 +10,7 @@ it: it adds nothing to log p(x), and comes back exactly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -183,8 +184,10 @@ class Scaling:
         return cls(np.zeros(n_features), np.ones(n_features))
 
     @classmethod
-    def of(cls, values: Array, weights: Array | None = None) -> Self:
-        """Standardise ``values`` [N, D].
+    def of(
+        cls, values: Array, weights: Array | None = None, names: Sequence[str] | None = None
+    ) -> Self:
+        """Standardise ``values`` [N, D]; ``names`` are the features', for messages.
 
         Raises
         ------
@@ -201,8 +204,9 @@ class Scaling:
         mean, scale = np.where(constant, values[0], mean), np.where(constant, 0.0, scale)
         if not np.isfinite(scale).all():
             worst = int(np.flatnonzero(~np.isfinite(scale))[0])
+            which = worst if names is None else repr(str(names[worst]))
             raise ValueError(
-                f"X: feature {worst} is too large to standardise (up to "
+                f"X: feature {which} is too large to standardise (up to "
                 f"{np.abs(values[:, worst]).max():g}): divide it by a constant first"
             )
         return cls(mean, scale)

@@ -35,6 +35,7 @@ def numbers(estimator: BaseEstimator, X: Any, *, reset: bool, missing: bool = Fa
     """
     if isinstance(X, pd.DataFrame):
         _refuse_text(X)
+        X = _without_na(X)
     shape = np.shape(X) if isinstance(X, np.ndarray) else ()
     if len(shape) > 2:
         raise ValueError(
@@ -60,9 +61,24 @@ def numbers(estimator: BaseEstimator, X: Any, *, reset: bool, missing: bool = Fa
 
 
 def refuse_not_finite(
-    block: Array, *, missing: bool = False, names: Sequence[str] | None = None
+    block: Array,
+    *,
+    missing: bool = False,
+    names: Sequence[str] | None = None,
+    some: bool = False,
 ) -> None:
     """Refuse infinity, and NaN unless values may be ``missing``.
+
+    Parameters
+    ----------
+    block
+        Rows [N, D].
+    missing
+        Whether NaN may stand for a missing value.
+    names
+        The features'; None for their numbers.
+    some
+        Whether the rows are some of a file's, so that the message counts no others.
 
     Raises
     ------
@@ -72,23 +88,24 @@ def refuse_not_finite(
     infinite = np.isinf(block)
     if infinite.any():
         raise ValueError(
-            f"X contains infinity in {_where(infinite, names)}; expected finite numbers"
+            f"X contains infinity in {_where(infinite, names, some)}; expected finite numbers"
             f"{', or NaN where a value is missing' if missing else ''}"
         )
     holes = np.isnan(block)
     if holes.any() and not missing:
         raise ValueError(
-            f"X contains NaN in {_where(holes, names)}; expected finite numbers: leave these rows "
-            "out, or fill them in first (a model fitted to whole rows does: VAE.impute)"
+            f"X contains NaN in {_where(holes, names, some)}; expected finite numbers: leave these "
+            "rows out, or fill them in first (a model fitted to whole rows does: VAE.impute)"
         )
 
 
-def _where(bad: NDArray[np.bool_], names: Sequence[str] | None) -> str:
+def _where(bad: NDArray[np.bool_], names: Sequence[str] | None, some: bool) -> str:
     columns = np.flatnonzero(bad.any(axis=0))
     named = [str(i) if names is None else repr(str(names[i])) for i in columns[:_MOST_NAMED]]
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
     word = "column" if len(columns) == 1 else "columns"
-    return f"{int(bad.any(axis=1).sum())} of {len(bad)} rows ({word} {', '.join(named)}{more})"
+    rows = f"{len(bad)} rows{' read together' if some else ''}"
+    return f"{int(bad.any(axis=1).sum())} of {rows} ({word} {', '.join(named)}{more})"
 
 
 def _refuse_text(X: pd.DataFrame) -> None:
@@ -100,6 +117,18 @@ def _refuse_text(X: pd.DataFrame) -> None:
         raise ValueError(
             f"X: column {name!r} holds {column.dtype}, such as {str(example)!r}; {_OF_TEXT}"
         )
+
+
+def _without_na(X: pd.DataFrame) -> pd.DataFrame:
+    """Return columns of objects, which may hold ``pd.NA``, as floats with NaN."""
+    objects = [pd.api.types.is_object_dtype(dtype) for dtype in X.dtypes]
+    if not any(objects):
+        return X
+    columns = [
+        pd.to_numeric(column).astype(float) if as_object else column
+        for (_, column), as_object in zip(X.items(), objects, strict=True)
+    ]
+    return pd.concat(columns, axis=1)
 
 
 def _are_numbers(column: pd.Series) -> bool:

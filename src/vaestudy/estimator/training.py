@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from numbers import Real
 from typing import Any
 
@@ -23,6 +24,7 @@ from vaestudy.estimator.tables import refuse_not_finite
 from vaestudy.jobs import OnEpoch
 from vaestudy.progress import bar_reporter
 from vaestudy.rng import stream_seed
+from vaestudy.run_config import RunConfig
 from vaestudy.splits import Rows
 from vaestudy.train import TrainState, initial_state
 
@@ -34,6 +36,10 @@ _OF_RUN = (
     *("free_bits", "free_bits_group", "k_groups", "elbo_share", "js_skew", "weight_decay"),
     *("epochs", "learning_rate", "optimizer"),
 )
+#: Those that a model, once begun, has for good.
+_FOR_GOOD = ("n_z", "hidden", "activation", "batch_norm", "weight_decay", "optimizer")
+#: The fewest rows of a batch that is chosen for batch normalization: its statistics are theirs.
+_NORMALISED = 10
 _SEEDS = 2**31 - 1
 
 Array = NDArray[np.float64]
@@ -67,12 +73,13 @@ class Training:
             X, weights = X[weights > 0], weights[weights > 0]
         self._check_own()
         looked_at, their_weights = inputs.survey(X, weights)
-        refuse_not_finite(looked_at)
+        refuse_not_finite(looked_at, some=inputs.is_streamed(X))
         self.likelihood_ = choose_likelihood(self.likelihood, Facts.of(looked_at))
         warn_of_mixed(self.likelihood_, looked_at, getattr(self, "feature_names_in_", None))
         scaling = Scaling.none(X.shape[1])
         if domain_of(self.likelihood_).standardise:
-            scaling = Scaling.of(looked_at, their_weights)
+            names = getattr(self, "feature_names_in_", None)
+            scaling = Scaling.of(looked_at, their_weights, names)
         self.mean_, self.scale_ = scaling.mean, scaling.scale
         self._seed, self._held_out_until = self._draw(None), -1
         device = select_device(self.device)
@@ -86,27 +93,44 @@ class Training:
 
     def _train(self, X: Any, sample_weight: Any) -> None:
         """Train a new model."""
-        rows = self._begin(X, sample_weight)
-        device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
-        if self.early_stopping:
-            data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
-        else:
-            data = fitting.show_training(rows, device)
-        with self._reporter() as report:
-            patience = self.patience if self.early_stopping else None
-            watch = fitting.Watch(patience, report, jacobian)
-            fitting.run_training(self._state, data, watch)
-        if self.early_stopping:
-            self._held_out_until = self._state.epoch
-        self._finish(watch.best_epoch or self._state.epoch)
+        with self._as_before_if_it_fails(), fitting.own_modes():
+            rows = self._begin(X, sample_weight)
+            device, jacobian = self._state.device, self._preparation().scaling.log_jacobian
+            if self.early_stopping:
+                data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
+            else:
+                data = fitting.show_training(rows, device)
+            with self._reporter() as report:
+                patience = self.patience if self.early_stopping else None
+                watch = fitting.Watch(patience, report, jacobian)
+                fitting.run_training(self._state, data, watch)
+            if self.early_stopping:
+                self._held_out_until = self._state.epoch
+            self._finish(watch.best_epoch or self._state.epoch)
 
     def _train_on(self, X: Any, sample_weight: Any) -> None:
         """Train for one epoch, from where the model stands; a new one if there is none."""
-        begun = hasattr(self, "_state")
-        rows = self._more(X, sample_weight) if begun else self._begin(X, sample_weight)
-        self._state.runs = (fitting.unending(fitting.configure(self._state.runs[0].model_dump())),)
-        fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
-        self._finish(self._state.epoch)
+        with self._as_before_if_it_fails(), fitting.own_modes():
+            if hasattr(self, "_state"):
+                rows = self._more(X, sample_weight)
+                self._state = deepcopy(self._state)  # Training changes it in place.
+                self._state.runs = (self._now(self._state.runs[0]),)
+            else:
+                rows = self._begin(X, sample_weight)
+                self._state.runs = (fitting.unending(self._state.runs[0]),)
+            fitting.train_one_epoch(self._state, fitting.show_training(rows, self._state.device))
+            self._finish(self._state.epoch)
+
+    @contextmanager
+    def _as_before_if_it_fails(self) -> Iterator[None]:
+        """Undo what was set if the block ends in an error, or is interrupted."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def _check_own(self) -> None:
         """Check the parameters that are the estimator's and not the run's."""
@@ -124,9 +148,23 @@ class Training:
     def _configure(self, n_rows: int) -> fitting.FitConfig:
         values = {name: plain(getattr(self, name)) for name in _OF_RUN}
         size = plain(self.batch_size)
-        values["batch_size"] = min(100, max(1, n_rows // 10)) if size == AUTO else size
+        fewest = 1 if values["batch_norm"] == "none" else _NORMALISED
+        values["batch_size"] = min(100, max(fewest, n_rows // 10)) if size == AUTO else size
         values |= {"likelihood": self.likelihood_, "seed": self._seed}
         return fitting.configure(values)
+
+    def _now(self, run: RunConfig) -> fitting.FitConfig:
+        """Return the run of a model that stands, with the parameters as they are now."""
+        now = {name: plain(getattr(self, name)) for name in _OF_RUN}
+        for name in _FOR_GOOD:
+            if now[name] != getattr(run, name):
+                raise ValueError(
+                    f"{name} is {now[name]!r}, but the model that partial_fit goes on with has "
+                    f"{getattr(run, name)!r}; call fit for a new model, or set {name} back"
+                )
+        if plain(self.batch_size) != AUTO:
+            now["batch_size"] = plain(self.batch_size)
+        return fitting.configure({**run.model_dump(), **now, "epochs": fitting.NO_END})
 
     def _preparation(self) -> inputs.Preparation:
         binary = self.likelihood == AUTO and domain_of(self.likelihood_).mass
@@ -173,7 +211,8 @@ class Training:
     def _restore(self, run: fitting.FitConfig, saved: Saved) -> None:
         """Take up a saved state, with new moments of the optimiser."""
         n_seen = self._preparation().scaling.n_seen
-        self._state = initial_state((run,), n_seen, select_device(self.device))
+        with fitting.own_modes():
+            self._state = initial_state((run,), n_seen, select_device(self.device))
         self._state.model.load_state_dict(saved.weights)
         self._state.history, self._state.epoch = saved.history, self.n_iter_
         self._finish(self.best_epoch_)
@@ -198,5 +237,9 @@ class Training:
 
 
 def plain(value: Any) -> Any:
-    """Return NumPy's numbers, as a grid search passes them, as Python's."""
-    return value.item() if isinstance(value, np.generic) else value
+    """Return NumPy's numbers and arrays, as a grid search passes them, as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return tuple(plain(each) for each in value)
+    return value

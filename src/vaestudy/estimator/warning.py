@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import warnings
@@ -10,10 +11,14 @@ from pathlib import Path
 import sklearn
 import torch
 
-#: Whose calls may lie between: scikit-learn's pipelines and wrappers, PyTorch's decorators.
-_INSIDE = tuple(
-    os.path.join(folder, "")
-    for folder in (Path(__file__).parents[1], *sklearn.__path__, *torch.__path__)
+#: Whose calls may lie between: scikit-learn's pipelines and wrappers, PyTorch's decorators, and
+#: those made of context managers.
+_INSIDE = (
+    *(
+        os.path.join(folder, "")
+        for folder in (Path(__file__).parents[1], *sklearn.__path__, *torch.__path__)
+    ),
+    contextlib.__file__,
 )
 
 
