@@ -36,7 +36,7 @@ def exact(scaling: Scaling, **options: float) -> tuple[VAE, LinearGaussian]:
     toy = LinearGaussian(**options)
     vae = quick()
     vae.n_features_in_, vae._seed = len(toy.b), 0
-    vae._fitted = Fitted(toy.model, Preparation("normal", scaling))
+    vae._fitted = Fitted(toy.model, Preparation("normal", scaling), "elbo")
     return vae, toy
 
 

@@ -27,6 +27,7 @@ from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.graph import BlockedEpoch
 from vaestudy.history import SCALARS, evaluate_epoch
 from vaestudy.label_measures import (
+    code_variances,
     conditional_accuracy,
     inferred_accuracy,
     label_estimates,
@@ -184,6 +185,24 @@ def test_accuracy_counts_what_is_named_rightly() -> None:
         model.classifier.logits.bias.copy_(torch.eye(C)[7])
     labels = torch.tensor([7, 7, 1, 7])
     assert inferred_accuracy(model, torch.zeros(4, D), labels) == 0.75
+
+
+def test_the_posteriors_variance_is_of_images_with_labels() -> None:
+    """By the labels of q(y|x), of rows like those that the encoder was trained on."""
+    model = perturbed(VAE(architecture(n_classes=C, infers_labels=True), 1)).eval()
+    pixels = (randn(7, D, seed=3) > 0).double()
+    q, want = model.classifier(pixels[None])[0].exp(), torch.zeros(7, Z).double()
+    for y in range(C):
+        given = labelled(pixels, torch.full((7,), y), C)
+        want += q[:, [y]] * model.encode(given[None])[1][0].exp()
+    blank = unlabelled(pixels, C)
+    torch.testing.assert_close(code_variances(model, blank)[0], want)
+    run = run_config(**M2)
+    table = measure_run(model, run, pixels, C, 0.01, "never", torch.arange(7))
+    (found,) = table.loc[table["metric"] == "posterior_variance", "value"]
+    assert found == pytest.approx(want.mean().item())
+    of_blanks = model.encode(blank[None])[1].exp().mean().item()
+    assert found != pytest.approx(of_blanks, rel=1e-3)
 
 
 def test_samples_are_of_the_class_that_was_asked_for() -> None:

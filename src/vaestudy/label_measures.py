@@ -125,6 +125,21 @@ def inferred_accuracy(
     return (torch.cat(named) == labels).double().mean().item()
 
 
+@torch.no_grad()
+def code_variances(model: VAE, x: Float[Tensor, "T E"]) -> Float[Tensor, "M T Z"]:
+    r"""Return :math:`\sum_y q(y|x)\,\sigma^2(x, y)` of a model that infers labels.
+
+    It has never seen the blanks in ``x``.
+    """
+    n_classes, found = model.architecture.n_classes, []
+    for part in x.split(_CHUNK):
+        pixels = model.split(part.expand(model.members, *part.shape))[0]
+        _, logvar = model.encode(under_every_label(pixels, n_classes))
+        q = model.classifier(pixels).exp().unsqueeze(-1)
+        found.append((q * logvar.exp().unflatten(1, (-1, n_classes))).sum(2))
+    return torch.cat(found, 1)
+
+
 @dataclass(frozen=True)
 class Asked:
     """Samples: decoder means, pixels drawn with them, and the classes that were asked for."""

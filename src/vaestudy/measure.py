@@ -5,10 +5,11 @@ Bernoulli models, a density for the others, so they do not compare. On binary pi
 ``nll_restricted``, under the likelihood restricted to {0, 1} and normalised there, and
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
 a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
-every family's density at pixels kept half a grey level away from 0 and 1.
+every family's density at pixels kept half a grey level away from 0 and 1. Importance samples come
+from q(z|x), of models trained for no bound from the prior as well (:mod:`vaestudy.proposals`).
 
 ``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions, of models
-of one stochastic layer.
+of one stochastic layer; where labels are inferred, of q(z|x, y) over the labels of q(y|x) too.
 
 ``active_units`` counts the units of all stochastic layers; where there are deeper ones,
 ``active_units_1``, ``active_units_2``, ... those of each.
@@ -52,11 +53,17 @@ from vaestudy.evaluate import (
 )
 from vaestudy.history import SCALARS, UNITS, evaluate_epoch
 from vaestudy.information import encode_all
-from vaestudy.label_measures import Estimate, inferred_accuracy, label_estimates
+from vaestudy.label_measures import (
+    Estimate,
+    code_variances,
+    inferred_accuracy,
+    label_estimates,
+)
 from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.measure_further import measure_further
 from vaestudy.objectives import NO_BOUNDS
+from vaestudy.proposals import mixture_log_weights
 from vaestudy.rng import MemberRNG
 from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.run_files import RunFiles, read_record
@@ -137,7 +144,9 @@ def _estimate_rows(
 ) -> list[Row]:
     """Return an estimate by importance sampling; of a Beta likelihood under both of its names."""
     n, log_weights = len(estimate.rows), estimate.log_weights
-    if log_weights is None:
+    if log_weights is None and run.objective in NO_BOUNDS:
+        log_weights = mixture_log_weights(model, estimate.measure)
+    elif log_weights is None:
         log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
     generators = MemberRNG((run.seed,), estimate.rows.device).generators("estimate")
     found = estimate_log_px(model, estimate.rows, n_samples, generators, log_weights=log_weights)
@@ -172,6 +181,8 @@ def _bounds_of(run: RunConfig) -> tuple[str, ...]:
 
 
 def _posterior_variance(model: VAE, test: Float[Tensor, "T D"]) -> float:
+    if model.architecture.infers_labels:
+        return code_variances(model, test).mean(dtype=torch.float64).item()
     _, logvar = encode_all(model, test)
     return logvar.exp().mean(dtype=torch.float64).item()
 

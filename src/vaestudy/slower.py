@@ -24,7 +24,7 @@ from vaestudy.annealing import AnnealingSettings
 from vaestudy.bdmc import bidirectional_bounds
 from vaestudy.classifier import Classifier, binomial_error
 from vaestudy.config import RunConfig
-from vaestudy.evaluate import estimate_log_px
+from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.examination import (
     AnnealedSampling,
     Conditional,
@@ -44,7 +44,9 @@ from vaestudy.information import (
 from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.masks import top_half
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.posteriors import FitSettings
+from vaestudy.proposals import mixture_log_weights
 from vaestudy.quality import Judge, measure_quality
 from vaestudy.rng import stream_seed
 from vaestudy.rows import Row
@@ -87,7 +89,11 @@ def anneal(
         base=settings.base,
         target_acceptance=settings.target_acceptance,
     )
-    plain = estimate_log_px(model, images, n_samples, _generators(run, "is", test.device))
+    # As the run's nll was measured, so that the two compare.
+    weights = (mixture_log_weights if run.objective in NO_BOUNDS else plain_log_weights)(model)
+    plain = estimate_log_px(
+        model, images, n_samples, _generators(run, "is", test.device), log_weights=weights
+    )
     annealed = estimate_log_px_ais(model, images, how, _generators(run, "ais", test.device))
     bounds = bidirectional_bounds(model, len(images), how, _generators(run, "bdmc", test.device))
     known, chains, n = annealed.estimate, settings.n_chains, len(images)

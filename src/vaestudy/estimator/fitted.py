@@ -20,6 +20,8 @@ from vaestudy.estimator.imputation import impute_rows
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import domain_of
 from vaestudy.evaluate import LogWeights, estimate_log_px, plain_log_weights
+from vaestudy.objectives import NO_BOUNDS
+from vaestudy.proposals import mixture_log_weights
 from vaestudy.vae import VAE
 
 Array = NDArray[np.float64]
@@ -30,15 +32,26 @@ CHUNK_ROWS: Final = 2000
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model of one member in float64, in evaluation mode, and what its data go through."""
+    """A model of one member in float64, in evaluation mode, and what its data go through.
+
+    Parameters
+    ----------
+    model
+        The model.
+    preparation
+        Of its data.
+    objective
+        What it was trained for: if no bound, importance samples come from the prior as well.
+    """
 
     model: VAE
     preparation: Preparation
+    objective: str
 
     @classmethod
-    def of(cls, model: VAE, preparation: Preparation) -> Self:
+    def of(cls, model: VAE, preparation: Preparation, objective: str) -> Self:
         """Copy a model in training."""
-        return cls(deepcopy(model).double().eval(), preparation)
+        return cls(deepcopy(model).double().eval(), preparation, objective)
 
     @property
     def device(self) -> torch.device:
@@ -78,7 +91,8 @@ class Fitted:
             generator=torch.Generator().manual_seed(seed),
             dtype=torch.float64,
         ).to(self.device)
-        weights, parts = _with_noise(plain_log_weights(self.model), noise), []
+        proposal = mixture_log_weights if self.objective in NO_BOUNDS else plain_log_weights
+        weights, parts = _with_noise(proposal(self.model), noise), []
         for block in blocks:
             generators = [torch.Generator(self.device).manual_seed(seed)]
             estimate = estimate_log_px(

@@ -195,7 +195,8 @@ class Training:
 
     def _finish(self, best_epoch: int) -> None:
         """Set what training gave."""
-        self._fitted = Fitted.of(self._state.model, self._preparation())
+        objective = self._state.runs[0].objective
+        self._fitted = Fitted.of(self._state.model, self._preparation(), objective)
         self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
         self.history_ = self._history_frame()
 
