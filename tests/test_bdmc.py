@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from builders import generators
+from builders import architecture, generators, perturbed
 from exact import curved, log_px_by_quadrature, posterior, tilted
 from vaestudy.annealing import AnnealingSettings
 from vaestudy.bdmc import bidirectional_bounds, simulate
+from vaestudy.evaluate import as_drawn
+from vaestudy.vae import VAE
 
 CHUNK_ROWS = 20_000
 
@@ -65,6 +69,37 @@ def test_simulated_latents_are_exact_posterior_samples() -> None:
         assert torch.cov(white[..., 0].T).sub(torch.eye(2)).abs().max() < 0.04
         covariance = toy.w @ toy.w.T + toy.s**2 * torch.eye(6)
         assert torch.cov(x.T).sub(covariance).abs().max() < 0.1
+
+
+def beta_model() -> VAE:
+    """One latent dimension, and concentrations below 1: many draws are too near to 0 and 1."""
+    model = perturbed(VAE(architecture(n_z=1, likelihood="beta"))).eval()
+    with torch.no_grad():
+        model.output.weight.mul_(3)
+        model.output.bias.sub_(3.5)
+    return model
+
+
+def test_latents_of_beta_models_are_exact_posterior_samples() -> None:
+    """The rank of each among its posterior, by quadrature, is uniform: Kolmogorov-Smirnov."""
+    model, n = as_drawn(beta_model()), 1_000
+    data = simulate(model, n, generators(0))
+    grid = torch.linspace(-6, 6, 201, dtype=torch.float64).view(1, -1, 1)
+    with torch.no_grad():
+        params = model.decode(grid).unsqueeze(2).expand(-1, -1, n, -1)
+        log_px_z = model.likelihood.log_prob(data.x.unsqueeze(1), params)[0]
+    posterior = torch.softmax(log_px_z - 0.5 * grid[0].square(), 0)
+    below = (posterior.cumsum(0) - 0.5 * posterior).T
+    rank = [np.interp(z, grid[0, :, 0], c) for z, c in zip(data.z[0, :, 0], below, strict=True)]
+    assert stats.kstest(rank, "uniform").pvalue > 0.01
+
+
+def test_of_beta_models_the_draws_logits_are_sandwiched() -> None:
+    settings = AnnealingSettings(n_temperatures=30, n_chains=4, n_leapfrog=5)
+    bounds = bidirectional_bounds(beta_model(), 100, settings, generators(0))
+    assert bounds.data.x.min() < -5
+    assert bounds.data.x.max() > 5
+    assert -3 * bounds.gap_error() < bounds.gap() < 0.5
 
 
 def test_binary_models_make_binary_data() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from builders import fresh, run_config
+from builders import fresh, run_config, splits
 from vaestudy import libraries
-from vaestudy.compiled import choose_step, compiled_step
+from vaestudy.compiled import choose_epoch, choose_step, compiled_step
+from vaestudy.graph import inductor_step
+from vaestudy.history import SCALARS
 from vaestudy.libraries import CompileError, Request
-from vaestudy.train import initial_state, train_step
+from vaestudy.pure import state_tensors
+from vaestudy.tracing import step_example
+from vaestudy.train import TrainState, initial_state, train_step
 
 
 def test_short_runs_and_gpu_runs_are_not_compiled() -> None:
@@ -22,6 +28,64 @@ def test_short_runs_and_gpu_runs_are_not_compiled() -> None:
     if torch.cuda.is_available():
         on_gpu = initial_state((run_config(epochs=10**6),), 16, torch.device("cuda"))
         assert choose_step(on_gpu, 90, "auto") is train_step
+
+
+class Fails(RuntimeError):
+    """As PyTorch's: its text begins with the backend's name."""
+
+    def __init__(self) -> None:
+        super().__init__("backend='inductor' raised:\n...")
+        self.inner_exception = OSError("no C compiler\nSet TORCHDYNAMO_VERBOSE=1")
+
+
+def untraceable(*_: object) -> None:
+    raise Fails
+
+
+def uncompilable(*_: object, **__: object) -> Callable[..., Tensor]:
+    """What `torch.compile` returns where there is no C compiler: it fails when first called."""
+
+    def call(*tensors: Tensor) -> Tensor:
+        for tensor in tensors:
+            tensor.fill_(7)
+        raise Fails
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("what", "fails"),
+    [("torch.compile", uncompilable), ("vaestudy.tracing.step_graph", untraceable)],
+)
+def test_where_a_gpus_step_cannot_be_compiled_it_is_the_pure_one_and_said(
+    what: str,
+    fails: Callable[..., object],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = fresh(run_config(epochs=10**6))
+    example, before = step_example(state, 20), [t.clone() for t in state_tensors(state)]
+    monkeypatch.setattr(what, fails)
+    monkeypatch.setattr(TrainState, "device", property(lambda _: torch.device("cuda")))
+    # An epoch of which nothing but its step is made.
+    monkeypatch.setattr("vaestudy.compiled.BlockedEpoch", lambda state, _, make: make(state, 20))
+    step = choose_epoch(state, splits(), "auto")
+    assert "set compile: never. PyTorch said: OSError: no C compiler" in caplog.text
+    assert "TORCHDYNAMO" not in caplog.text
+    for now, then in zip(state_tensors(state), before, strict=True):
+        assert torch.equal(now, then)
+    assert step(*example).shape == (len(SCALARS), 1)
+    with pytest.raises(CompileError, match="a C compiler such as gcc"):
+        choose_epoch(state, splits(), "always")
+
+
+def test_too_little_memory_is_no_failure_of_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch, "compile", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        inductor_step(fresh(run_config()), 20)
 
 
 def test_the_choice_looks_at_all_planned_steps_not_at_those_left(

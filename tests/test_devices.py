@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from vaestudy import devices
+from vaestudy.cli.options import start_job
 
 GPUS = ["GPU-a", "GPU-b"]
 
@@ -78,3 +81,38 @@ def test_machines_without_a_gpu(fake_gpus: Path, monkeypatch: pytest.MonkeyPatch
 def test_no_driver_means_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert devices.list_gpus() == []
+
+
+def tf32() -> tuple[str, bool]:
+    """Of products, and of convolutions; read and set without a GPU too."""
+    return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+
+
+@pytest.fixture
+def pytorchs_own() -> Iterator[None]:
+    """PyTorch's defaults: products in fp32, convolutions in TF32."""
+    before = tf32()
+    devices._take_tf32("highest", True)
+    yield
+    devices._take_tf32(*before)
+
+
+@pytest.mark.usefixtures("pytorchs_own")
+@pytest.mark.parametrize(("allowed", "products"), [(False, "highest"), (True, "high")])
+def test_products_and_convolutions_are_of_the_precision_asked_for(
+    allowed: bool, products: str
+) -> None:
+    def interrupted() -> None:
+        with devices.tf32_products(allowed):
+            assert tf32() == (products, allowed)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert tf32() == ("highest", True)
+
+
+@pytest.mark.usefixtures("pytorchs_own")
+def test_a_job_computes_in_fp32_unless_told() -> None:
+    start_job("cpu", 1)
+    assert tf32() == ("highest", False)

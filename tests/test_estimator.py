@@ -17,12 +17,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import vaestudy
-from builders import LinearGaussian
+from builders import LinearGaussian, generators
 from estimating import quick, table_of_unlike_units
+from exact import curved
 from vaestudy import VAE
 from vaestudy.estimator.fitted import Fitted
+from vaestudy.estimator.imputation import impute_rows
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import Scaling
+from vaestudy.latent_terms import standard_normal_log_prob
+from vaestudy.likelihoods import Beta
 from vaestudy.parameters import OBJECTIVE_PARAMETERS
 
 
@@ -97,6 +101,26 @@ def test_imputed_values_have_the_conditional_distribution(scaling: Scaling) -> N
     assert (np.abs(means[:, missing].mean(0) - want) < 4.5 * error).all()
     np.testing.assert_allclose(np.cov(draws[:, missing].T), spread, atol=0.3 * spread.max())
     np.testing.assert_array_equal(draws[:, ~missing], holes[:, ~missing])
+
+
+def test_what_a_beta_draws_is_what_its_chain_measures() -> None:
+    """Four of five draws are nearer to 0 or 1 than data, which are clipped there, can be."""
+    model = curved(likelihood="beta")
+    with torch.no_grad():
+        model.output.bias.sub_(4)
+    x, observed = torch.rand(1, 12, generator=generators(3)[0]).double(), torch.arange(12) < 3
+    grid = torch.cartesian_prod(*[torch.linspace(-7, 7, 141, dtype=torch.float64)] * 2)
+    with torch.no_grad():
+        params = model.decode(grid[None])[0]
+    law = torch.distributions.Beta(*Beta._concentrations(params))
+    log_px_z = law.log_prob(Beta.clip(x))[:, observed].sum(1)
+    weights = torch.softmax(log_px_z + standard_normal_log_prob(grid), 0)
+    want = (weights.unsqueeze(1) * law.mean).sum(0)
+    rows, seen = x.repeat(100, 1), observed.expand(100, -1)
+    filled = impute_rows(model, rows, seen, 600, generators(0)[0])
+    assert (filled.mean.mean(0) - want)[~observed].abs().max() < 0.02
+    torch.testing.assert_close(filled.mean[seen], rows[seen], rtol=0, atol=0)
+    torch.testing.assert_close(filled.draw[seen], rows[seen], rtol=0, atol=0)
 
 
 def test_a_row_without_a_hole_is_left_alone_and_one_of_holes_is_filled(table: np.ndarray) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from builders import double_state, run_config, splits
+from builders import double_state, fresh, run_config, splits
 from vaestudy import graph
 from vaestudy.graph import BlockedEpoch
 from vaestudy.pure import state_tensors
@@ -56,12 +58,12 @@ def plain_epoch(state: TrainState, data: Splits) -> Tensor:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize("block_bytes", [1, 20_000, 1 << 30])
+@pytest.mark.parametrize("member_bytes", [1, 2_000, 1 << 26])
 def test_an_epoch_in_blocks_is_the_plain_one(
-    variant: dict[str, object], block_bytes: int, monkeypatch: pytest.MonkeyPatch
+    variant: dict[str, object], member_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks of one step, of a few that do not divide the epoch, and of the whole."""
-    monkeypatch.setattr(graph, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(graph, "MEMBER_BYTES", member_bytes)
     a, b = states(**variant)
     data = Splits(splits().train, splits().test.double())
     train(a, data, run_epoch=plain_epoch)
@@ -73,17 +75,48 @@ def test_an_epoch_in_blocks_is_the_plain_one(
 
 
 def test_blocks_hold_what_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(graph, "MEMBER_BYTES", 2_000)
     state, _ = states()
     epoch = BlockedEpoch(state, splits())
-    a_step = 3 * 16 * (16 + 8 + 4 * 4)
-    assert epoch.steps == 20_000 // a_step == 10 or epoch.steps == epoch.steps_an_epoch
-    assert epoch.bytes.nbytes + epoch.rows.nbytes <= 20_000
+    a_step = 16 * (16 + 8 + 4 * 4)
+    assert epoch.steps == 2_000 // a_step == 3 < epoch.steps_an_epoch
+    assert epoch.bytes.nbytes + epoch.rows.nbytes <= 3 * 2_000
+
+
+@pytest.mark.parametrize("members", [2, 16])
+def test_what_is_drawn_at_a_time_is_a_matter_of_the_run_alone(
+    members: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU's generator gives other numbers to calls of another size."""
+    monkeypatch.setattr(graph, "MEMBER_BYTES", 2_000)
+
+    def drawn(n: int) -> list[list[int]]:
+        state = fresh(*(run_config(seed=seed, batch_size=16) for seed in range(n)))
+        with Sizes() as sizes:
+            BlockedEpoch(state, splits())(state, splits())
+        return sizes.of_normals[:: len(state.runs)]
+
+    alone = drawn(1)
+    assert len(alone) > 1
+    assert drawn(members) == alone
+
+
+class Sizes(TorchDispatchMode):
+    """Notes how much normal noise is asked for, call by call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_normals: list[list[int]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.normal_.default:
+            self.of_normals.append(list(args[0].shape))
+        return func(*args, **(kwargs or {}))
 
 
 def test_one_step_of_noise_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """More calls than there are steps of noise, as before a graph is recorded."""
-    monkeypatch.setattr(graph, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(graph, "MEMBER_BYTES", 1)
     state, _ = states()
     epoch = BlockedEpoch(state, splits())
     assert epoch.steps == 1

@@ -17,6 +17,7 @@ from builders import (
 )
 from labelled import BLANKED, CONDITION, LABELS, M2, B, C, D, K, M, Z, rows, told
 from vaestudy.binarization import draw_bernoulli
+from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import Dataset
 from vaestudy.evaluate import estimate_log_px
 from vaestudy.labels import (
@@ -70,6 +71,29 @@ def test_what_infers_labels_is_tested_without_them() -> None:
     blank = unlabelled(plain.test, C)
     assert torch.equal(with_labels(plain, dataset, run_config(**M2)).test, blank)
     assert with_labels(plain, dataset, run_config()) is plain
+
+
+def many_of_two_classes() -> Dataset:
+    """400 images of each."""
+    arrays = {}
+    for split in ("train", "test"):
+        arrays[split] = torch.zeros(800, 4, dtype=torch.uint8)
+        arrays[f"{split}_labels"] = torch.arange(800) % 2
+    return Dataset.build("mnist-5k", arrays, (2, 2), "made up for the tests")
+
+
+@pytest.mark.parametrize("share", [0.0005, 0.001, 0.00125, 0.002])
+def test_a_share_that_is_not_what_is_known_is_refused_where_it_weighs(share: float) -> None:
+    """One of 400 labels is known whatever these say: a weight would be up to 5 times too large."""
+    dataset = many_of_two_classes()
+    pixels = load_splits(dataset, "none", CPU)
+    run = run_config(labels="m2", label_share=share, binarization="none")
+    with pytest.raises(ConfigError, match=rf"{share} .*: 2 of 800, which is 0.0025; .*to 0.0025"):
+        with_labels(pixels, dataset, run)
+    # What is said to do does, and where nothing is weighed any share will.
+    for change in ({"label_share": 0.0025}, {"labels": "blanked"}):
+        changed = run.model_copy(update=change)
+        assert with_labels(pixels, dataset, changed).train[:, 4:].sum() == 2 * 255
 
 
 def test_labels_that_are_no_classes_are_refused() -> None:

@@ -21,6 +21,7 @@ from vaestudy.likelihoods import (
     ContinuousBernoulli,
     Gaussian,
     Likelihood,
+    LogitBeta,
     Normal,
 )
 
@@ -201,6 +202,55 @@ def test_beta_integrates_to_one_between_its_clipped_ends(a: float, b: float) -> 
     assert inside > 0.99
     assert density(0.0) == density(clip)
     assert density(1.0) == density(1 - clip)
+
+
+@pytest.mark.parametrize("total", [1e1, 1e2, 1e3, 1e4, 1e5, 1e6])
+def test_concentrated_betas_keep_their_digits_in_float32(total: float) -> None:
+    """784 features with data as they are drawn; values and gradients against float64."""
+    mean = torch.linspace(0.05, 0.95, 784, dtype=torch.float64)
+    alpha, beta = total * mean, total * (1 - mean)
+    drawn = stats.beta(alpha, beta).rvs(random_state=0)
+    x = torch.from_numpy(drawn).float().view(1, 1, 1, -1)
+    # The inverse of softplus, whose shift and floor do not matter here.
+    params = torch.cat([c + torch.log(-torch.expm1(-c)) for c in (alpha, beta)]) - Beta.SHIFT
+    params = params.float().view(1, 1, 1, -1)
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        own = params.to(dtype).requires_grad_()
+        value = Beta().log_prob(x.to(dtype), own)
+        found.append((value.double(), torch.autograd.grad(value.sum(), own)[0].double()))
+    (value, gradient), (want, want_gradient) = found
+    assert (value - want).abs().item() < 2e-3
+    assert (gradient - want_gradient).abs().max() < 2e-3 * want_gradient.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("a", "b"), [(-9.0, -9.0), (-4.0, 1.0), (0.0, 0.0), (40.0, 60.0)])
+def test_logits_of_beta_are_drawn_and_measured(
+    a: float, b: float, dtype: torch.dtype, generator: torch.Generator
+) -> None:
+    """Down to concentrations of 0.002, whose draws are as good as all below a float's least."""
+    n = 20_000
+    params = torch.tensor([a, b], dtype=dtype).expand(1, 1, n, 2)
+    alpha, beta = (c.item() for c in Beta._concentrations(params[0, 0, 0].double()))
+    y = LogitBeta().sample(params[:, 0], generator)
+    assert y.isfinite().all()
+    # The score's mean is 0 where what is measured is what was drawn.
+    own = params.double().clone().requires_grad_()
+    LogitBeta().log_prob(y.double().unsqueeze(1), own).sum().backward()
+    assert own.grad is not None
+    scores = own.grad[0, 0]
+    assert (scores.mean(0).abs() < 4 * scores.std(0) / n**0.5).all()
+    share = torch.sigmoid(y.double()).mean().item()
+    spread = (alpha * beta / (alpha + beta + 1)) ** 0.5 / (alpha + beta)
+    assert share == pytest.approx(alpha / (alpha + beta), abs=4 * spread / n**0.5)
+
+
+def test_a_density_of_logits_is_that_of_the_values_by_the_slope() -> None:
+    params, x = randn(1, 3, 4, 2 * D), 0.1 + 0.8 * torch.rand(1, 1, 4, D).double()
+    slope = (x * (1 - x)).log().sum(-1)
+    got = LogitBeta().log_prob(torch.logit(x), params)
+    torch.testing.assert_close(got, Beta().log_prob(x, params) + slope)
 
 
 def test_beta_starts_near_two_and_two() -> None:

@@ -219,5 +219,5 @@ def test_floats_train_step_by_step_wherever_pixels_would_take_a_graph() -> None:
 
 
 def test_models_of_images_with_other_weights_do_not_train_together() -> None:
-    with pytest.raises(ValueError, match="if stacked in beta and weight_decay"):
+    with pytest.raises(ValueError, match="if stacked in warmup_cycles, warmup_rise, beta"):
         initial_state((run_config(), run_config(beta=2.0)), 16, CPU)

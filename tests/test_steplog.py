@@ -100,6 +100,19 @@ def test_checkpoint_keeps_the_log_of_each_member(tmp_path: Path) -> None:
     assert checkpoint.saved_epoch(paths[0], runs[0], "data", 4) is None
 
 
+@pytest.mark.filterwarnings("ignore:for .*copying from a non-meta parameter")
+def test_a_log_goes_on_where_training_does(tmp_path: Path) -> None:
+    """What was logged before and what comes meet on one device; "meta" stands for a GPU."""
+    run, path, meta = run_config(epochs=1), tmp_path / "state", torch.device("meta")
+    state = logged(3, run)
+    train(state, splits())
+    checkpoint.save_state(state, [path], "data")
+    log = checkpoint.stack_states((run,), [path], meta).step_log
+    log.add(3, torch.zeros(len(SCALARS), 1, device=meta))
+    assert {metrics.device.type for metrics in log.metrics} == {"meta"}
+    torch.stack(log.metrics)
+
+
 def test_interrupted_run_ends_with_the_same_log(tmp_path: Path) -> None:
     run, data = run_config(epochs=3), tiny_dataset()
 

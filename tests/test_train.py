@@ -26,6 +26,7 @@ from vaestudy.checkpoint import save_state, stack_states
 from vaestudy.config import RunConfig
 from vaestudy.data import load_dataset
 from vaestudy.history import SCALARS
+from vaestudy.run_config import _OF_A_MEMBER, _OF_A_STACKED_MEMBER
 from vaestudy.splits import Splits, load_splits
 from vaestudy.train import EpochReport, TrainState, initial_state, train, train_epoch, train_step
 
@@ -159,8 +160,9 @@ def test_a_divergence_in_the_very_last_step_is_seen() -> None:
 
 
 def test_runs_of_different_groups_are_refused() -> None:
-    with pytest.raises(ValueError, match="cannot be trained together"):
+    with pytest.raises(ValueError, match="cannot be trained together") as told:
         fresh(run_config(), run_config(n_z=4))
+    assert all(name in str(told.value) for name in (*_OF_A_MEMBER, *_OF_A_STACKED_MEMBER))
 
 
 @pytest.mark.parametrize("name", sorted(OWN_PARAMETERS))

@@ -7,6 +7,9 @@ walk the same way in reverse from :math:`z^*`; then :math:`E[w] = p(x)` and
 
 .. math:: \log\tfrac1C\sum_c w_c \;\le\; \log p(x) \;\le\; -\log\tfrac1C\sum_c 1/w'_c
 
+That holds of data measured exactly as they are drawn: of a Beta likelihood, whose data are clipped
+and whose draws are not, they are the draws' logits (``evaluate.as_drawn``), and p is of these.
+
 The gap between the two bounds is what annealing with the same settings leaves at most, on data
 like these; on real data it is an indication (Wu et al. 2017).
 
@@ -28,14 +31,17 @@ from torch import Tensor
 
 from vaestudy.ais import CHUNK_ROWS, AISEstimate, ais_estimate, log_mean_weight
 from vaestudy.annealing import Annealed, AnnealingSettings, annealing_path
-from vaestudy.evaluate import LogPxEstimate, check_evaluating
+from vaestudy.evaluate import LogPxEstimate, as_drawn, check_evaluating
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Data that each member made, [M, N, D], and the latents that they were made from."""
+    """Data that each member made, [M, N, D], and the latents that they were made from.
+
+    Of a Beta likelihood ``x`` are logits.
+    """
 
     x: Float[Tensor, "M N D"]
     z: Float[Tensor, "M N Z"]
@@ -69,7 +75,10 @@ class BidirectionalBounds:
 
 @torch.no_grad()
 def simulate(model: VAE, n_data: int, generators: Sequence[torch.Generator]) -> Simulated:
-    """Draw z from the prior and x from the likelihood at z, each member's its own."""
+    """Draw z from the prior and x from the likelihood at z, each member's its own.
+
+    Of a Beta likelihood, x is in [0, 1] unless the model is ``evaluate.as_drawn``.
+    """
     parameter = next(model.parameters())
     shape = (n_data, model.architecture.n_z)
     z = normal(generators, shape, parameter.device).to(parameter.dtype)
@@ -110,6 +119,7 @@ def bidirectional_bounds(
     if n_data < 1:
         raise ValueError(f"n_data is {n_data}; expected at least 1")
     check_evaluating(model)
+    model = as_drawn(model)
     data = simulate(model, n_data, generators)
     at_once = max(1, chunk_rows // settings.n_chains)
     forward: list[Annealed] = []

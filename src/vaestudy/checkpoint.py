@@ -120,7 +120,8 @@ def stack_states(
     state.optimizer.restore(_strip(stacked, "adam."), int(metadata["step"]))
     state.epoch = int(metadata["epoch"])
     state.history = _stack_histories([tensors for tensors, _ in loaded])
-    state.step_log = _stack_step_logs([tensors for tensors, _ in loaded], _log_steps(metadata))
+    logged = [tensors for tensors, _ in loaded]
+    state.step_log = _stack_step_logs(logged, _log_steps(metadata), device)
     state.failed = {m: meta["failed"] for m, (_, meta) in enumerate(loaded) if meta["failed"]}
     return state
 
@@ -172,8 +173,11 @@ def _step_tensors(log: StepLog | None, member: int) -> dict[str, Tensor]:
     return {"steps.steps": torch.tensor(log.steps), "steps.values": log.member(member)}
 
 
-def _stack_step_logs(members: Sequence[dict[str, Tensor]], n_first: int) -> StepLog | None:
+def _stack_step_logs(
+    members: Sequence[dict[str, Tensor]], n_first: int, device: torch.device
+) -> StepLog | None:
     if "steps.steps" not in members[0]:
         return None
     steps = members[0]["steps.steps"].tolist()
-    return StepLog.restored(n_first, steps, [m["steps.values"] for m in members])
+    # Steps that follow are logged where training is, and go to the host together with these.
+    return StepLog.restored(n_first, steps, [m["steps.values"].to(device) for m in members])

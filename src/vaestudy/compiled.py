@@ -25,7 +25,7 @@ from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.evaluate import LogWeights, plain_log_weights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
-from vaestudy.pure import fixed_tensors, state_tensors
+from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.splits import Splits
 from vaestudy.train import (
     EpochFunction,
@@ -68,7 +68,8 @@ _PLAIN_STEP: StepFunction = train_step
 def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> EpochFunction:
     """Return how a run passes over its training set: on a GPU by a graph, else step by step.
 
-    Data that are no 8-bit pixels are passed over step by step there too.
+    Data that are no 8-bit pixels are passed over step by step there too. The graph's step is a
+    compiled one where :func:`choose_step` would choose one, and the pure one where that fails.
 
     Raises
     ------
@@ -79,7 +80,11 @@ def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> Epoc
         return partial(train_epoch, step=choose_step(state, len(data.train), policy))
     pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
     fused = policy == "always" or (policy == "auto" and pays)
-    return BlockedEpoch(state, data, inductor_step if fused else None)
+    return BlockedEpoch(state, data, partial(_fused_step, policy=policy) if fused else None)
+
+
+def _fused_step(state: TrainState, batch_size: int, policy: CompilePolicy) -> Callable[..., Tensor]:
+    return _or_plain(lambda: inductor_step(state, batch_size), pure_step(state), policy)
 
 
 def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:

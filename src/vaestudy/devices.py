@@ -3,6 +3,8 @@
 Snakemake limits how many jobs use GPUs at once but does not say which job uses which. Here each
 job locks one file a GPU until it finds a free one, and shows PyTorch that GPU alone. The kernel
 frees the lock however the process ends.
+
+On a GPU fp32 is fp32 unless TF32 is asked for, in convolutions too.
 """
 
 from __future__ import annotations
@@ -65,15 +67,31 @@ def select_device(name: str) -> torch.device:
 
 @contextmanager
 def tf32_products(allowed: bool) -> Iterator[None]:
-    """Let fp32 matrix products take a GPU's TF32 units inside this block, or not."""
+    """Let fp32 products and convolutions take a GPU's TF32 units inside this block, or not."""
     import torch
 
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    _take_tf32("high" if allowed else "highest", allowed)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        _take_tf32(*before)
+
+
+def compute_in_fp32() -> None:
+    """Let nothing take a GPU's TF32 units from here on; :func:`tf32_products` says where they may.
+
+    PyTorch's convolutions would, unless told: 10 bits of a product instead of 23.
+    """
+    _take_tf32("highest", False)
+
+
+def _take_tf32(products: str, convolutions: bool) -> None:
+    import torch
+
+    torch.set_float32_matmul_precision(products)
+    # The products' setting leaves cuDNN alone.
+    torch.backends.cudnn.allow_tf32 = convolutions
 
 
 @contextmanager

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaestudy.kernels import bernoulli_log_prob, continuous_bernoulli_log_prob
-from vaestudy.likelihoods import Bernoulli, Beta, ContinuousBernoulli, Likelihood
+from vaestudy.likelihoods import Bernoulli, Beta, ContinuousBernoulli, Likelihood, LogitBeta
 from vaestudy.rng import normal
 from vaestudy.vae import VAE
 
@@ -54,6 +55,20 @@ MEASURES: dict[str, Callable[[Likelihood, Tensor, Tensor], Tensor]] = {
 
 def _as_density(likelihood: Likelihood) -> Likelihood:
     return ContinuousBernoulli() if isinstance(likelihood, Bernoulli) else likelihood
+
+
+def as_drawn(model: VAE) -> VAE:
+    r"""Return a model whose likelihood measures data exactly as it draws them.
+
+    The model itself, but of a Beta likelihood, which measures clipped data and draws others: then
+    its twin for their logits, :math:`y = \ln x - \ln(1 - x)`, whose posteriors are the same.
+    """
+    if not isinstance(model.likelihood, Beta):
+        return model
+    twin = deepcopy(model)
+    twin.likelihood = LogitBeta()
+    twin.encoder = nn.Sequential(nn.Sigmoid(), twin.encoder)
+    return twin
 
 
 @dataclass(frozen=True)

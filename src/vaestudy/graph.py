@@ -2,9 +2,10 @@ r"""An epoch on a GPU: every step is the replay of one CUDA graph over all M mem
 
 The data lie in device memory as 8-bit pixels. Noise is drawn on the device for a block of steps at
 a time, each member's from its own generator: whole matrices of random bytes and normal numbers, two
-kernels a member and block, instead of several a member and step. The graph then holds all of a
-step: gather the batch, binarize it, forward, gradient, optimiser, metrics, and count. Nothing is
-copied to the host but the epoch's means.
+kernels a member and block, instead of several a member and step. What a GPU's generator gives
+depends on how much it is asked for at a time, so a block is as long whoever else is a member. The
+graph then holds all of a step: gather the batch, binarize it, forward, gradient, optimiser,
+metrics, and count. Nothing is copied to the host but the epoch's means.
 
     P(byte r < pixel v) = v / 255 for r uniform on 0..254, as in :mod:`vaestudy.binarization`.
 
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from vaestudy.binarization import as_float
 from vaestudy.history import SCALARS
+from vaestudy.libraries import CompileError
 from vaestudy.objectives import beta_schedule
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.rates import learning_rate
@@ -28,8 +30,8 @@ from vaestudy.rng import MemberRNG
 from vaestudy.splits import Splits
 from vaestudy.train import TrainState
 
-#: Device memory for one block's noise.
-BLOCK_BYTES = 1 << 30
+#: Device memory for a member's noise of one block: 1 GiB for 16 of them.
+MEMBER_BYTES = 1 << 26
 _WARM_UPS = 2
 
 
@@ -105,9 +107,9 @@ class BlockedEpoch:
         return self.totals / self.steps_an_epoch
 
     def _steps_a_block(self, n_features: int) -> int:
-        a_step = len(self.state.runs) * self.batch_size
-        a_step *= n_features + 8 + 4 * self.run.k * self.n_latent
-        return max(1, min(self.steps_an_epoch, BLOCK_BYTES // a_step))
+        """Return how many steps' noise is drawn at a time: a matter of the run alone."""
+        a_step = self.batch_size * (n_features + 8 + 4 * self.run.k * self.n_latent)
+        return max(1, min(self.steps_an_epoch, MEMBER_BYTES // a_step))
 
     def _fill(
         self,
@@ -177,8 +179,28 @@ class BlockedEpoch:
 
 
 def inductor_step(state: TrainState, batch_size: int) -> Callable[..., Tensor]:
-    """Return the pure step with its elementwise operations fused by PyTorch's compiler."""
-    from vaestudy.tracing import step_graph
+    """Return the pure step with its elementwise operations fused by PyTorch's compiler.
 
-    compiled: Callable[..., Tensor] = torch.compile(step_graph(state, batch_size), dynamic=False)
+    Raises
+    ------
+    CompileError
+        If the compiler fails.
+    """
+    from vaestudy.tracing import step_example, step_graph
+
+    try:
+        compiled: Callable[..., Tensor] = torch.compile(
+            step_graph(state, batch_size), dynamic=False
+        )
+        # It compiles when it is first called: here, on tensors that nobody else has.
+        compiled(*step_example(state, batch_size))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # Of any class: Triton's, the C compiler's, the cache folder's.
+        cause = getattr(error, "inner_exception", error)
+        raise CompileError(
+            "the training step could not be compiled for the GPU; install what is missing (a C "
+            "compiler such as gcc, on the PATH), or set compile: never. PyTorch said: "
+            f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
+        ) from error
     return compiled

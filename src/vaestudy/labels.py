@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from vaestudy.config_errors import ConfigError
 from vaestudy.parameters import ModelParameters
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The order in which labels of a class become known.
 _SEED = 20_162
+#: By how much the share that is known may differ from ``label_share``, as a part of it.
+_SHARE_TOLERANCE = 0.2
 
 
 def known_labels(labels: Int64[Tensor, "N"], share: float) -> Bool[Tensor, "N"]:
@@ -93,12 +96,31 @@ def tested_rows(
     return unlabelled(x, n_classes) if run.labels == "m2" else labelled(x, labels, n_classes)
 
 
+def _check_share(known: Bool[Tensor, "N"], share: float) -> None:
+    """Refuse a share of which the weight of a known label would be far from what it says."""
+    n_known, n = int(known.sum()), len(known)
+    if abs(n_known / (share * n) - 1) > _SHARE_TOLERANCE:
+        raise ConfigError(
+            f"label_share is {share} but whole labels, and at least one of every class, are known: "
+            f"{n_known} of {n}, which is {n_known / n:.3g}; labels: m2 weighs each by label_share, "
+            f"so set that to {n_known / n:.3g}, or higher"
+        )
+
+
 def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Splits:
-    """Return the rows that a run trains and is tested on, from the pixels of its data set."""
+    """Return the rows that a run trains and is tested on, from the pixels of its data set.
+
+    Raises
+    ------
+    ConfigError
+        If labels are inferred, and far from ``label_share`` of them are known.
+    """
     if run.labels == "none":
         return splits
     assert isinstance(splits.train, Tensor)
     known = known_labels(dataset.train_labels, run.label_share)
+    if run.labels == "m2":
+        _check_share(known, run.label_share)
     told = one_hot(dataset.train_labels, dataset.n_classes) * known.unsqueeze(1)
     rows = training_rows(splits.train.cpu(), told, run.binarization)
     test_labels = dataset.test_labels.to(splits.test.device)

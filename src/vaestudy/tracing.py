@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 
 def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
     """Return a step's graph, with its in-place updates of ``pure.state_tensors``."""
-    example = _step_example(state, batch_size)
+    example = step_example(state, batch_size)
     return torch.export.export(_Graph(step_graph(state, batch_size)), tuple(example))
 
 
@@ -43,10 +43,11 @@ def step_graph(state: TrainState, batch_size: int) -> torch.fx.GraphModule:
     """Return a step's operations, lowered if the state is on the CPU."""
     state.model.train()
     lowered = state.device.type == "cpu"
-    return _graph(pure_step(state), _step_example(state, batch_size), lowered)
+    return _graph(pure_step(state), step_example(state, batch_size), lowered)
 
 
-def _step_example(state: TrainState, batch_size: int) -> list[Tensor]:
+def step_example(state: TrainState, batch_size: int) -> list[Tensor]:
+    """Return arguments of a state's step; those that it changes are not the state's own."""
     run, members = state.runs[0], len(state.runs)
     inputs = [
         torch.ones(len(state.optimizer.corrections(1, 1.0))),
@@ -110,7 +111,9 @@ def _graph(
     from torch._functorch.compile_utils import fx_graph_cse
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    graph = make_fx(function, LOWERINGS if lowered else {}, tracing_mode="fake")(*example)
+    # On a GPU gradients have threads of their own, which tensors without data are not made for.
+    with torch.autograd.set_multithreading_enabled(False):
+        graph = make_fx(function, LOWERINGS if lowered else {}, tracing_mode="fake")(*example)
     # The gradient asks again for what the value computed: e^-|a| is made once.
     return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
 

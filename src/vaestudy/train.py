@@ -142,7 +142,8 @@ def initial_state(
     if len({run.group_key for run in runs}) != 1:
         raise ValueError(
             f"runs {[run.run_id for run in runs]} cannot be trained together: members of a group "
-            "may differ in seed and warmup only, and if stacked in beta and weight_decay"
+            "may differ in seed and warmup only, and if stacked in warmup_cycles, warmup_rise, "
+            "beta and weight_decay"
         )
     run = runs[0]
     model = VAE(architecture_of(run, n_features, n_classes), members=len(runs))
@@ -152,8 +153,9 @@ def initial_state(
     model.multiply_in(torch.bfloat16 if run.precision == "bf16" else None)
     model.to(device)
     optimizer = make_optimizer(run, model.named_parameters())
-    decay = torch.tensor([r.weight_decay for r in runs], device=device)
-    return TrainState(model, optimizer, runs, weight_decay=decay if decay.any() else None)
+    decay = torch.tensor([r.weight_decay for r in runs])
+    decays = decay.to(device) if decay.any() else None
+    return TrainState(model, optimizer, runs, weight_decay=decays)
 
 
 #: Takes one step of training; :func:`train_step`, or its compiled equal.

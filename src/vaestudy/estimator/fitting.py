@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from vaestudy.config_errors import ConfigError, explain
+from vaestudy.devices import tf32_products
 from vaestudy.estimator.threads import cores_for
 from vaestudy.estimator.warning import warn_user
 from vaestudy.history import SCALARS
@@ -80,7 +81,7 @@ def own_modes() -> Iterator[None]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        with tf32_products(False), torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_default_dtype(before)

@@ -26,8 +26,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from vaestudy.evaluate import check_evaluating
+from vaestudy.evaluate import as_drawn, check_evaluating
 from vaestudy.latent_terms import standard_normal_log_prob
+from vaestudy.likelihoods import Beta
 from vaestudy.vae import VAE
 
 #: Shares of a chain that take every proposal, and that are not averaged.
@@ -75,16 +76,21 @@ def impute_rows(
         raise ValueError(
             f"members is {model.members} and n_iter {n_iter}; expected 1 member, 10 steps or more"
         )
-    likelihood, n_z = model.likelihood, model.architecture.n_z
+    given, twin = x, as_drawn(model)
+    if twin is not model:  # Of a Beta likelihood, whose draws are not what it measures.
+        x = torch.logit(Beta.clip(x))
+    likelihood, n_z = twin.likelihood, model.architecture.n_z
     total, burn_in = torch.zeros_like(x), int(_BURN_IN * n_iter)
     z = _noise(x, n_z, generator)
     for step in range(n_iter):
-        z = _move(model, x, z, generator, always=step < _PSEUDO_GIBBS * n_iter)
+        z = _move(twin, x, z, generator, always=step < _PSEUDO_GIBBS * n_iter)
         params = model.decode(z.unsqueeze(0)).squeeze(0)
         x = torch.where(observed, x, likelihood.sample(params, generator).to(x.dtype))
         if step >= burn_in:
             total += likelihood.mean(params)
-    return Imputation(torch.where(observed, x, total / (n_iter - burn_in)), x)
+    draw = x if twin is model else torch.sigmoid(x)
+    mean = total / (n_iter - burn_in)
+    return Imputation(torch.where(observed, given, mean), torch.where(observed, given, draw))
 
 
 def _move(

@@ -29,6 +29,9 @@ half a grey level, 1/510, away from 0 and 1, where the density may be infinite:
 .. math:: \log p(x|z) = \sum_d (\alpha_d - 1)\ln x_d + (\beta_d - 1)\ln(1 - x_d)
     - \ln B(\alpha_d, \beta_d)
 
+What is drawn is not clipped; :class:`LogitBeta`, which no configuration names, is the law of the
+logits of that.
+
 All in nats, summed over the D features. To add one: write a class with these members, put it in
 ``LIKELIHOODS``, and test it against ``torch.distributions``.
 """
@@ -37,7 +40,7 @@ from __future__ import annotations
 
 from vaestudy.likelihoods.base import LOG_2PI, Likelihood
 from vaestudy.likelihoods.gaussian import Gaussian, GaussianFamily, Normal, SquaredError
-from vaestudy.likelihoods.pixels import Bernoulli, Beta, ContinuousBernoulli
+from vaestudy.likelihoods.pixels import Bernoulli, Beta, ContinuousBernoulli, LogitBeta
 
 __all__ = [
     "LIKELIHOODS",
@@ -48,6 +51,7 @@ __all__ = [
     "Gaussian",
     "GaussianFamily",
     "Likelihood",
+    "LogitBeta",
     "Normal",
     "SquaredError",
 ]

@@ -84,8 +84,8 @@ class ContinuousBernoulli(Likelihood):
         )
 
 
-class Beta(Likelihood):
-    """Independent Beta features, whose data are clipped half a grey level away from 0 and 1."""
+class BetaFamily(Likelihood):
+    """Independent Beta features; a member says what their data are: they, or their logits."""
 
     n_heads = 2
     #: Half the step between two of 256 grey levels.
@@ -105,27 +105,21 @@ class Beta(Likelihood):
         a, b = params.chunk(2, dim=-1)
         return cls.FLOOR + softplus(a + cls.SHIFT), cls.FLOOR + softplus(b + cls.SHIFT)
 
-    def log_prob(
-        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
-    ) -> Float[Tensor, "M K B"]:
-        alpha, beta = self._concentrations(params)
-        x = self.clip(x)
+    @classmethod
+    def _log_density(cls, log_x: Tensor, log_rest: Tensor, params: Tensor, less: int) -> Tensor:
+        """Return the log-density from ln x and ln(1 - x) in float64, as ``params`` are.
+
+        ``less`` is 1 of a density of x, 0 of one of its logit.
+        """
+        # Terms as large as the concentrations cancel to a few nats: float32 has not the digits.
+        alpha, beta = (part.double() for part in cls._concentrations(params))
         log_b = torch.lgamma(alpha) + torch.lgamma(beta) - torch.lgamma(alpha + beta)
-        return ((alpha - 1) * x.log() + (beta - 1) * torch.log1p(-x) - log_b).sum(-1)
+        log_p = (alpha - less) * log_x + (beta - less) * log_rest - log_b
+        return log_p.sum(-1).to(params.dtype)
 
     def mean(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
         alpha, beta = self._concentrations(params)
         return alpha / (alpha + beta)
-
-    def sample(
-        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
-    ) -> Float[Tensor, "*batch D"]:
-        alpha, beta = self._concentrations(params)
-        # Gamma draws of a small concentration may both underflow: 0 / 0 is kept from being NaN.
-        ones, zeros = (
-            torch._standard_gamma(c, generator=generator).clamp_min(1e-30) for c in (alpha, beta)
-        )
-        return ones / (ones + zeros)
 
     def binary_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
         # At the clipped ends, where the density is finite.
@@ -135,3 +129,46 @@ class Beta(Likelihood):
     def mean_logits(self, params: Float[Tensor, "*batch P"]) -> Float[Tensor, "*batch D"]:
         alpha, beta = self._concentrations(params)
         return alpha.log() - beta.log()
+
+
+class Beta(BetaFamily):
+    """Independent Beta features, whose data are clipped half a grey level away from 0 and 1."""
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        x = self.clip(x.double())
+        return self._log_density(x.log(), torch.log1p(-x), params, less=1)
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        return torch.sigmoid(LogitBeta().sample(params, generator))
+
+
+class LogitBeta(BetaFamily):
+    r"""Logits :math:`y = \ln x - \ln(1 - x)` of independent Beta features.
+
+    Draws of x may be nearer to 0 or 1 than a float can say, or than data, which are clipped. Those
+    of y are measured as they are drawn. Means are the features' own.
+    """
+
+    def log_prob(
+        self, x: Float[Tensor, "M 1 B D"], params: Float[Tensor, "M K B P"]
+    ) -> Float[Tensor, "M K B"]:
+        y = x.double()
+        return self._log_density(-softplus(-y), -softplus(y), params, less=0)
+
+    def sample(
+        self, params: Float[Tensor, "*batch P"], generator: torch.Generator | None = None
+    ) -> Float[Tensor, "*batch D"]:
+        alpha, beta = self._concentrations(params)
+        return _log_gamma(alpha, generator) - _log_gamma(beta, generator)
+
+
+def _log_gamma(shape: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw the logarithm of gamma variables, which of a small shape would themselves underflow."""
+    # G(a) is G(a + 1) U^(1/a), and -ln U is exponential.
+    larger = torch._standard_gamma(shape + 1, generator=generator)
+    exponential = torch.empty_like(shape).exponential_(generator=generator)
+    return larger.log() - exponential / shape
