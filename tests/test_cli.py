@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner, Result
@@ -12,6 +13,8 @@ from typer.testing import CliRunner, Result
 import vaestudy
 from vaestudy.cli import app
 from vaestudy.config import expand_grid, load_config
+from vaestudy.config_errors import ConfigError
+from vaestudy.figures.published_data import read_published
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = str(ROOT / "configs" / "tiny.yaml")
@@ -123,3 +126,46 @@ def test_a_wrong_examination_gives_one_error(tmp_path: Path) -> None:
     assert "1 problem in --examinations" in result.output
     assert "gaps is set but ais is not" in result.output
     assert not (tmp_path / "table").exists()
+
+
+GROUP = ("--data", "data", "--runs-dir", "runs", "--output", "out/table")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("train -o taken/run", "no results can be written to taken/run: Not a directory"),
+        ("train -o taken", "no results can be written to taken: it is a file"),
+        ("schema --output absent/x.yaml", "absent/x.yaml: No such file or directory; expected"),
+        ("data mnist-5k --output taken/x.st", "no results can be written to taken: it is a file"),
+        ("extract nope.parquet --output x.csv", "nope.parquet does not exist; expected a table"),
+        ("extract taken --output x.csv", "taken cannot be read"),
+        ("extract foreign.parquet --output x.csv", "has no column run_id, metric, value; expected"),
+        ("chapter nope.py --output x.ipynb --log-notebook y.ipynb", "nope.py: No such file"),
+        ("resolve notjson --output x.yaml", "the configuration got 'notjson', which is no JSON"),
+        ("resolve [] --output x.yaml", "expected an object, {...}, as JSON"),
+        ("train-group --runs notjson", "--runs got 'notjson', which is no JSON"),
+        ("train-group --runs {}", "--runs got '{}'; expected a list, [...], as JSON"),
+        ("examine-group --runs [] --examinations 3", "--examinations got '3'; expected an object"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("a,b\n1,2\n")
+    pd.DataFrame({"a": [1]}).to_parquet("foreign.parquet")
+    words = arguments.split()
+    result = vae(*words, *(GROUP if words[0].endswith("-group") else ()))
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert result.output.count("error:") == 1
+    assert told in result.output
+
+
+def test_published_figures_are_missed_outside_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"published\.yaml does not exist .*in its root"):
+        read_published()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from vaestudy import VAE
 from vaestudy.estimator.rows import Intensities
 from vaestudy.fit.choices import Choices
 from vaestudy.fit.files import read
+from vaestudy.fit.pictures import feature_samples, svg
+from vaestudy.fit.sizes import count_values
 from vaestudy.fit.texts import FileError
 
 RNG = np.random.default_rng(0)
@@ -49,6 +52,51 @@ def test_images_in_colour_and_resized(tmp_path: Path) -> None:
     assert fit(tmp_path, tmp_path / "out", "--size", "6").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((9, 1, 8, 8), r"np.moveaxis\(a, 1, -1\)"),
+        ((9, 3, 16, 16), r"np.moveaxis\(a, 1, -1\)"),
+        ((9, 8, 8, 2), "keep 1 or 3 of them"),
+        ((9, 8, 8, 4), "keep 1 or 3 of them"),
+    ],
+)
+def test_channels_that_are_no_colours_are_refused_before_training(
+    tmp_path: Path, shape: tuple[int, ...], remedy: str
+) -> None:
+    np.save(tmp_path / "x.npy", RNG.random(shape))
+    with pytest.raises(FileError, match=f"with {shape[3]} channels; expected .*{remedy}"):
+        read(tmp_path / "x.npy", Choices())
+
+
+def test_colours_that_turn_grey_are_counted(tmp_path: Path) -> None:
+    for i, shape in enumerate([(6, 5), (6, 5, 3), (6, 5), (6, 5, 3)]):
+        Image.fromarray(RNG.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    (told,) = read(tmp_path, Choices()).remarks
+    assert told.startswith("4 images, 2 of them in colour turned grey, as the first is,")
+    (tmp_path / "0.png").unlink()
+    (told,) = read(tmp_path, Choices()).remarks
+    assert "grey" not in told
+
+
+def test_an_image_of_too_many_pixels_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.zeros((6, 5), np.uint8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert count_values(tmp_path) == 0
+    with pytest.raises(FileError, match=r"a\.png has too many pixels; expected at most 20"):
+        read(tmp_path, Choices())
+
+
+@pytest.mark.parametrize("constant", [0.0, 5.0, 1e17, -3e300])
+def test_a_large_constant_is_drawn_without_a_warning(constant: float) -> None:
+    data = np.full((50, 1), constant)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert "<svg" in svg(feature_samples(data, data.copy(), ["a"]))
+
+
 @pytest.mark.parametrize("shape", [(40, 6, 5), (40, 6, 5, 1), (40, 4, 4, 3)])
 def test_8_bit_images_that_are_streamed_are_fitted_as_small_ones(
     tmp_path: Path, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
@@ -75,7 +123,10 @@ def test_rows_of_an_array_with_missing_values_can_go(
     path, array = tmp_path / "x.npy", RNG.normal(size=(20, 3))
     array[[4, 7], 1] = np.nan
     np.save(path, array)
-    assert "NaN in 2 of 20 rows" in fit(path, tmp_path / "out").stderr
+    told = fit(path, tmp_path / "out").stderr
+    assert "2 of 20 rows miss values, NaN; expected none" in told
+    assert "--drop-missing" in told
+    assert "VAE.load(…).impute(X)" in told
     found = read(path, Choices(drop_missing=True))
     np.testing.assert_array_equal(found.data, np.delete(array, [4, 7], axis=0))
     assert found.rows.tolist() == [i for i in range(20) if i not in (4, 7)]

@@ -196,6 +196,21 @@ def test_what_a_fit_warned_of_is_said_once_and_in_the_page(
     page = (out / "report.html").read_text(encoding="utf-8")
     assert page.count("Warning: likelihood is &#x27;gaussian&#x27;") == 1
     assert "Warning: epochs=8 ran out" in page
+    told = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(told) == page.count("Warning: ")
+    assert any(line.startswith("warning: likelihood is 'gaussian'") for line in told)
+    assert any(line.startswith("warning: epochs=8 ran out") for line in told)
+
+
+def test_numbers_with_exponents_are_numbers(tmp_path: Path) -> None:
+    path, out = tmp_path / "x.csv", tmp_path / "out"
+    frame()[["length", "width"]].to_csv(path, index=False)
+    options = ("epochs=2e0", "validation_fraction=2e-1", "hidden=[1e1]", "learning_rate=1.5e-3")
+    result = fit(path, out, *(word for option in options for word in ("--set", option)))
+    assert result.exit_code == 0, result.output
+    said = json.loads((out / "model.json").read_text())["parameters"]
+    assert (said["epochs"], said["validation_fraction"], said["hidden"]) == (2, 0.2, [10])
+    assert said["learning_rate"] == 0.0015
 
 
 def write_bad(folder: Path, name: str) -> Path:

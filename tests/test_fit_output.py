@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from test_fit_cli import fit
+from vaestudy.cli.options import results_in
 from vaestudy.files import require_writable
 
 
@@ -44,3 +45,26 @@ def test_a_directory_for_results_is_made_and_left_clean(tmp_path: Path) -> None:
     require_writable(out)
     require_writable(out)
     assert list(out.iterdir()) == []
+
+
+def test_a_refused_fit_leaves_no_directory_behind(tmp_path: Path) -> None:
+    assert fit(tmp_path / "absent.csv", tmp_path / "new" / "out").exit_code == 1
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    assert fit(tmp_path / "absent.csv", tmp_path / "mine" / "out").exit_code == 1
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_what_an_interrupted_fit_wrote_stays(tmp_path: Path) -> None:
+    def interrupted(out: Path, name: str) -> None:
+        with results_in(out):
+            if name:
+                (out / name).write_text("")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "new" / "out", "")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "new" / "out", "model")
+    assert (tmp_path / "new" / "out" / "model").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_pixels_in_a_table_get_their_shape_back(tmp_path: Path) -> None:
     pd.DataFrame(pixels).to_csv(path, index=False)
     data = load_own(own(path, image_shape=[2, 3]))
     assert (data.image_shape, data.train.dtype) == ((2, 3), torch.uint8)
-    with pytest.raises(DataError, match=r"shape \(2, 2\) but 6 values"):
+    with pytest.raises(DataError, match=r"image_shape is \(2, 2\) but 6 values"):
         load_own(own(path, image_shape=[2, 2]))
 
 
@@ -107,13 +108,47 @@ def test_other_bad_files_are_named(tmp_path: Path, csv: Path) -> None:
     empty, colours = (tmp_path / f"{n}.npy" for n in ("empty", "colours"))
     empty.write_bytes(b"")
     np.save(colours, RNG.integers(0, 256, (9, 4, 4, 3), dtype=np.uint8))
-    for path, message in ((empty, "is empty"), (colours, "expected grey")):
+    for path, message in ((empty, "is empty"), (colours, "in colour; expected grey")):
         with pytest.raises(DataError, match=message):
             load_own(own(path))
     with pytest.raises(DataError, match="no column 'sort'"):
         load_own(own(csv, label="sort"))
     with pytest.raises(DataError, match="40 different values"):
         load_own(own(csv, label="size"))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e-160, 1e60])
+def test_columns_of_any_size_are_standardised(tmp_path: Path, size: float) -> None:
+    path, table = tmp_path / "x.csv", pd.DataFrame({"a": RNG.normal(size=40)})
+    (size * table).assign(b=1.5).to_csv(path, index=False)
+    data = load_own(own(path))
+    assert torch.isfinite(torch.cat([data.train, data.test])).all()
+    assert 0.3 < data.train[:, 0].std() < 1.1
+
+
+def test_small_positive_numbers_do_not_become_zeros(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    pd.DataFrame({"a": 1e-60 * RNG.random(40)}).to_csv(path, index=False)
+    assert load_own(own(path)).train.std() > 0.3
+
+
+def test_numbers_too_large_to_standardise_are_named(tmp_path: Path) -> None:
+    path, table = tmp_path / "x.csv", pd.DataFrame({"a": RNG.normal(size=40), "b": -1.0})
+    (1e200 * table).to_csv(path, index=False)
+    with pytest.raises(DataError, match="feature 'a' is too large to standardise"):
+        load_own(own(path))
+    # Of forty rows, a test's that training knows nothing like.
+    tested = min(range(40), key=lambda row: hashlib.sha256(str(row).encode()).digest())
+    table.loc[tested, "b"] = 1e60
+    table.to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"column 'b' holds 1e\+60 in a row of the test, but -1 "):
+        load_own(own(path))
+
+
+def test_images_with_channels_first_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", RNG.random((30, 1, 8, 8)))
+    with pytest.raises(DataError, match=r"8 channels; .*np.moveaxis\(a, 1, -1\)"):
+        load_own(own(tmp_path / "x.npy"))
 
 
 def test_rows_without_a_label_are_refused_or_left_out(csv: Path) -> None:

@@ -11,13 +11,14 @@ import hashlib
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from vaestudy import own_values
 from vaestudy.config import StudyConfig, expand_grid
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import DataError, Dataset
@@ -30,8 +31,6 @@ from vaestudy.fit.texts import FileError
 from vaestudy.measurable import check_samples, refuse_conditional
 from vaestudy.own_data import OwnData, content_sha256
 from vaestudy.parameters import ModelParameters
-
-Array = NDArray[np.float64]
 
 #: A study holds its data in memory, in every job; whatever a file's own type, as float64 at first.
 MOST_VALUES: Final = 2**29
@@ -134,15 +133,14 @@ def build(
         raise DataError(f"{name}: the data hold NaN or infinity; expected finite numbers")
     test, train = _split(name, len(values), test_share)
     labels, names = _labels(name, table)
-    pixels = _as_bytes(values, images=shape[0] > 1)
-    scaled: NDArray[Any] = _as_floats(values, train) if pixels is None else pixels
+    scaled = own_values.shown(name, values, train, table.names, images=shape[0] > 1)
     arrays = {
         "train": torch.from_numpy(scaled[train]),
         "test": torch.from_numpy(scaled[test]),
         "train_labels": torch.from_numpy(labels[train]),
         "test_labels": torch.from_numpy(labels[test]),
     }
-    described = f"{source} {_treatment(scaled)}"
+    described = f"{source} {own_values.treatment(scaled)}"
     columns = () if shape[0] > 1 else tuple(table.names)
     return Dataset.build(name, arrays, shape, described, names, columns)
 
@@ -238,10 +236,15 @@ def check_own_data(study: StudyConfig) -> None:
 def _shape(name: str, table: Table, asked: tuple[int, int] | None) -> tuple[int, int]:
     n_features = table.data.shape[1]
     found = asked or table.image_shape or (1, n_features)
-    if len(found) != 2 or math.prod(found) != n_features:
+    if len(found) != 2:
         raise DataError(
-            f"{name}: images of shape {tuple(found)} but {n_features} values a row; expected grey "
-            "images, height x width of which is the number of columns"
+            f"{name}: images of shape {tuple(found)}, in colour; expected grey ones (height, "
+            "width), of which studies are: turn them grey before"
+        )
+    if math.prod(found) != n_features:
+        raise DataError(
+            f"{name}: image_shape is {tuple(found)} but {n_features} values are in a row; expected "
+            "height x width to be the number of columns: change image_shape, or drop columns"
         )
     return found[0], found[1]
 
@@ -266,35 +269,3 @@ def _labels(name: str, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]
             f"most {MOST_CATEGORIES} classes: leave label out, or put the column under drop"
         )
     return codes.astype(np.int64), tuple(map(str, values))
-
-
-def _as_bytes(values: Array, images: bool) -> NDArray[np.uint8] | None:
-    """Return intensities 0..255 if that is what the values are, exactly; else None."""
-    if ((values == 0) | (values == 1)).all():
-        return (255 * values).astype(np.uint8)
-    if not images or values.min() < 0 or values.max() > 255:
-        return None
-    pixels = values if values.max() > 1 else 255 * values
-    rounded = np.rint(pixels)
-    return rounded.astype(np.uint8) if np.allclose(pixels, rounded, atol=1e-6) else None
-
-
-def _as_floats(values: Array, train: NDArray[np.intp]) -> NDArray[np.float32]:
-    if values.min() >= 0 and values.max() <= 1:
-        return values.astype(np.float32)
-    columns = values[train].T
-    # Exact sums: the same data have the same checksum on every processor.
-    mean = np.array([math.fsum(column) / len(column) for column in columns])
-    square = [math.fsum(column) / len(column) for column in (columns - mean[:, None]) ** 2]
-    constant = columns.max(1) == columns.min(1)
-    mean = np.where(constant, columns[:, 0], mean)
-    scale = np.where(constant, 1.0, np.sqrt(square))
-    scaled: Any = (values - mean) / np.where(scale > 0, scale, 1.0)
-    return scaled.astype(np.float32)  # type: ignore[no-any-return]
-
-
-def _treatment(scaled: NDArray[Any]) -> str:
-    if scaled.dtype == np.uint8:
-        return "8-bit intensities."
-    inside = scaled.min() >= 0 and scaled.max() <= 1
-    return "Values as they are." if inside else "Standardised by the training rows."

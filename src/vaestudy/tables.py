@@ -145,13 +145,33 @@ def _steps_table(files: Sequence[RunFiles], logged: Mapping[str, int]) -> pd.Dat
 
 
 def _evaluation_table(runs: Sequence[Run], files: Sequence[Path]) -> pd.DataFrame:
-    parts = [pd.read_parquet(path) for path in files]
+    parts = [read_measurements(path) for path in files]
     table = pd.concat([part for part in parts if len(part)], ignore_index=True)
     order = {run.config.run_id: i for i, run in enumerate(runs)}
     table = table[table["run_id"].isin(order)]
     return table.sort_values(
         "run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True
     )
+
+
+def read_measurements(path: Path) -> pd.DataFrame:
+    """Read what one group of runs was measured to be.
+
+    Raises
+    ------
+    MissingResultError
+        If the file is not there, or is no such table.
+    """
+    wanted = "expected a table that evaluate-group or examine-group wrote"
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        why = f"cannot be read ({error})" if path.exists() else "does not exist"
+        raise MissingResultError(f"{path} {why}; {wanted}") from None
+    missing = [name for name in ("run_id", "metric", "value") if name not in table]
+    if missing:
+        raise MissingResultError(f"{path} has no column {', '.join(missing)}; {wanted}")
+    return table
 
 
 def _dataset_row(dataset: Dataset) -> dict[str, Any]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vaestudy.cli.options import Device, Threads, assignments, plain_errors, start_job
+from vaestudy.cli.options import (
+    Device,
+    Threads,
+    assignments,
+    plain_errors,
+    results_in,
+    start_job,
+)
 
 
 @plain_errors
@@ -59,11 +67,11 @@ def fit(
 
     vaestudy fit data.csv --latent 2 --color species -o out
     """
-    from vaestudy.files import require_writable
     from vaestudy.fit import job
     from vaestudy.fit.choices import Choices
     from vaestudy.fit.files import read
 
+    say = partial(typer.echo, err=True)
     choices = Choices(color, tuple(drop or ()), drop_missing, size)
     parameters = {
         "n_z": latent,
@@ -73,8 +81,9 @@ def fit(
         "verbose": True,
         **assignments(set_ or []),
     }
-    require_writable(output)
-    table = read(data, choices)
-    for remark in table.remarks:
-        typer.echo(remark, err=True)
-    typer.echo(job.fit_table(data, table, output, parameters, start_job(device, threads)))
+    with results_in(output):
+        table = read(data, choices)
+        for remark in table.remarks:
+            say(remark)
+        chosen = start_job(device, threads)
+        typer.echo(job.fit_table(data, table, output, parameters, chosen, say))

@@ -22,6 +22,7 @@ from vaestudy.cli.options import (
     parse_own,
     parse_runs,
     plain_errors,
+    results_in,
     start_job,
 )
 from vaestudy.examination import Examination
@@ -42,8 +43,9 @@ def data(
     from vaestudy.data import data_root, load_dataset, save_prepared
     from vaestudy.own_dataset import load_own
 
-    dataset = load_dataset(name, data_root(root)) if own is None else load_own(parse_own(own))
-    save_prepared(dataset, output)
+    with results_in(output.parent):
+        dataset = load_dataset(name, data_root(root)) if own is None else load_own(parse_own(own))
+        save_prepared(dataset, output)
     typer.echo(f"{name}: {len(dataset.train):,} train, {len(dataset.test):,} test -> {output}")
 
 

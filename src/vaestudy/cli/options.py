@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 PerRun = TypeVar("PerRun", bound=BaseModel)
+Json = TypeVar("Json", list[Any], dict[str, Any])
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The study's configuration.")]
 LogFile = Annotated[Path | None, typer.Option("--log", help="Log file; the terminal if none.")]
@@ -80,11 +83,12 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from vaestudy.run_files import MissingResultError
     from vaestudy.study import EmptySelectionError, MissingTableError
 
+    places = (FileExistsError, FileNotFoundError, IsADirectoryError, NotADirectoryError)
     jobs = (BusyError, CompileError, DeviceError, MissingResultError)
     tables = (EmptySelectionError, MissingTableError)
     models = (CheckpointError, ClassifierError, DivergenceError)
     files = (DataError, FileError, OutputError, ReportError)
-    return ConfigError, *files, *models, *jobs, *tables
+    return ConfigError, PermissionError, *places, *files, *models, *jobs, *tables
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -97,10 +101,40 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         except Exception as error:
             if not isinstance(error, _expected_errors()):
                 raise
-            typer.secho(f"error: {error}", err=True, fg="red")
+            typer.secho(f"error: {_told(error)}", err=True, fg="red")
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    return (
+        f"{error.filename}: {error.strerror}; expected a file that you may read, or a place that "
+        "you may write to: give another one"
+    )
+
+
+@contextmanager
+def results_in(directory: Path) -> Iterator[None]:
+    """Make a directory for results, and take it away again if nothing came to lie in it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written to.
+    """
+    from vaestudy.files import require_writable
+
+    made = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        require_writable(directory)
+        yield
+    finally:
+        for path in made:
+            with suppress(OSError):  # It is not empty, or was never made.
+                path.rmdir()
 
 
 def start_job(device: str, threads: int) -> torch.device:
@@ -110,13 +144,29 @@ def start_job(device: str, threads: int) -> torch.device:
         claim_gpu()
     import torch
 
-    from vaestudy.devices import select_device
+    from vaestudy.devices import compute_in_fp32, select_device
 
     torch.set_num_threads(threads)
+    compute_in_fp32()
     chosen = select_device(device)
     if chosen.type == "cuda":  # the CPU's are all deterministic, and the switch costs a second
         torch.use_deterministic_algorithms(True)
     return chosen
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads 1e2 and 1e-3 as numbers, which YAML 1.1 takes for text."""
+
+    def number(self, node: yaml.ScalarNode) -> float:
+        """Return a number with an exponent: a whole one as such, for what is counted."""
+        value = float(node.value)
+        return int(value) if value.is_integer() else value
+
+
+_Loader.add_implicit_resolver(
+    "!exponent", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+_Loader.add_constructor("!exponent", _Loader.number)
 
 
 def assignments(items: list[str]) -> dict[str, Any]:
@@ -125,7 +175,7 @@ def assignments(items: list[str]) -> dict[str, Any]:
     for item in items:
         name, separator, text = item.partition("=")
         try:
-            values[name] = yaml.safe_load(text)
+            values[name] = yaml.load(text, _Loader)
         except yaml.YAMLError:
             separator = ""
         if not separator:
@@ -138,13 +188,25 @@ def assignments(items: list[str]) -> dict[str, Any]:
 
 def parse_runs(text: str) -> list[RunConfig]:
     """Read the argument of ``--runs``."""
-    return [parse_run(values, "--runs") for values in json.loads(text)]
+    return [parse_run(values, "--runs") for values in parse_json(text, list, "--runs")]
+
+
+def parse_json(text: str, kind: type[Json], option: str) -> Json:
+    """Read an argument that is JSON of one kind: ``list`` or ``dict``."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"{option} got {text[:60]!r}, which is no JSON: {error}") from None
+    if not isinstance(value, kind):
+        wanted = "a list, [...]" if kind is list else "an object, {...}"
+        raise ConfigError(f"{option} got {text[:60]!r}; expected {wanted}, as JSON")
+    return value
 
 
 def parse_by_run(text: str, kind: type[PerRun], option: str) -> dict[str, PerRun]:
     """Read an option's argument that says something of some runs, by their ids."""
     try:
-        values: dict[str, Any] = json.loads(text)
+        values = parse_json(text, dict, option)
         return {run_id: kind.model_validate(value) for run_id, value in values.items()}
     except ValidationError as error:
         raise ConfigError(explain(error, kind, option)) from None

@@ -21,6 +21,7 @@ from vaestudy.cli.options import (
     open_study,
     plain_errors,
     read_grid,
+    results_in,
     start_job,
 )
 from vaestudy.config import RunConfig, StudyConfig, load_config, parse_run
@@ -61,18 +62,19 @@ def train(
     run = parse_run(values, "--set")
     check_own(run.dataset, own, "--set")
     chosen = start_job(device, threads)
-    dataset = _dataset_of(run, own, root)
-    progress.log_to(output / run.run_id / "train.log")
-    with progress.bar_reporter(run.epochs) as on_epoch:
-        jobs.train_group(
-            [run],
-            dataset,
-            output,
-            device=chosen,
-            checkpoint_every=10,
-            compile_policy=compile_,
-            on_epoch=on_epoch,
-        )
+    with results_in(output):
+        dataset = _dataset_of(run, own, root)
+        progress.log_to(output / run.run_id / "train.log")
+        with progress.bar_reporter(run.epochs) as on_epoch:
+            jobs.train_group(
+                [run],
+                dataset,
+                output,
+                device=chosen,
+                checkpoint_every=10,
+                compile_policy=compile_,
+                on_epoch=on_epoch,
+            )
     typer.echo(output / run.run_id)
 
 

@@ -5,7 +5,6 @@ Snakemake calls these and those of :mod:`vaestudy.cli.models`; they work by hand
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from vaestudy.cli.options import (
     LeftOut,
     LogFile,
     open_study,
+    parse_json,
     plain_errors,
     read_grid,
 )
@@ -93,7 +93,7 @@ def resolve(
     """Write a configuration after overrides."""
     from vaestudy.files import atomic_path
 
-    parse_config(parsed := json.loads(values))
+    parse_config(parsed := parse_json(values, dict, "the configuration"))
     with atomic_path(output) as temporary:
         temporary.write_text(yaml.safe_dump(parsed, sort_keys=False), encoding="utf-8")
 
@@ -108,8 +108,9 @@ def extract(
     import pandas as pd
 
     from vaestudy.files import write_csv
+    from vaestudy.tables import read_measurements
 
-    table = pd.concat([pd.read_parquet(path) for path in evaluations], ignore_index=True)
+    table = pd.concat([read_measurements(path) for path in evaluations], ignore_index=True)
     write_csv(output, table if run is None else table[table["run_id"] == run])
 
 

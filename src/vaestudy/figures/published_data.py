@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 from pydantic import Field
 
+from vaestudy.config_errors import ConfigError
 from vaestudy.figures.families import label_of
 from vaestudy.parameters import ModelParameters, Strict
 from vaestudy.stats import mean_interval
@@ -82,7 +83,18 @@ class PublishedTable(Strict):
 
 
 def read_published(name: str = "burda", path: Path = PUBLISHED) -> PublishedTable:
-    """Read one table of the file of published figures."""
+    """Read one table of the file of published figures.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not there.
+    """
+    if not path.is_file():
+        raise ConfigError(
+            f"{path} does not exist (looked for in {Path.cwd()}); expected the figures that were "
+            "published, which lie in the repository: run the command in its root"
+        )
     tables: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return PublishedTable.model_validate(tables[name])
 

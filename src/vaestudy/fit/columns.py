@@ -17,7 +17,7 @@ import pandas as pd
 from pandas.api import types
 
 from vaestudy.fit.choices import Remedies
-from vaestudy.fit.texts import FileError
+from vaestudy.fit.texts import ANY_COMMA, FileError, commas_in
 
 #: A column of text with more different values than this is taken for names, not categories.
 MOST_CATEGORIES: Final = 20
@@ -33,29 +33,58 @@ def numbers(
     FileError
         If a column holds neither finite numbers nor a few categories; ``path`` is its name.
     """
-    parts: list[pd.DataFrame | pd.Series] = []
-    remarks = []
+    parts, remarks = [], []
     for name in features.columns:
-        column = features[name]
-        leave_out = f"leave it out with {remedies.drop.replace('NAME', repr(name))}"
-        _refuse_values(f"{path}: column {name!r}", column, leave_out)
-        if _is_real(column):
-            parts.append(column.astype(float))
-            continue
-        n = column.nunique()
-        if types.is_datetime64_any_dtype(column) or n > MOST_CATEGORIES:
-            raise FileError(
-                f"{path}: column {name!r} holds {column.dtype} with {n} different values, such as "
-                f"{str(column.iloc[0])!r}; expected numbers, or at most {MOST_CATEGORIES} "
-                f"categories: {leave_out}, or {remedies.color}"
-            )
-        parts.append(pd.get_dummies(column, prefix=name, prefix_sep="=", dtype=float))
-        remarks.append(f"column {name!r} is text: one column of 0 and 1 for each of {n} values")
+        part, remark = _as_numbers(f"{path}: column {name!r}", features[name], remedies)
+        parts.append(part)
+        remarks += remark
+    _refuse_same(path, list(features.columns), parts, remedies)
     table = pd.concat(parts, axis=1)
     infinite = [name for name in table.columns if not np.isfinite(table[name]).all()]
     if infinite:
         raise FileError(f"{path}: column {infinite[0]!r} holds infinity; expected finite numbers")
     return table, remarks
+
+
+def _as_numbers(
+    where: str, column: pd.Series, remedies: Remedies
+) -> tuple[pd.DataFrame, list[str]]:
+    leave_out = f"leave it out with {remedies.drop.replace('NAME', repr(column.name))}"
+    _refuse_values(where, column, leave_out)
+    if _is_real(column):
+        try:
+            return column.astype(float).to_frame(), []
+        except OverflowError:
+            raise FileError(
+                f"{where} holds numbers too large to compute with; expected less than 1.8e308: "
+                f"{leave_out}, or divide it by a constant"
+            ) from None
+    n = column.nunique()
+    if types.is_datetime64_any_dtype(column) or n > MOST_CATEGORIES:
+        raise FileError(
+            f"{where} holds {column.dtype} with {n} different values, such as "
+            f"{str(column.iloc[0])!r}; expected numbers, or at most {MOST_CATEGORIES} "
+            f"categories: {leave_out}, or {remedies.color}"
+        )
+    encoded = pd.get_dummies(column, prefix=str(column.name), prefix_sep="=", dtype=float)
+    said = f"column {column.name!r} is text: one column of 0 and 1 for each of {n} values"
+    return encoded, [said]
+
+
+def _refuse_same(
+    path: Path, sources: list[str], parts: list[pd.DataFrame], remedies: Remedies
+) -> None:
+    """Refuse columns that would have one name, as a category's may be another column's."""
+    given_by: dict[str, str] = {}
+    for source, part in zip(sources, parts, strict=True):
+        for name in part.columns:
+            if name in given_by:
+                raise FileError(
+                    f"{path}: columns {given_by[name]!r} and {source!r} both give a column "
+                    f"{name!r}, as text becomes one of 0 and 1 for each value; expected columns of "
+                    f"different names: rename one, or leave it out with {remedies.drop}"
+                )
+            given_by[name] = source
 
 
 def _refuse_values(where: str, column: pd.Series, leave_out: str) -> None:
@@ -70,6 +99,13 @@ def _refuse_values(where: str, column: pd.Series, leave_out: str) -> None:
         raise FileError(
             f"{where} holds complex numbers, such as {str(column.iloc[0])!r}; expected real ones: "
             f"{leave_out}, or save real and imaginary parts as two columns"
+        )
+    written = commas_in(column, ANY_COMMA)
+    if written is not None:
+        raise FileError(
+            f"{where} holds numbers with commas, such as {written!r}; expected 0.5 and 1200.5, or, "
+            "where semicolons part the columns, 0,5 and 1200,5: write them so, without signs of "
+            f"thousands, or {leave_out}"
         )
 
 
@@ -88,6 +124,8 @@ def _is_text_of_complex(column: pd.Series) -> bool:
 
 
 def _as_complex(value: object) -> complex | None:
+    if isinstance(value, Real):
+        return 0j  # Of any size, too: it has no imaginary part.
     if isinstance(value, Complex):
         return complex(value)
     # A lone j is a name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,14 @@ from vaestudy.fit import columns
 from vaestudy.fit.choices import Choices
 from vaestudy.fit.texts import FileError, read_text
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 _NPY: Final = b"\x93NUMPY"
+#: What the last axis of an image may hold: grey, or red, green and blue.
+_CHANNELS: Final = (1, 3)
+_GREY: Final = ("1", "L", "LA")
+_FILLED_IN: Final = "A model fitted to the rest fills them in: VAE.load(…).impute(X)"
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 
@@ -107,10 +114,23 @@ def _read_npy(path: Path, choices: Choices) -> Table:
             f"{path} holds {array.dtype} of shape {array.shape}; expected numbers of shape "
             "(rows, features), or images (rows, height, width) or (rows, height, width, 3)"
         )
+    _refuse_channels(path, array.shape)
     flat, rows = array.reshape(len(array), -1), pd.RangeIndex(len(array))
-    if choices.drop_missing and array.dtype.kind == "f":
-        return _whole_rows(path, Table(flat, rows, image_shape=_image_shape(array)), choices)
-    return _of_intensities(Table(flat, rows, image_shape=_image_shape(array)))
+    table = Table(flat, rows, image_shape=_image_shape(array))
+    return _whole_rows(path, table, choices) if array.dtype.kind == "f" else _of_intensities(table)
+
+
+def _refuse_channels(path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse images whose last axis is not that of grey, or of red, green and blue."""
+    if len(shape) < 4 or shape[3] in _CHANNELS:
+        return
+    first = "they come first here: save np.moveaxis(a, 1, -1) of this array a"
+    other = "keep 1 or 3 of them, or reshape to (rows, features), which are no images"
+    remedy = first if shape[1] in _CHANNELS else other
+    raise FileError(
+        f"{path} holds images of shape {shape[1:]}, with {shape[3]} channels; expected (height, "
+        f"width, 1) or (height, width, 3), channels last: {remedy}"
+    )
 
 
 def _image_shape(array: NDArray[Any]) -> tuple[int, ...] | None:
@@ -120,8 +140,10 @@ def _image_shape(array: NDArray[Any]) -> tuple[int, ...] | None:
 
 
 def _whole_rows(path: Path, table: Table, choices: Choices) -> Table:
-    """Leave out rows with missing values, of a file that memory has room for."""
+    """Leave out rows with missing values, or refuse them, of a file that memory has room for."""
     array = table.data
+    if array.nbytes >= STREAM_FROM and not choices.drop_missing:
+        return table  # Each row is looked at when it is read.
     if array.nbytes >= STREAM_FROM:
         raise FileError(
             f"{path} has {array.nbytes / 1e9:.1f} GB, and is streamed: rows with missing values "
@@ -133,7 +155,13 @@ def _whole_rows(path: Path, table: Table, choices: Choices) -> Table:
         return table
     if not whole.any():
         raise FileError(f"{path}: every row misses values; expected some that do not")
-    said = f"{int((~whole).sum())} rows with missing values are left out"
+    count = int((~whole).sum())
+    if not choices.drop_missing:
+        raise FileError(
+            f"{path}: {count} of {len(whole)} rows miss values, NaN; expected none: leave these "
+            f"rows out with {choices.remedies.drop_missing}. {_FILLED_IN}"
+        )
+    said = f"{count} rows with missing values are left out"
     return replace(table, data=array[whole], rows=table.rows[whole], remarks=(said,))
 
 
@@ -168,9 +196,8 @@ def read_frame(path: Path, frame: pd.DataFrame, choices: Choices) -> Table:
     asked = [*choices.drop, *([] if choices.color is None else [choices.color])]
     for name in asked:
         if name not in frame.columns:
-            raise FileError(
-                f"{path} has no column {name!r}; it has {', '.join(map(repr, frame.columns))}"
-            )
+            known = ", ".join(map(repr, frame.columns))
+            raise FileError(f"{path} has no column {name!r}; it has {known}")
     features, remarks = frame.drop(columns=asked), []
     if not len(features):
         raise FileError(f"{path} has names of columns and no row; expected rows of numbers")
@@ -194,13 +221,11 @@ def _without_holes(
     if not choices.drop_missing:
         raise FileError(
             f"{said}; expected none: leave these rows out with {choices.remedies.drop_missing}, or "
-            f"the columns with {choices.remedies.drop}. A model fitted to the rest fills them in: "
-            "VAE.load(…).impute(X)"
+            f"the columns with {choices.remedies.drop}. {_FILLED_IN}"
         )
     if count == len(features):
-        raise FileError(
-            f"{said}: no row is left to fit; leave out columns with {choices.remedies.drop}"
-        )
+        drop = choices.remedies.drop
+        raise FileError(f"{said}: no row is left to fit; leave out columns with {drop}")
     return features[~holes.any(axis=1)]
 
 
@@ -217,30 +242,25 @@ def _read_images(folder: Path, choices: Choices) -> Table:
         raise FileError(
             f"{folder} is a folder of images, which has no columns to colour by or drop"
         )
-    images = _open_all(paths, choices)
-    names = [str(path.relative_to(folder)) for path in paths]
+    images, n_turned = _open_all(paths, choices)
+    rows = pd.Index([str(path.relative_to(folder)) for path in paths])
     parents = [path.parent.relative_to(folder).as_posix() for path in paths]
-    rows = pd.Index(names)
     color = pd.Series(parents, rows, name="folder") if len(set(parents)) > 1 else None
-    shape = images.shape[1:]
-    remarks = (f"{len(paths)} images, intensities 0..255 divided by 255",)
-    return Table(images.reshape(len(paths), -1) / 255, rows, color, shape, remarks)
+    turned = f", {n_turned} of them in colour turned grey, as the first is" if n_turned else ""
+    remarks = (f"{len(paths)} images{turned}, intensities 0..255 divided by 255",)
+    return Table(images.reshape(len(paths), -1) / 255, rows, color, images.shape[1:], remarks)
 
 
-def _open_all(paths: Sequence[Path], choices: Choices) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
+def _open_all(paths: Sequence[Path], choices: Choices) -> tuple[NDArray[np.uint8], int]:
+    """Return images of one shape, and how many in colour were turned grey."""
     images: list[NDArray[np.uint8]] = []
-    mode = ""
+    mode, n_turned = "", 0
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                # The first image decides whether all are grey or all in colour.
-                _require_8_bits(path, image.mode)
-                mode = mode or ("L" if image.mode in ("1", "L", "LA") else "RGB")
-                converted = image.convert(mode)
-        except (UnidentifiedImageError, OSError) as error:
-            raise FileError(f"{path} cannot be read as an image: {error}") from None
+        image = _open(path)
+        # The first image decides whether all are grey or all in colour.
+        mode = mode or ("L" if image.mode in _GREY else "RGB")
+        n_turned += mode == "L" and image.mode not in _GREY
+        converted = image.convert(mode)
         if choices.size is not None:
             converted = converted.resize((choices.size, choices.size))
         pixels = np.asarray(converted)
@@ -251,7 +271,24 @@ def _open_all(paths: Sequence[Path], choices: Choices) -> NDArray[np.uint8]:
                 f"{choices.remedies.resize}"
             )
         images.append(pixels)
-    return np.stack(images)
+    return np.stack(images), n_turned
+
+
+def _open(path: Path) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            _require_8_bits(path, image.mode)
+            image.load()
+            return image
+    except Image.DecompressionBombError:
+        raise FileError(
+            f"{path} has too many pixels; expected at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,}: "
+            "make it smaller before"
+        ) from None
+    except (UnidentifiedImageError, OSError) as error:
+        raise FileError(f"{path} cannot be read as an image: {error}") from None
 
 
 def _require_8_bits(path: Path, mode: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,11 @@ def fit_table(
     output: Path,
     parameters: Mapping[str, Any],
     device: torch.device,
+    say: Callable[[str], None],
 ) -> Path:
     """Fit a VAE and write everything; return where the page is.
+
+    ``say`` is given a line for each thing that the fit warned of.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def fit_table(
     _check_known(parameters)
     model = VAE(**{"device": device.type, **parameters})
     warned = _fit(source, table, model)
+    for warning in warned:
+        say(f"warning: {' '.join(warning.split())}")
     with warnings.catch_warnings():
         # The page says it: these are the rows that the fit has warned of.
         warnings.simplefilter("ignore", LikelihoodWarning)
@@ -133,9 +138,12 @@ def _write_tables(model: VAE, table: Table, codes: NDArray[np.float64], output: 
     frame = pd.DataFrame(codes, columns=[f"z{i}" for i in range(codes.shape[1])])
     frame.insert(0, "row", table.rows.to_numpy())
     if table.color is not None:
-        name = str(table.color.name)
+        name, color = str(table.color.name), table.color
+        # Whole numbers of more than 64 bits are objects, for which Parquet has no type.
+        if color.dtype == object and any(type(value) is int for value in color):
+            color = color.map(str, na_action="ignore")
         # A column of the user's may have the name of one of ours.
-        frame[f"color {name}" if name in frame else name] = table.color.to_numpy()
+        frame[f"color {name}" if name in frame else name] = color.to_numpy()
     write_parquet(output / "embedding.parquet", frame)
     write_csv(output / "embedding.csv", frame)
     write_csv(output / "history.csv", model.history_)

@@ -134,7 +134,10 @@ def feature_samples(data: Array, drawn: Array, names: list[str]) -> Figure:
     figure, panels = _panels(len(names))
     for i, axes in enumerate(panels):
         low, high = np.quantile(np.concatenate([data[:, i], drawn[:, i]]), [0.002, 0.998])
-        bins = np.linspace(low, high if high > low else low + 1, 26).tolist()
+        if high - low <= 1e-12 * max(abs(low), abs(high)):
+            # Around a large constant, bins one wide in all would be none: float64 cannot tell.
+            high = low + max(1.0, 1e-6 * abs(low))
+        bins = np.linspace(low, high, 26).tolist()
         for values, color, label in (
             (data[:, i], PALETTE[0], "data"),
             (drawn[:, i], PALETTE[1], "samples"),

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from vaestudy.fit.files import image_paths
-from vaestudy.fit.texts import signs
+from vaestudy.fit.texts import header
 
 _CHUNK: Final = 2**22
 
@@ -39,11 +39,11 @@ def _of_parquet(path: Path) -> int:
 
 
 def _of_text(path: Path) -> int:
-    separator, _ = signs(path)
+    _, names = header(path)
     with path.open("rb") as file:
-        n_columns = 1 + file.readline().count(separator.encode())
+        file.readline()
         n_rows = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
-    return n_rows * n_columns
+    return n_rows * len(names)
 
 
 def _of_folder(folder: Path) -> int:
@@ -52,7 +52,11 @@ def _of_folder(folder: Path) -> int:
     paths = image_paths(folder)
     if not paths:
         return 0
-    with Image.open(paths[0]) as image:
+    try:
+        image = Image.open(paths[0])
+    except Image.DecompressionBombError:
+        return 0
+    with image:
         grey = image.mode in ("1", "L", "LA")
         return len(paths) * math.prod(image.size) * (1 if grey else 3)
 
