@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from builders import study
 from vaestudy.config import expand_grid, parse_config
+from vaestudy.deeper import text_of
 from vaestudy.groups import Group, group_runs, study_groups
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,6 +133,15 @@ def test_levels_that_are_mappings_set_several_parameters() -> None:
     vary = {"objective": ["elbo", {"objective": "iwae", "k": 5}]}
     runs = expand_grid(parse_config(study(experiments={"a": {"title": "t", "vary": vary}})))
     assert [(r.config.objective, r.config.k) for r in runs[::2]] == [("elbo", 1), ("iwae", 5)]
+
+
+def test_deeper_layers_are_a_level_as_a_list_and_in_a_mapping() -> None:
+    layers = [{"n_z": 5, "hidden": [30]}]
+    vary = {"deeper": ["none", layers, {"deeper": layers, "n_z": 7}]}
+    experiments = {"a": {"title": "t", "vary": vary}}
+    runs = expand_grid(parse_config(study(seeds=[0], base={"n_z": 9}, experiments=experiments)))
+    found = [(text_of(r.config.deeper), r.config.n_z) for r in runs]
+    assert found == [("none", 9), ("5(30)", 9), ("5(30)", 7)]
 
 
 def test_experiments_depart_from_base_by_set_then_vary() -> None:

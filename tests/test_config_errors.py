@@ -30,12 +30,19 @@ WRONG = [
     ({"base": {"zzz": 1}}, ["base.zzz", "unknown key", "valid keys here: activation"]),
     ({"base": {"warmup": 400}}, ["warmup is 400", "lasts 300", "lower warmup or raise epochs"]),
     ({"seeds": []}, ["seeds", "got []", "at least one entry"]),
+    ({"seeds": ["0", "1"]}, ["seeds.1: got '1'; expected a whole number, not text"]),
+    ({"own_data": [1], "base": {"dataset": {"path": __file__}}}, ["own_data: got [1]", "keys and"]),
+    ({"own_data": None, "base": {"dataset": {"path": __file__}}}, ["own_data: got None"]),
     ({"seeds": [0, 0]}, ["seeds [0, 0] repeat", "its own seed"]),
     ({"seeds": [-1]}, ["seeds.0", "got -1", "at least 0"]),
     ({"experiments": {}}, ["experiments", "got {}", "at least one entry"]),
     ({"only": ["depth"]}, ["only has depth", "names of experiments: "]),
     ({"study": "a b"}, ["study", "'a b'", "A-Za-z0-9"]),
     ({"study": None}, ["study", "got None", "string"]),
+    ({"results_dir": "my results"}, ["results_dir: got 'my results'", "letters, digits and . /"]),
+    ({"results_dir": "r{x}"}, ["results_dir: got 'r{x}'", "letters, digits and . /"]),
+    ({"results_dir": "~/r"}, ["results_dir: got '~/r'", "letters, digits and . /"]),
+    ({"results_dir": "-r"}, ["results_dir: got '-r'", "the first of them none of + @ -"]),
     ({"device": "gpu"}, ["device", "'gpu'", "'auto', 'cpu' or 'cuda'"]),
     ({"max_members": 0}, ["max_members", "got 0", "greater than 0"]),
     ({"checkpoint_evry": 5}, ["checkpoint_evry", "did you mean checkpoint_every"]),
@@ -55,6 +62,14 @@ WRONG_EXPERIMENTS = [
         {"vary": {"objective": [{"objective": "iwae", "k": 5}], "k": [1, 2]}},
         ["experiments.a", "k: set by two factors at once"],
     ),
+    (
+        {"vary": {"deeper": [{"n_z": 5, "hidden": [30]}]}},
+        ["experiments.a: vary.deeper", "'n_z': 5", "does not set deeper", "deeper: [[{n_z: 5"],
+    ),
+    (
+        {"vary": {"objective": ["elbo", {"k": 5}]}},
+        ["experiments.a: vary.objective", "{'k': 5}", "does not set objective", "another name"],
+    ),
     ({"varied": {}}, ["experiments.a.varied", "unknown key", "set, title, vary"]),
 ]
 
@@ -73,6 +88,20 @@ def test_messages_name_the_experiment(wrong: dict[str, Any], parts: list[str]) -
         parse_config(study(experiments={"a": {"title": "t", **wrong}}), "my.yaml")
     for part in ("my.yaml", *parts):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a,b", "a b", "a{b}", "-a", ".a"])
+def test_names_of_experiments_are_those_of_files_and_lists(name: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(study(experiments={name: {"title": "t"}}))
+    assert f"experiments.{name}: got {name!r}; expected a name of letters" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["warm-up", "beta-0.5", "größe", "2"])
+@pytest.mark.parametrize("folder", ["results", ".", "../r", "/home/jörg/r_1.2+3@x-4"])
+def test_names_that_do_no_harm_are_taken(name: str, folder: str) -> None:
+    config = parse_config(study(experiments={name: {"title": "t"}}, results_dir=folder))
+    assert (list(config.chosen), config.results_dir) == ([name], folder)
 
 
 @pytest.mark.parametrize("key", sorted(RunConfig.model_fields))

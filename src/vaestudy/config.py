@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from vaestudy.config_errors import ConfigError, explain
+from vaestudy.config_errors import FOLDER, ConfigError, explain
 from vaestudy.dataset_names import PICTURES
 from vaestudy.deeper import text_of
 from vaestudy.examination import Candidate, Examination
@@ -24,7 +23,14 @@ from vaestudy.measurable import check_measurable
 from vaestudy.own_data import OwnData, check_own, name_own_data
 from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveInt, Strict
 from vaestudy.run_config import RunConfig
-from vaestudy.study_parts import Evaluation, Experiment, Further, Report
+from vaestudy.study_parts import (
+    Evaluation,
+    Experiment,
+    ExperimentName,
+    Further,
+    Report,
+    combinations,
+)
 
 __all__ = [
     "CompilePolicy",
@@ -66,7 +72,9 @@ class StudyConfig(Strict):
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = Field(
         description="Name; results go to results/<study>/."
     )
-    results_dir: str = Field("results", description="Where studies keep their results.")
+    results_dir: str = Field(
+        "results", pattern=FOLDER, description="Where studies keep their results."
+    )
     data_dir: str = Field(
         "data",
         description="Where data sets are kept, in torchvision's layout; the environment variable "
@@ -82,7 +90,7 @@ class StudyConfig(Strict):
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1)] = Field(
         description="One replicate of every combination each."
     )
-    experiments: Annotated[dict[str, Experiment], Field(min_length=1)]
+    experiments: Annotated[dict[ExperimentName, Experiment], Field(min_length=1)]
     only: list[str] = Field(
         default_factory=list, description="Experiments to run, by name; all if left out or empty."
     )
@@ -96,10 +104,11 @@ class StudyConfig(Strict):
     )
     compile: CompilePolicy = Field(
         "auto",
-        description="Whether training steps and final estimates are compiled, on CPU cores. auto: "
-        "where they are long enough to win back what it costs (some 20 s a kind of model, kept for "
-        "later runs), and a C++ compiler is there. No part of a run's identity: results agree to "
-        "rounding.",
+        description="Whether training steps are compiled, and on CPU cores final estimates. auto: "
+        "where they are long enough to win back what it costs (some 20 s a kind of model, on CPU "
+        "cores kept for later runs); where that fails, for want of a compiler (of C++, on a GPU of "
+        "C) or of a GPU that is recent enough, a warning says so. No part of a run's identity: "
+        "results agree to rounding.",
     )
     report: Report = Field(default_factory=Report)
 
@@ -257,21 +266,6 @@ def parse_run(values: dict[str, Any], source: str = "run") -> RunConfig:
         raise ConfigError(explain(error, RunConfig, source)) from None
 
 
-def _combinations(vary: dict[str, list[Any]], where: str) -> list[dict[str, Any]]:
-    levels = [
-        [level if isinstance(level, dict) else {factor: level} for level in values]
-        for factor, values in vary.items()
-    ]
-    combinations = []
-    for parts in product(*levels):
-        keys = [key for part in parts for key in part]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigError(f"{where}: {key}: set by two factors at once; drop one of them")
-        combinations.append({k: v for part in parts for k, v in part.items()})
-    return combinations
-
-
 def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]:
     """Return every run of the study, in a fixed order; one that two experiments share stands once.
 
@@ -284,7 +278,7 @@ def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]
     found: dict[str, tuple[RunConfig, list[str]]] = {}
     for name, experiment in config.chosen.items():
         where = f"{source}, experiments.{name}"
-        for varied in _combinations(experiment.vary, where):
+        for varied in combinations(experiment.vary, where):
             if "seed" in {**experiment.set, **varied}:
                 raise ConfigError(f"{where}: seed: not a factor; list seeds under `seeds`")
             for seed in config.seeds:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+
+#: What folders and experiments may be called: their names are parts of commands, of Snakemake's
+#: patterns and of lists in tables.
+FOLDER: Final = r"^[\w./][\w./+@-]*$"
+EXPERIMENT: Final = r"^\w[\w.-]*$"
+_IN_WORDS: Final = {
+    FOLDER: "a path of letters, digits and . / _ + @ -, the first of them none of + @ -",
+    EXPERIMENT: "a name of letters, digits and . _ -, the first of them no . or -",
+}
 
 
 class ConfigError(ValueError):
@@ -29,7 +38,8 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
 
 def _sentence(problem: Any, model: type[BaseModel]) -> str:
     location, kind = problem["loc"], problem["type"]
-    key = ".".join(str(part) for part in location) or "(the whole)"
+    # Pydantic has "[key]" at the end where it is a name in a mapping that is wrong.
+    key = ".".join(str(part) for part in location if part != "[key]") or "(the whole)"
     if kind == "extra_forbidden":
         return f"{key}: unknown key{_suggestion(model, location)}"
     if kind == "missing":
@@ -55,11 +65,19 @@ def _expectation(problem: Any) -> str:
         case "less_than":
             return f"expected a number less than {context['lt']}"
         case "int_type" | "int_from_float":
-            return "expected a whole number"
+            return "expected a whole number" + (", not text" if _is_whole(problem["input"]) else "")
+        case "dict_type":
+            return "expected keys and values"
+        case "string_pattern_mismatch" if context["pattern"] in _IN_WORDS:
+            return f"expected {_IN_WORDS[context['pattern']]}"
         case "tuple_type":
             return "expected a list, such as [200, 200]"
     message = str(problem["msg"])
     return message[:1].lower() + message[1:]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, str) and value.removeprefix("-").isdecimal()
 
 
 def _suggestion(model: type[BaseModel], location: tuple[int | str, ...]) -> str:

@@ -90,7 +90,11 @@ def name_own_data(values: dict[str, Any], source: str) -> dict[str, Any]:
         return [name(level) for level in value] if isinstance(value, list) else name(value)
 
     named: dict[str, Any] = visit(values)
-    return {**named, "own_data": {**named.get("own_data", {}), **found}} if found else named
+    given = named.get("own_data", {})
+    # What is no mapping is left for the check of the whole configuration to refuse.
+    if not found or not isinstance(given, dict):
+        return named
+    return {**named, "own_data": {**given, **found}}
 
 
 def check_own(dataset: str, own_data: Collection[str], source: str) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from vaestudy.config_errors import EXPERIMENT, ConfigError
 from vaestudy.examination import Examination
-from vaestudy.parameters import NonNegativeInt, PositiveFloat, PositiveInt, Strict
+from vaestudy.parameters import (
+    ModelParameters,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Strict,
+)
+
+ExperimentName = Annotated[str, Field(pattern=EXPERIMENT)]
 
 
 class Experiment(Strict):
@@ -20,7 +30,8 @@ class Experiment(Strict):
     vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         default_factory=dict,
         description="Factor: its levels. A level that is a mapping sets several parameters "
-        "together, e.g. objective: [elbo, {objective: iwae, k: 5}].",
+        "together; of a factor that is a parameter, that one too, e.g. objective: [elbo, "
+        "{objective: iwae, k: 5}].",
     )
     job: str | None = Field(
         None,
@@ -44,6 +55,39 @@ class Experiment(Strict):
         description="Of how many first steps of its models each is logged, beside one in 500 of "
         "all; 0: no step is. Nothing that is computed, and no run's name, depends on it.",
     )
+
+
+def combinations(vary: dict[str, list[Any]], where: str) -> list[dict[str, Any]]:
+    """Return what each combination of the levels in ``vary`` sets.
+
+    Raises
+    ------
+    ConfigError
+        If two factors set one parameter, or a mapping does not set the parameter it is a level of.
+    """
+    levels = [[_set_by(factor, level, where) for level in vary[factor]] for factor in vary]
+    found = []
+    for parts in product(*levels):
+        keys = [key for part in parts for key in part]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigError(f"{where}: {key}: set by two factors at once; drop one of them")
+        found.append({k: v for part in parts for k, v in part.items()})
+    return found
+
+
+def _set_by(factor: str, level: Any, where: str) -> dict[str, Any]:
+    if not isinstance(level, dict):
+        return {factor: level}
+    # Spread like any other, a layer of `deeper` would set the n_z and hidden of the first one.
+    if factor in ModelParameters.model_fields and factor not in level:
+        layers = "a list of layers, as in deeper: [[{n_z: 5, hidden: [30]}]], or "
+        raise ConfigError(
+            f"{where}: vary.{factor}: got the level {level}, which does not set {factor}; expected "
+            f"{layers if factor == 'deeper' else ''}a mapping that does, or another name for the "
+            "factor, such as variant"
+        )
+    return level
 
 
 class Further(Strict):

@@ -161,6 +161,7 @@ def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
     [
         ({"checkpoint_every": 3}, {}),
         ({"device": "auto"}, {}),
+        ({"data_dir": "my {other} data"}, {}),
         ({"evaluation": {"n_samples": 3}}, {"evaluate": 2}),
         ({"evaluation": {"n_samples": 2, "activity_threshold": 0.5}}, {"evaluate": 2}),
         ({"seeds": [0, 2]}, {"train": 2, "evaluate": 2}),
@@ -181,8 +182,20 @@ def test_a_change_of_the_configuration_reruns_what_it_touches(
     assert ("tables" in planned) == bool(reruns)
 
 
+def test_numbers_in_lists_come_from_a_file(fresh: Checkout, tmp_path: Path) -> None:
+    result = fresh.snakemake("--dry-run", "--config", "seeds=[0,1]")
+    assert result.code != 0
+    assert "seeds.1: got '1'; expected a whole number, not text" in result.text
+    assert "What --config has inside lists and mappings is text; write numbers" in result.text
+    seeds = tmp_path / "seeds.yaml"
+    seeds.write_text("seeds: [0, 1]\n", encoding="utf-8")
+    result = fresh.dry_run("--configfile", "mini.yaml", str(seeds), config=None)
+    assert "4 models" in result.text
+
+
 def test_another_title_reruns_the_report_alone(trained: Checkout) -> None:
-    trained.configure(report={"title": "Another title"})
+    trained.configure(report={"title": "Another {title}"})
+    assert trained.dry_run("results/mini/config.yaml").jobs == {"resolved_config": 1}
     planned = trained.dry_run(TABLES).jobs
     assert not {*TRAINING, "tables", "dataset"} & set(planned)
 
@@ -205,6 +218,25 @@ def test_an_edited_source_reruns_what_depends_on_it(
     chapter = min(path.stem for path in (trained.path / "notebooks").glob("[0-9][0-9]-*.py"))
     trained.edit(name.format(chapter=chapter))
     assert set(trained.dry_run(TABLES).jobs) == reruns
+
+
+def test_what_the_report_is_made_of_is_its_input(fresh: Checkout) -> None:
+    resources = "src/vaestudy/report/resources"
+    chapters = {path.stem: path for path in (fresh.path / "notebooks").glob("[0-9]*.py")}
+    targets = [f"results/mini/notebooks/{name}.ipynb" for name in chapters]
+    jobs = fresh.dry_run("results/mini/report.html", *targets).text.split("rule ")
+    (report,) = [job for job in jobs if job.startswith("report:")]
+    for name in ("report.css", "report.typ", "report.html", "report.js", "katex/katex.min.css"):
+        assert f"{resources}/{name}" in report
+    embedding = {
+        re.findall(r"wildcards: chapter=(\S+)", job)[0]
+        for job in jobs
+        if job.startswith("chapter:") and f"{resources}/widgets/space.js" in job
+    }
+    assert embedding == {
+        name for name, path in chapters.items() if "report.widgets" in path.read_text("utf-8")
+    }
+    assert {"04-visualization"} <= embedding < {*chapters}
 
 
 def test_a_changed_claim_is_decided_again_and_nothing_else(trained: Checkout) -> None:

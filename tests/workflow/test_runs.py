@@ -68,6 +68,18 @@ def test_measuring_anew_trains_nothing(trained: Checkout) -> None:
     assert set(table.loc[table["metric"] == "nll", "n_samples"]) == {3}
 
 
+def test_data_are_looked_for_where_the_configuration_says(tmp_path: Path) -> None:
+    base = {**MINI["base"], "dataset": "mnist"}
+    checkout = Checkout.create(tmp_path / "checkout", base=base, data_dir="my {own} data")
+    raw = checkout.path / "my {own} data/MNIST/raw"
+    raw.mkdir(parents=True)
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (raw / f"{part}-ubyte").write_bytes(b"damaged")
+    result = checkout.snakemake("results/mini/data/mnist.safetensors", "--cores", "1")
+    assert result.code != 0
+    assert "my {own} data/MNIST/raw/train-images-idx3-ubyte is not the published" in checkout.logs()
+
+
 def test_a_killed_run_goes_on_to_the_same_model(tmp_path: Path) -> None:
     killed = Checkout.create(tmp_path / "killed", **ONE_RUN)
     process = killed.start(TABLES)

@@ -6,9 +6,14 @@ localrules:
     resolved_config,
 
 
+# How jobs run and where they find data: what reaches them in environment variables (common.smk).
+HOW = {"checkpoint_every", "compile", "data_dir", "device"}
+
+
 # The configuration as Snakemake sees it, overrides from the command line included. Tables, chapters
 # and figures read it without the report's title, so that another title reruns the report alone.
-# (Not `ancient()`: in Snakemake 9 such an input hides that others are missing.)
+# (Not `ancient()`: in Snakemake 9 such an input hides that others are missing. And a function, of
+# which braces in a title are no wildcards.)
 rule resolved_grid:
     output:
         f"{RESULTS}/grid.yaml",
@@ -17,9 +22,7 @@ rule resolved_grid:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=STUDY.model_dump_json(
-            exclude={"checkpoint_every", "compile", "device", "report"}
-        ),
+        values=lambda wildcards: STUDY.model_dump_json(exclude={*HOW, "report"}),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 
@@ -32,7 +35,7 @@ rule resolved_config:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=STUDY.model_dump_json(exclude={"checkpoint_every", "compile", "device"}),
+        values=lambda wildcards: STUDY.model_dump_json(exclude=HOW),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 

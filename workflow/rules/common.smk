@@ -34,10 +34,12 @@ try:
 
         check_own_data(STUDY)
 except (ConfigError, DataError) as error:
-    stop(error)
+    hint = "\nWhat --config has inside lists and mappings is text; write numbers there into a file, "
+    hint += "and give it after the study's: --configfile STUDY.yaml FILE.yaml"
+    stop(f"{error}{hint}" if "not text" in str(error) else error)
 
-# How a job runs, not what it computes, travels in environment variables: a change of these
-# reruns nothing, as one of a rule's parameters would.
+# How a job runs and where it finds data, not what it computes, travels in environment variables:
+# a change of these reruns nothing, as one of a rule's parameters would.
 SETTINGS = {
     "PYTHONPATH": os.pathsep.join(
         [SOURCE.as_posix(), *filter(None, [os.getenv("PYTHONPATH")])]
@@ -45,11 +47,14 @@ SETTINGS = {
     "VAESTUDY_DEVICE": STUDY.device,
     "VAESTUDY_CHECKPOINT_EVERY": STUDY.checkpoint_every,
     "VAESTUDY_COMPILE": STUDY.compile,
+    "VAESTUDY_DATA": os.getenv("VAESTUDY_DATA") or STUDY.data_dir,
 }
+EXPORTS = " ".join(
+    f"{name}={shlex.quote(str(value))}" for name, value in SETTINGS.items()
+)
+# Snakemake formats it, and a folder's name may hold braces.
 shell.prefix(
-    "set -euo pipefail; export "
-    + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in SETTINGS.items())
-    + "; "
+    f"set -euo pipefail; export {EXPORTS}; ".replace("{", "{{").replace("}", "}}")
 )
 
 RESULTS = STUDY.directory.as_posix()
@@ -97,9 +102,10 @@ def sources(*names):
     return [(PACKAGE / name).as_posix() for name in names]
 
 
-def package(folder):
-    """All source files of a subpackage."""
-    return [path.as_posix() for path in sorted((PACKAGE / folder).rglob("*.py"))]
+def package(folder, names="*.py"):
+    """All source files of a subpackage, or its other files by a pattern of names."""
+    found = sorted((PACKAGE / folder).rglob(names))
+    return [path.as_posix() for path in found if path.is_file()]
 
 
 def parameters_of(group_id):

@@ -25,8 +25,7 @@ rule dataset:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        root=STUDY.data_dir,
         own=lambda wildcards: own_data_of(wildcards.dataset),
     shell:
-        "python -m vaestudy data {wildcards.dataset} --root {params.root:q} --output {output} "
+        "python -m vaestudy data {wildcards.dataset} --output {output} "
         "{params.own} > {log} 2>&1"

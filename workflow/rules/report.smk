@@ -22,6 +22,12 @@ CLAIMS_FILES = [
     "report/ledger.py",
     "report/backlinks.py",
 ]
+# A chapter with live pictures takes in their scripts and styles.
+WIDGETS = {
+    name: package("report/resources/widgets", "*")
+    for name in ALL_CHAPTERS
+    if "report.widgets" in Path(f"notebooks/{name}.py").read_text(encoding="utf-8")
+}
 
 
 rule chapter:
@@ -38,6 +44,7 @@ rule chapter:
             *CHAPTER_FILES,
             *(CLAIMS_FILES if wildcards.chapter.endswith("-claims") else ()),
         ),
+        widgets=lambda wildcards: WIDGETS.get(wildcards.chapter, []),
     output:
         f"{RESULTS}/notebooks/{{chapter}}.ipynb",
     log:
@@ -93,6 +100,7 @@ rule report:
             f"notebooks/{name}.py" for name in ALL_CHAPTERS if name not in CHAPTERS
         ],
         code=package("report"),
+        style=package("report/resources", "*"),
     output:
         html=report(
             f"{RESULTS}/report.html", caption="../report/report.rst", category="Report"
