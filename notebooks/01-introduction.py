@@ -11,8 +11,8 @@ config = "configs/quick.yaml"
 
 # %% tags=["setup"]
 from vaestudy.report import present
-from vaestudy.report.phrases import difference, final_mean, scope
-from vaestudy.study import Study
+from vaestudy.report.phrases import difference, final_mean, pixels_text, scope
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
@@ -21,7 +21,9 @@ iwae_label = f"IWAE with $K = {study.iwae['k']}$"
 # %%
 weighting = difference(study, "nll", study.iwae, {})
 norm = difference(study, "nll", {"batch_norm": "hidden"}, {})
-warm = difference(study, "nll", study.warmup, {})
+warm = tried(lambda: difference(study, "nll", study.warmup, {}))
+changes = [f"batch normalization by {norm.text(signed=True)}"]
+changes += [] if warm is None else [f"warm-up by {warm.text(signed=True)}"]
 units = final_mean(study, "active_units")
 present.abstract(f"""
 A variational autoencoder is a small machine with many switches: the distribution its decoder
@@ -31,8 +33,7 @@ watch which latent dimensions stay alive, and stopped at its headings. We run th
 it: {scope(study)}. The base model ends at a test negative log-likelihood of
 {final_mean(study, "nll").text()} nats with {units.text(1, n=False)} of
 {study.config.base.n_z} latent dimensions active. Against it, importance weighting changes the
-NLL by {weighting.text(signed=True)} nats, batch normalization by {norm.text(signed=True)},
-and warm-up by {warm.text(signed=True)}; brackets are 95 % intervals over paired seeds. Training
+NLL by {weighting.text(signed=True)} nats, {" and ".join(changes)}; brackets are 95 % intervals over paired seeds. Training
 bounds of different objectives, which the draft compares, are tight to
 different degrees and cannot rank models by themselves: models are compared here by one estimator on one
 set of held-out pixels.
@@ -103,7 +104,8 @@ set of held-out pixels.
 #   \qquad z_s \sim q_\phi(z \mid x) . $$ {#eq:nll}
 #
 # In expectation it, too, is a lower bound, and one that tightens as $S$ grows, so it is the same
-# estimator with the same $S$ for every model.
+# estimator with the same $S$ for every model. (Of models that are trained for no bound, half of the samples
+# come from the prior: @sec:plus-divergences.)
 
 # %%
 table = study.table("datasets").iloc[0]
@@ -116,10 +118,9 @@ present.prose(f"""
 In this study $S = {study.config.evaluation.n_samples:,}$; the Monte Carlo error that this leaves
 in any model's mean NLL is at most {error:.2f} nats. The data are
 {table["n_train"]:,} training and {table["n_test"]:,} test images ({table["source"].rstrip(".")}).
-Training images are binarized afresh at each presentation, every pixel on with a probability equal
-to its grey value; test images are binarized once, and all models are tested on the same pixels. Each
+{pixels_text(study)}, and all models are tested on the same pixels. Each
 combination is trained from {n_seeds} seeds, which fix the initial weights, the order
-of the images, their binarization and the noise; differences between combinations are taken seed
+of the images, {"their binarization " if study.config.base.binarization == "dynamic" else ""}and the noise; differences between combinations are taken seed
 by seed, and every mean stands with its $n$ and its 95 % interval by Student's $t$; in tables, beneath that, with its
 bootstrap interval, which does not lean on the normal distribution [@hesterberg2015].
 {"With so few seeds the intervals are wide, often wider than the effect, and this study gives estimates, not verdicts." if n_seeds < 5 else ""}

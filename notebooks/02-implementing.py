@@ -29,7 +29,7 @@ from vaestudy.figures.implementing_table import (
 from vaestudy.report import present
 from vaestudy.report.phrases import by_seed, change, difference, verdict
 from vaestudy.stats import mean_interval, paired_difference
-from vaestudy.study import Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
@@ -49,8 +49,8 @@ present.prose(f"""
 The base model (@fig:architecture) is the multilayer perceptron of the worked example in
 @kingma2014. Encoder and decoder mirror each other, with {len(base.hidden)} hidden
 layer{"s" if len(base.hidden) > 1 else ""} of {" and ".join(map(str, base.hidden))} units and
-{nonlinearity} as the nonlinearity in each. Its code has $n_z = {base.n_z}$ dimensions; the draft leaves that number open, and {base.n_z} is
-what the work it builds on uses [@burda2016]. Two linear heads on the encoder give $\\mu$ and
+{nonlinearity} as the nonlinearity in each. Its code has $n_z = {base.n_z}$ dimensions; the draft leaves that number open, and the work it
+builds on uses 50 [@burda2016]. Two linear heads on the encoder give $\\mu$ and
 $\\log\\sigma^2$. Read literally, the draft's remark that the encoder has the decoder's Gaussian
 structure would send them through a sigmoid and a $\\tanh$; no code could then leave
 $(0, 1)$ in the mean or have a standard deviation below $e^{{-1/2}} \\approx 0.61$. That reading is
@@ -68,8 +68,8 @@ present.figure(
     label="fig:architecture",
     caption="The base model. Boxes are layers with their widths; the code $z$ is a sample drawn "
     "from the encoder's Gaussian by @eq:reparametrization, and is all that the decoder sees of $x$.",
-    alt="A row of boxes from left to right: the image, two hidden layers, the mean and log-variance "
-    "of the code, the sampled code, two hidden layers, and the distribution over images.",
+    alt="A row of boxes from left to right: the image, the encoder's hidden layers, the mean and log-variance "
+    "of the code, the sampled code, the decoder's hidden layers, and the distribution over images.",
 )
 
 # %% [markdown]
@@ -172,7 +172,7 @@ present.prose(f"""
 On common ground (@tbl:common-ground) the Gaussian decoder, read by its mean and so in the light most favourable
 to it, {change(gap, "has an NLL that is higher by", "has an NLL that is lower by")} than the
 Bernoulli decoder's; its squared error {change(error_gap, "is higher by", "is lower by", unit="squared pixels")}.
-This {verdict(gap, "higher")} that Bernoulli models binary data better. {read_gaussian(study)}
+This {verdict(study, "000.bernoulli-beats-gaussian")} that Bernoulli models binary data better. {read_gaussian(study)}
 """)
 
 # %% [markdown]
@@ -199,13 +199,13 @@ present.figure(
     caption=f"VAE and IWAE with $K = {k}$. Left: the bound that each is trained on, training (solid) and test "
     "(dashed), mean and range over seeds; the two are different bounds. Right: test NLL by @eq:nll, the "
     "same estimator for both; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
-    alt="Left, two pairs of rising curves, IWAE above VAE. Right, final test NLL of each seed.",
+    alt="Left, two pairs of curves, one of the VAE and one of the IWAE. Right, final test NLL of each seed.",
 )
 present.prose(f"""
 In @fig:importance-weighting the IWAE's curve {change(bound_gap, "lies higher by", "lies lower by")} at the
 end. That alone says little: $\\mathcal L_{{{k}}}$ of a model is above its $\\mathcal L_1$ whatever was
 trained. Judged by the test NLL, training with $K = {k}$
-{change(nll_gap, "raises the NLL by", "lowers the NLL by")}, which {verdict(nll_gap, "lower")} that
+{change(nll_gap, "raises the NLL by", "lowers the NLL by")}, which {verdict(study, "000.iwae-improves-likelihood")} that
 importance weighting learns the better model. Its ELBO meanwhile
 {change(elbo_gap, "is higher by", "is lower by")} than the VAE's: an encoder trained for many
 samples need not be a good one for one.
@@ -244,9 +244,9 @@ present.prose(f"""
 Batch normalization {change(nll_vae, "raises the VAE's test NLL by", "lowers the VAE's test NLL by")}; for the
 IWAE it {change(nll_iwae, "raises it by", "lowers it by")}. The claim made for it is that it stabilises and
 speeds up training. As a measure of speed take the first epoch whose test bound is within 1 nat of the last:
-{read_speed(study, hidden, {}, "BN")} As a measure of stability take the spread of the test bound's change from epoch to epoch in
+{read_speed(study, hidden, {}, "BN", "000.bn-speeds")} As a measure of stability take the spread of the test bound's change from epoch to epoch in
 the second half of training: with BN it
-{change(rough_gap, "is larger by", "is smaller by", digits=3)}, which {verdict(rough_gap, "lower")} that it
+{change(rough_gap, "is larger by", "is smaller by", digits=3)}, which {verdict(study, "000.bn-stabilises")} that it
 is steadier.
 """)
 
@@ -269,29 +269,32 @@ is steadier.
 # It is not: the code is still sampled, and only the penalty for making $\sigma$ small is gone.
 
 # %%
-length = study.warmup["warmup"]
-nll_vae = difference(study, "nll", study.warmup, {})
-nll_iwae = difference(study, "nll", {**iwae, **study.warmup}, iwae)
-units_gap = difference(study, "active_units", study.warmup, {})
-present.figure(
-    FIGURES["warmup"](study),
-    label="fig:warmup",
-    caption=f"The effect of a warm-up (WU) over the first {length} epochs. Left: training (solid) and test (dashed) "
-    "bound, drawn at $\\beta = 1$ even while less is trained on; VAE and IWAE bounds are of "
-    "different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
-    alt="Left, bound curves with and without warm-up; with warm-up the full bound falls behind at first "
-    "and catches up as the weight reaches one. Right, final test NLL of each.",
-)
-present.figure(
-    FIGURES["warmup-sweep"](study),
-    label="fig:warmup-sweep",
-    caption="Lengths of the warm-up for the VAE: the schedule of the KL weight, the test bound at $\\beta = 1$, "
-    "and the test NLL at the end, as in @fig:warmup. Darker is longer.",
-    alt="Three panels: linear ramps of beta, test bound curves, and final NLL by length of warm-up.",
-)
-present.prose(f"""
-While $\\beta < 1$ the full bound lags (@fig:warmup), as it must, since something else is being
-optimised. At the end a warm-up of {length} epochs
+warm = tried(lambda: study.warmup)
+if warm is None:
+    present.prose("This study has trained no warm-up with both objectives.")
+else:
+    length = warm["warmup"]
+    nll_vae = difference(study, "nll", warm, {})
+    nll_iwae = difference(study, "nll", {**iwae, **warm}, iwae)
+    units_gap = difference(study, "active_units", warm, {})
+    present.figure(
+        FIGURES["warmup"](study),
+        label="fig:warmup",
+        caption=f"The effect of a warm-up (WU) over the first {length} epochs. Left: training (solid) and test (dashed) "
+        "bound, drawn at $\\beta = 1$ even while less is trained on; VAE and IWAE bounds are of "
+        "different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
+        alt="Left, bound curves with and without warm-up. Right, final test NLL of each.",
+    )
+    present.figure(
+        FIGURES["warmup-sweep"](study),
+        label="fig:warmup-sweep",
+        caption="Lengths of the warm-up for the VAE: the schedule of the KL weight, the test bound at $\\beta = 1$, "
+        "and the test NLL at the end, as in @fig:warmup. Darker is longer.",
+        alt="Three panels: linear ramps of beta, test bound curves, and final NLL by length of warm-up.",
+    )
+    present.prose(f"""
+While $\\beta < 1$ something else is being optimised than the full bound, which @fig:warmup draws.
+At the end a warm-up of {length} epochs
 {change(nll_vae, "has raised the VAE's test NLL by", "has lowered the VAE's test NLL by")}
 and {change(nll_iwae, "has raised the IWAE's by", "has lowered the IWAE's by")}. The number of active
 units {change(units_gap, "is higher by", "is lower by", unit="units", digits=1)} with it; @sec:effect-warmup
@@ -299,12 +302,13 @@ follows them through training.
 """)
 
 # %%
-present.table(
-    warmup_table(study),
-    label="tbl:warmup-sweep",
-    caption=f"Length of the warm-up, VAE, $n_z = {base.n_z}$: test NLL (nats), its paired difference from no "
-    f"warm-up, and active units; {means(seeds)}.",
-)
+if warm is not None:
+    present.table(
+        warmup_table(study),
+        label="tbl:warmup-sweep",
+        caption=f"Length of the warm-up, VAE, $n_z = {base.n_z}$: test NLL (nats), its paired difference from no "
+        f"warm-up, and active units; {means(seeds)}.",
+    )
 
 # %% [markdown]
 # ## Latent dimensionality {#sec:latent-dimension}

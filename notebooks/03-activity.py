@@ -250,7 +250,7 @@ if iwae is None:
 else:
     nats = gap_text("kl", iwae, vae, "is higher by", "is lower by", "nats", 2)
     present.prose(f"""
-{read_addition(study, iwae, vae, f"importance weighting with $K = {weighted['k']}$")} The KL of
+{read_addition(study, iwae, vae, f"importance weighting with $K = {weighted['k']}$", "000.iw-more-active")} The KL of
 all dimensions together {nats}.
 """)
 
@@ -259,8 +259,8 @@ all dimensions together {nats}.
 
 # %%
 told = [
-    read_addition(study, normal, plain, "batch normalization of the hidden layers")
-    for plain in plains
+    read_addition(study, normal, plain, "batch normalization of the hidden layers", claim)
+    for plain, claim in zip(plains, ("000.bn-more-active-vae", "000.bn-more-active"), strict=False)
     if (normal := find_family(study, **{**plain.parameters, "batch_norm": "hidden"}))
 ]
 present.prose(f"""
@@ -305,7 +305,7 @@ present.table(
     label="tbl:fates",
     runs=[run for family in families for run in family.runs["run_id"]],
     caption=f"What becomes of {base.n_z} latent dimensions, Bernoulli decoder: the fewest active "
-    "at any epoch and the epoch when; dimensions pruned; and those of them that returned, "
+    "after any epoch of training and the epoch when; dimensions pruned; and those of them that returned, "
     f"returned clearly (above {high:.2g}) and to stay (above {10 * threshold:.2g} at the end). "
     f"{means().capitalize()}; where seeds agree both are of no width, which with few seeds is no "
     "certainty.",

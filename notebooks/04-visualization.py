@@ -298,8 +298,8 @@ present.figure(
 
 # %%
 present.prose(
-    "A straight line between two codes (@fig:interpolations) leads through pictures that are not "
-    "averages of its ends. Cross-fading the two reconstructions would double the strokes: "
+    "A straight line between two codes (@fig:interpolations) need not lead through averages of its "
+    "ends. Cross-fading the two reconstructions would double the strokes: "
     + read_path(drawing.data, STEPS)
 )
 

@@ -25,6 +25,7 @@ from vaestudy.figures.measuring_data import (
     error_of,
     has,
     n_images,
+    of_base,
     threshold_table,
     yardstick,
 )
@@ -36,6 +37,7 @@ from vaestudy.figures.measuring_prose import (
     read_costs,
     read_counts,
     read_distance,
+    read_weighting,
     tell,
     told,
 )
@@ -43,7 +45,7 @@ from vaestudy.quality import MEMORISED_QUANTILE
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference
 from vaestudy.stats import mean_interval, number
-from vaestudy.study import Study
+from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
@@ -54,6 +56,11 @@ iwae = study.iwae
 def vae(metric, digits, scale=1):
     """Tell the base model's mean of a measurement."""
     return told(study, metric, digits, scale)
+
+
+def prose_of_base(make):
+    """Show a paragraph about the base model, if it is among what was measured."""
+    present.prose(tried(make) or "The base model is not among the models that were measured so.")
 
 
 def show_differences(runs, columns, label):
@@ -127,19 +134,25 @@ if has(study, "ais_nll"):
         data=runs,
     )
     show_differences(runs, LIKELIHOOD, "tbl:annealed")
-    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
-    left = tell(mean_interval(own["left"]), error_of(own, "left"), 2)
     start = "the encoder's $q_\\phi(z \\mid x)$" if settings.ais.base == "encoder" else "the prior"
-    nll_gap = difference(study, "ais_nll", iwae, {})
-    present.prose(f"""
+
+    def annealed(gap):
+        text = change(gap, "raises the NLL by", "lowers the NLL by")
+        return f" On these images and by the annealed estimate, training with importance weights {text}."
+
+    def tell_annealing():
+        own = of_base(study, runs)
+        left = tell(mean_interval(own["left"]), error_of(own, "left"), 2)
+        return f"""
 With {start} as the base, annealing finds {left} nats more of the VAE than {settings.n_samples:,} importance
 samples do, and on average over a model's seeds {spread(runs.groupby("label")["left"].mean(), 2)} for the models of @tbl:annealed (@fig:annealed). The check on simulated
 images gives the VAE a gap of {vae("bdmc_gap", 2)} nats, {read_check(own)}, and of {settings.ais.n_chains} chains {vae("ais_effective_chains", 1)} count;
-its Hamiltonian proposals are accepted at a rate of {vae("ais_acceptance", 2)}. On these images and by the annealed estimate, training with
-importance weights {change(nll_gap, "raises the NLL by", "lowers the NLL by")}. An estimate that moves by more than
+its Hamiltonian proposals are accepted at a rate of {vae("ais_acceptance", 2)}.{read_weighting(study, "ais_nll", annealed)} An estimate that moves by more than
 the difference of two models cannot rank them; one that moves all models alike still can. For
 scale: @wu2017 found 0.8 nat beneath the bound of 100,000 samples.
-""")
+"""
+
+    prose_of_base(tell_annealing)
 else:
     present.prose("This study was not annealed: its configuration has no `ais`.")
 
@@ -174,22 +187,27 @@ if has(study, "approximation_gap"):
         data=runs,
     )
     show_differences(runs, GAPS, "tbl:gaps")
-    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
     negative = (
         " Where an approximation gap is below zero by more than its error, annealing fell short of $\\mathcal L[q^*]$: more "
         "temperatures or chains would be needed."
         if runs["approximation_gap"].min() < 0
         else ""
     )
-    wider = difference(study, "approximation_gap", iwae, {})
-    lazier = difference(study, "amortization_gap", iwae, {})
-    present.prose(f"""
-For the VAE the approximation gap is {vae("approximation_gap", 2)} nats and the amortization gap {vae("amortization_gap", 2)}: {read_costs(own)}
-(@fig:inference-gaps, @tbl:gaps).{negative} Importance weighting {change(wider, "widens the approximation gap by", "narrows the approximation gap by")}; the
+
+    def widened(wider):
+        lazier = difference(study, "amortization_gap", iwae, {})
+        return f""" Importance weighting {change(wider, "widens the approximation gap by", "narrows the approximation gap by")}; the
 amortization gap it {change(lazier, "widens by", "narrows by")}. Wider ones are to be expected: it asks for a $q_\\phi$ from which one
-of {iwae["k"]} samples is good, and no longer for a posterior that is near a factorised Gaussian.
-Cremer et al. [-@cremer2018] report gaps of 1.4 and 1.3 nats for a larger model trained for longer on all of MNIST.
-""")
+of {iwae["k"]} samples is good, and no longer for a posterior that is near a factorised Gaussian."""
+
+    def tell_gaps():
+        return f"""
+For the VAE the approximation gap is {vae("approximation_gap", 2)} nats and the amortization gap {vae("amortization_gap", 2)}: {read_costs(of_base(study, runs))}
+(@fig:inference-gaps, @tbl:gaps).{negative}{read_weighting(study, "approximation_gap", widened)}
+Cremer et al. [-@cremer2018] report gaps of 1.4 and 1.3 nats for a model of theirs.
+"""
+
+    prose_of_base(tell_gaps)
 else:
     present.prose("This study has no gaps: its configuration has no `gaps`.")
 
@@ -232,23 +250,23 @@ if has(study, "mutual_information"):
         data=runs,
     )
     show_differences(runs, INFORMATION, "tbl:information")
-    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
-    share = mean_interval(
-        100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
-    )
-    warm = ""
-    warmed = study.final(study.declared(**study.warmup), "marginal_kl")
-    if len(warmed):
-        drift = difference(study, "marginal_kl", study.warmup, {})
-        warm = (
-            " Warm-up "
-            + change(drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by")
-            + "."
+    present.prose(read_ceiling(runs, n))
+
+    def tell_information():
+        own = of_base(study, runs)
+        share = mean_interval(
+            100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
         )
-    present.prose(f"""
-{read_ceiling(runs, n)} In per cent of the VAE's KL term it is {share.text(0)}; the rest is the distance between the codes and
-the prior that samples come from.{warm} {read_counts(own)}
-""")
+        drift = tried(lambda: difference(study, "marginal_kl", study.warmup, {}))
+        moved = drift and change(
+            drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by"
+        )
+        return f"""
+In per cent of the VAE's KL term mutual information is {share.text(0)}; the rest is the distance between the codes and
+the prior that samples come from.{f" Warm-up {moved}." if moved else ""} {read_counts(own)}
+"""
+
+    prose_of_base(tell_information)
 else:
     present.prose("This study did not divide the KL term: its configuration has no `information`.")
 
@@ -306,15 +324,26 @@ if has(study, "fid"):
     )
     show_differences(runs, QUALITY, "tbl:quality")
     worst = runs["memorised"].max()
-    fid_gap = difference(study, "fid", iwae, {})
-    kept = difference(study, "reconstruction_accuracy", iwae, {})
-    present.prose(f"""
-The classifier names {100 * accuracy:.1f} % of the test images rightly and is sure of them to {number(sure, 3)} on average.
-Of the VAE's samples it is sure to {vae("sample_confidence", 3)}, and their Fréchet distance of {vae("fid", 1)} stands
-against {number(floor, 1)} for test images (@tbl:quality), {read_distance(study)}. Importance weighting
-{change_of_number(fid_gap, "raises the distance by", "lowers the distance by", 1)}. Reconstructions of the VAE keep the class in
-{vae("reconstruction_accuracy", 1, scale=100)} of a hundred cases, and importance weighting {change_of_number(kept, "raises the share by", "lowers the share by", 3)}.
-""")
+    present.prose(
+        f"The classifier names {100 * accuracy:.1f} % of the test images rightly and is sure of them to {number(sure, 3)} on average."
+    )
+
+    def moved_away(gap):
+        text = change_of_number(gap, "raises the distance by", "lowers the distance by", 1)
+        return f" Importance weighting {text}."
+
+    def kept(gap):
+        text = change_of_number(gap, "raises the share by", "lowers the share by", 3)
+        return f", and importance weighting {text}"
+
+    def tell_quality():
+        return f"""
+Of the VAE's samples the classifier is sure to {vae("sample_confidence", 3)}, and their Fréchet distance of {vae("fid", 1)} stands
+against {number(floor, 1)} for test images (@tbl:quality), {read_distance(study)}.{read_weighting(study, "fid", moved_away)} Reconstructions
+of the VAE keep the class in {vae("reconstruction_accuracy", 1, scale=100)} of a hundred cases{read_weighting(study, "reconstruction_accuracy", kept)}.
+"""
+
+    prose_of_base(tell_quality)
 else:
     present.prose("This study's samples were not judged: its configuration has no `quality`.")
 

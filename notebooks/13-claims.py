@@ -75,7 +75,9 @@ the region, *contradicted* if it lies outside, and *undecided* if it holds point
 $\\lvert\\Delta\\rvert < m$ that amounts to two one-sided tests [@schuirmann1987; @lakens2017]. A claim about several
 differences ({multiple} of those here) is supported if it is so for each, and contradicted if one of $k$ lies outside by
 its interval at level $1 - 0.05/k$. Two intervals have to agree, Student's $t$ and a bootstrap whose
-percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. With
+percentiles are widened for small $n$ [@hesterberg2015]; the $t$ interval is the one shown. Of a share of models, or a number of
+events a model, a third has to agree, the exact one of Clopper and Pearson or of Garwood: where all seeds agree the others have no
+width, and five models without an event do not show that there are none. With
 fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict, nor is there one on estimates of a likelihood with fewer than
 {SAMPLES_FOR_A_VERDICT:,} importance samples an image, which each model falls short of by an amount of its own. Where every run has
 reached the most that there can be, as all $n_z$ units active, no difference could show, and none is denied.

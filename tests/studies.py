@@ -12,8 +12,14 @@ from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.study import Study
 
 Measure = Callable[[RunConfig], dict[str, float]]
-#: Of a dimension after each epoch: always in use, emptied for good, emptied and back.
-FATES = {"kept": (1.0, 1.0, 1.0), "lost": (1.0, 0.001, 0.001), "back": (1.0, 0.001, 1.0)}
+#: Of a dimension before training and after each epoch: always in use, emptied for good, emptied
+#: and back, used once training has begun.
+FATES = {
+    "kept": (1.0, 1.0, 1.0),
+    "lost": (1.0, 0.001, 0.001),
+    "back": (1.0, 0.001, 1.0),
+    "late": (0.001, 1.0, 1.0),
+}
 
 #: A model of points in the plane, small enough for stacks.
 PLANE: dict[str, Any] = {

@@ -171,6 +171,59 @@ def test_metrics(study: Study, metric: str, of: dict[str, Any], mean: float) -> 
     assert found.decisive.t.mean == pytest.approx(mean)
 
 
+@pytest.mark.parametrize(
+    ("fate", "seeds", "verdict"),
+    [
+        ("kept", 5, "undecided"),  # of half an event a model, none in five is no rarity: 0.08
+        ("kept", 10, "supported"),
+        ("back", 5, "contradicted"),  # an event in each of twenty dimensions
+    ],
+)
+def test_events_that_no_model_had_may_still_be_had(
+    fate: str, seeds: int, verdict: str, tmp_path: Path
+) -> None:
+    values = {**VALUES, "seeds": list(range(seeds))}
+    study = make_study(tmp_path, values, measure, fates=lambda run: (fate,) * run.n_z)
+    fields = {"metric": "returned_to_stay", "than": 0.5}
+    found = ruling(study, "level", {"of": {}}, "lower", **fields)
+    assert found.verdict == verdict
+    if fate == "kept" and seeds == 5:
+        assert "where the exact one is 0.00 [0.00, 0.74]" in found.notes[-1]
+        assert found.decisive is not None
+        assert np.isnan(found.decisive.p_value)
+
+
+@pytest.mark.parametrize(
+    ("rotated", "verdict"),
+    [(0, "undecided"), (4, "supported"), (5, "supported")],  # of five models
+)
+def test_a_share_of_models_has_its_exact_interval(
+    rotated: int, verdict: str, tmp_path: Path
+) -> None:
+    study = make_study(
+        tmp_path, VALUES, lambda run: {"rotated_or_mirrored": float(run.seed < rotated)}
+    )
+    fields = {"metric": "rotated_or_mirrored", "than": 0.1}
+    found = ruling(study, "level", {"of": {}}, "higher", **fields)
+    assert found.verdict == verdict
+    # Clopper and Pearson's interval of four in five; kept verdicts rest on it too.
+    if rotated == 4:
+        assert found.decisive is not None
+        _, _, exact = found.decisive.intervals
+        assert (exact.low, exact.high) == pytest.approx((0.2836, 0.9949), abs=1e-4)
+
+
+def test_an_untrained_models_missing_unit_denies_no_effect(tmp_path: Path) -> None:
+    """Every trained model has all its units: that warm-up keeps more cannot show."""
+    study = make_study(
+        tmp_path, VALUES, measure, fates=lambda run: ("late",) + ("kept",) * (run.n_z - 1)
+    )
+    fields = {"metric": "lowest_active", "minimum_effect": 1.0}
+    found = ruling(study, "difference", {"a": {"warmup": 2}, "b": {}}, "higher", **fields)
+    assert found.verdict == "undecided"
+    assert "every run has reached the most units that there can be" in found.notes
+
+
 def test_fewer_than_five_seeds_give_no_verdict(tmp_path: Path) -> None:
     few = make_study(tmp_path, {**VALUES, "seeds": [0, 1, 2, 3]}, measure)
     found = ruling(few, "difference", {"a": IWAE, "b": {}}, "lower")

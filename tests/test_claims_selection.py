@@ -120,6 +120,28 @@ def test_where_all_is_reached_no_difference_is_denied(
     assert told == (verdict == "undecided")
 
 
+def test_several_levels_of_what_may_be_any_are_not_run(tmp_path: Path) -> None:
+    """A user's own level is no mistake of the ledger, and ends no report."""
+    activations = {"title": "t", "vary": {"activation": ["softplus", "tanh"], "n_z": [20, 30, 50]}}
+    experiments = {**VALUES["experiments"], "more": activations}
+    values = {**VALUES, "experiments": experiments}
+    several = make_study(tmp_path, values, lambda run: {"nll": 100.0 + run.seed})
+    runs = {"a": {"activation": "any", "n_z": 50}, "b": {"activation": "any"}}
+    found = ruling(several, "difference", runs, "higher")
+    assert found.verdict == "not run"
+    told = "this study has several levels of activation, softplus and tanh, where"
+    assert found.notes[0].startswith(told)
+    # Nor are they mixed where several combinations are compared.
+    alike = {"alike": [{"activation": "any", "n_z": [20, 50]}]}
+    found = ruling(several, "equivalence", alike, "within", minimum_effect=1.0)
+    assert found.notes[0].startswith(told)
+    found = ruling(several, "level", {"of": {"n_z": {"at_least": 30}}}, "higher", than=0)
+    assert found.verdict == "not run"
+    assert found.notes == (
+        "this study has several of what one is wanted of: VAE, n_z = 30, VAE, n_z = 50",
+    )
+
+
 def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:
     with pytest.raises(ClaimError, match="one combination is wanted here, but the selector gives"):
         ruling(study, "difference", {"a": {"n_z": [2, 10]}, "b": {}}, "lower")

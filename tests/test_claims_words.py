@@ -172,6 +172,7 @@ INF = float("inf")
         (1.0, INF, "sides of the square", "above 1 side of the square"),
         (-0.5, 0.5, "nats", "within ±0.5 nats"),
         (9.0, 11.0, "units", "from 9 to 11 units"),
+        (103.1466 - 3, 103.1466 + 3, "nats", "from 100.15 to 106.15 nats"),
         (0.1, INF, "share", "above 0.1"),
         (0.95, INF, "", "above 0.95"),
     ],

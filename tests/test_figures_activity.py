@@ -94,7 +94,8 @@ def make_study(directory: Path, **changes: Any) -> Study:
         active = float((activity[:, -1] > 0.01).sum())
         seed = run.config.seed
         found = {"active_units": active, "nll": 90.0 + seed, "kl": 3.0 + 0.1 * seed}
-        evaluation += [{"run_id": run_id, "metric": m, "value": v} for m, v in found.items()]
+        how = {"run_id": run_id, "n_samples": 5000, "n_data": 1000}
+        evaluation += [{**how, "metric": m, "value": v} for m, v in found.items()]
     tables = {"runs": runs, "units": units, "evaluation": evaluation}
     (config.directory / "tables").mkdir(parents=True)
     for name, rows in tables.items():
@@ -192,6 +193,15 @@ def test_one_dimension_followed(activity: list[float], expected: tuple[int, ...]
     assert tuple(told[name] for name in ("pruned", "returned", "clearly", "stayed")) == expected
 
 
+def test_the_fewest_active_are_counted_once_training_has_begun() -> None:
+    """An untrained model with a dimension less says nothing of training."""
+    activity = np.array([[0.001, 0.5], [0.5, 0.5], [0.5, 0.001], [0.5, 0.5]])
+    told = follow(activity, np.arange(4), 0.01)
+    assert (told["lowest"], told["lowest_epoch"]) == (1, 2)
+    told = follow(activity[[0, 1, 3]], np.arange(3), 0.01)
+    assert (told["lowest"], told["lowest_epoch"]) == (2, 1)
+
+
 def test_shares_about_the_threshold() -> None:
     divided = shares(pd.Series([1e-4, 0.009, 0.011, 0.5]), 0.01)
     assert (divided.below, divided.between, divided.above, divided.n) == (0.25, 0.5, 0.25, 4)
@@ -244,12 +254,16 @@ def test_sentences_follow_the_data(study: Study) -> None:
     assert warm is not None
     returns = read_returns(study, base)
     assert "1.0 [1.0, 1.0]" in returns
-    assert "contradicts, as an estimate from 3 seeds and not a verdict, the statement." in returns
+    # Three returns in three models: as many could come of fewer than half a return a model.
+    assert returns.endswith("this leaves the statement undecided.")
     text = read_warmup(study, warm, base)
     assert "is higher by 2.0 units" in text
     assert "as an estimate from 3 seeds and not a verdict" in text
     assert "two modes" in read_threshold(study)
-    assert "raises the lowest count by 2.0 units" in read_addition(study, warm, base, "warm-up")
+    added = read_addition(study, warm, base, "warm-up", "000.warmup-more-active-vae")
+    assert "raises the lowest count by 2.0 units" in added
+    # The ledger asks for more than the one unit that it adds.
+    assert "this contradicts, being no more than the least effect that counts, as an" in added
     assert "keeps all of up to 2 dimensions" in read_latent_dimension(study, base)
     assert "within one with the threshold" in read_plateau(study, [base])
     assert "more than ten" in read_ten(study)

@@ -25,6 +25,7 @@ def row(claim: str, start: float, end: float, estimate: float, **fields: Any) ->
         "unit": "nats",
         "n": 5,
         "verdict": "supported",
+        "reference": 0.0,
         "region_low": start,
         "region_high": end,
         "estimate": estimate,
@@ -42,15 +43,23 @@ ROWS = [
     row("higher", 0.1, INF, 3.0),
     row("lower", -INF, -0.1, -3.0),
     row("alike", -0.5, 0.5, 2.0, kind="equivalence", verdict="contradicted"),
-    row("below-number", -INF, 0.5, 2.0, kind="level", verdict="contradicted", unit="units"),
-    row("at-number", 9.0, 11.0, 12.0, kind="level", verdict="undecided", unit="units"),
+    row("below-number", -INF, 0.5, 2.0, reference=0.5, verdict="contradicted", unit="units"),
+    row("at-number", 9.0, 11.0, 12.0, reference=10.0, verdict="undecided", unit="units"),
     row("alone", 0.0, INF, 1.0, low=np.nan, high=np.nan, verdict="undecided", unit="epochs"),
     row("not-run", 0.0, INF, np.nan, n=0, verdict="not run", runs=""),
 ]
 
 
+#: Numbers with a least effect on top: 14.55 lies above 0 by 14.55, of which 1 is asked.
+BEYOND = [
+    row("above-number", 1.0, INF, 14.55, kind="level"),
+    row("under-number", -INF, 0.99, 0.79, kind="level", reference=1.0),
+    row("no-worse", -INF, 0.5, -2.0, kind="no-worse"),
+]
+
+
 def shown(claim: str) -> dict[str, float]:
-    found = orient(pd.DataFrame(ROWS)).set_index("claim").loc[f"000.{claim}"]
+    found = orient(pd.DataFrame([*ROWS, *BEYOND])).set_index("claim").loc[f"000.{claim}"]
     names = ("estimate_shown", "low_shown", "high_shown", "from_shown", "to_shown")
     return {name.removesuffix("_shown"): found[name] for name in names}
 
@@ -63,6 +72,9 @@ def shown(claim: str) -> dict[str, float]:
         ("alike", {"estimate": 2, "low": 1, "high": 3, "from": -0.5, "to": 0.5}),
         ("below-number", {"estimate": -1.5, "low": -2.5, "high": -0.5, "from": 0, "to": INF}),
         ("at-number", {"estimate": 2, "low": 1, "high": 3, "from": -1, "to": 1}),
+        ("above-number", {"estimate": 14.55, "low": 13.55, "high": 15.55, "from": 1, "to": INF}),
+        ("under-number", {"estimate": 0.21, "low": -0.79, "high": 1.21, "from": 0.01, "to": INF}),
+        ("no-worse", {"estimate": 2, "low": 1, "high": 3, "from": -0.5, "to": INF}),
     ],
 )
 def test_to_the_right_is_as_claimed(claim: str, expected: dict[str, float]) -> None:

@@ -169,6 +169,16 @@ def test_leap_and_return_is_no_fall_from_the_start(tmp_path: Path) -> None:
     assert ruling(study, "003.kl-falls-from-the-start") == "contradicted"
 
 
+def test_a_low_shorter_than_the_mean_is_told_by_its_deepest_batch(tmp_path: Path) -> None:
+    """As in a quick study: below the start for six steps, which a mean over ten does not show."""
+    low = [0.41, 2.67, 38.8, 16.4, 4.84, 1.46, 0.54, 0.28, 0.15, 0.09, 0.17, 0.22, 0.31, 0.36, 0.87]
+    study = make_study(tmp_path, course([*low, *np.linspace(1.5, 3, 25)], [4.0, 8.0]), seeds=1)
+    (first,) = kl_course(study, summary_runs(study, 10)).to_dict("records")
+    assert first["lowest"] > first["start"]
+    assert first["lowest_batch"] == pytest.approx(0.09)
+    assert "the lowest single batch has 0.09." in read_course(study)
+
+
 def test_late_loss_wants_all_ten_rows(tmp_path: Path) -> None:
     short = make_study(tmp_path / "short", course(*DIPS))
     with pytest.raises(EmptySelectionError, match="9,500"):

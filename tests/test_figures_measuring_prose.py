@@ -17,10 +17,12 @@ from vaestudy.figures.measuring_prose import (
     read_costs,
     read_counts,
     read_distance,
+    read_weighting,
     told,
 )
-from vaestudy.stats import EQUALS
-from vaestudy.study import Study
+from vaestudy.report.phrases import change
+from vaestudy.stats import EQUALS, Interval
+from vaestudy.study import EmptySelectionError, Study
 
 VALUES: dict[str, Any] = {
     "study": "made-up",
@@ -79,6 +81,8 @@ def test_what_intervals_do_not_decide_is_not_said() -> None:
     assert "undecided)." in text
     assert "carry little" not in text
     assert "as many" in read_counts(of(active_units=[4.0, 4.0], effective_dimensions=[4.0, 4.0]))
+    text = read_counts(of(active_units=[3.0, 5.0], effective_dimensions=[4.0, 4.0]))
+    assert text == "It has as many active dimensions as effective ones, $D_1$, on average."
 
 
 def test_what_intervals_decide_is_said() -> None:
@@ -110,3 +114,26 @@ def test_the_distance_of_samples_is_told_against_that_of_images(
     floor = {"fid_floor": 10.0}
     near = make_study(tmp_path, VALUES, lambda run: measured(run) | floor)
     assert "which 2 seeds cannot tell from equal" in read_distance(near)
+
+
+def test_what_was_measured_of_others_alone_is_not_told_of_the_base_model(tmp_path: Path) -> None:
+    factors = {"objective": ["elbo", {"objective": "iwae", "k": 5}]}
+    values = {**VALUES, "experiments": {"factors": {"title": "Factors", "vary": factors}}}
+
+    def partly(run: RunConfig) -> dict[str, float]:
+        weighted = run.objective == "iwae"
+        own = {"ais_nll": 90.0} if weighted else {"fid": 10.0}
+        return {**own, "fid_floor": 1.0, "nll": 90.0 - weighted - 0.01 * run.seed * weighted}
+
+    def say(gap: Interval) -> str:
+        return change(gap, "higher by", "lower by")
+
+    study = make_study(tmp_path, values, partly)
+    assert read_weighting(study, "nll", say).startswith("lower by 1.0")
+    for metric in ("fid", "ais_nll", "approximation_gap"):
+        assert read_weighting(study, metric, say) == ""
+    with pytest.raises(EmptySelectionError, match="ais_nll"):
+        told(study, "ais_nll", 2)
+    others = make_study(tmp_path / "others", values, lambda run: {})
+    with pytest.raises(EmptySelectionError, match="fid"):
+        read_distance(others)

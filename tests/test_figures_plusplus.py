@@ -136,8 +136,13 @@ def test_sentences(study: Study) -> None:
     clothes = read_clothes(study)
     assert "right kind of 90.0 [90.0, 90.0]" in clothes
     assert "as many reconstructions of 60.0 [60.0, 60.0]" in clothes
-    assert "geometric one in place of the KL" in read_divergences(study)
-    assert "leaves the posterior a variance of" in read_half_joint(study)
+    divergences = read_divergences(study)
+    assert "geometric one in place of the KL" in divergences
+    assert "samples are drawn from the prior instead" in divergences
+    half = read_half_joint(study)
+    assert "leaves the posterior a variance of" in half
+    # That of untrained models is far from nothing.
+    assert "all but points" not in half
     assert "Against $k = 5$, $k = 10$" in read_weighted(study)
     grey = read_grey(study)
     assert "Against the Bernoulli, the Beta" in grey

@@ -104,6 +104,16 @@ def base_codes(study):
     return codes.codes_of(study, study.runs()["run_id"].iloc[0])
 
 
+def test_a_study_without_warm_up_has_families_without():
+    factors = {
+        "objective": ["elbo", {"objective": "iwae", "k": 2}],
+        "batch_norm": ["none", "hidden"],
+    }
+    plain = {**CONFIG, "experiments": {"factors": {"title": "Additions", "vary": factors}}}
+    names = [family.label for family in codes.families(StubStudy(parse_config(plain)))]
+    assert names == ["VAE", "VAE + BN", "IWAE (K=2)", "IWAE (K=2) + BN"]
+
+
 def test_inverse_cdf_steps_hold_equal_probability():
     z = lattices.inverse_cdf(20)
     assert np.allclose(np.diff(norm.cdf(z)), 1 / 20)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from vaestudy.report.phrases import change, seconds_text, verdict
+from vaestudy.report.phrases import change, seconds_text
 from vaestudy.stats import (
     Interval,
     bootstrap_interval,
@@ -124,25 +124,6 @@ def test_numbers_have_real_minus_signs() -> None:
 )
 def test_change_is_worded_by_its_interval(interval: Interval, start: str) -> None:
     assert change(interval, "rises by", "falls by").startswith(start)
-
-
-@pytest.mark.parametrize(
-    ("interval", "expected", "words"),
-    [
-        (Interval(1, 0.5, 1.5, 5), "higher", "supports the statement"),
-        (Interval(1, 0.5, 1.5, 5), "lower", "contradicts the statement"),
-        (Interval(1, -0.5, 1.5, 5), "lower", "leaves the statement undecided"),
-    ],
-)
-def test_verdicts_need_an_interval_and_five_seeds(
-    interval: Interval, expected: str, words: str
-) -> None:
-    assert verdict(interval, expected) == words
-    few = Interval(interval.mean, interval.low, interval.high, 2)
-    if "undecided" not in words:
-        verb, _, rest = words.partition(" ")
-        words = f"{verb}, as an estimate from 2 seeds and not a verdict, {rest}"
-    assert verdict(few, expected) == words
 
 
 def test_durations() -> None:

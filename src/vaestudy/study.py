@@ -146,8 +146,18 @@ class Study:
 
     @cached_property
     def warmup(self) -> dict[str, Any]:
-        """The study's standard warm-up, the longest that both objectives have, as parameters."""
+        """The study's standard warm-up, the longest that both objectives have, as parameters.
+
+        Raises
+        ------
+        EmptySelectionError
+            If they have none in common but 0 epochs, which is no warm-up.
+        """
         both = set(self.levels("warmup")) & set(self.levels("warmup", **self.iwae))
+        if not any(both):
+            raise EmptySelectionError(
+                f"no warm-up of {self.config.study!r} was trained with both objectives"
+            )
         return {"warmup": max(both)}
 
     def curves(

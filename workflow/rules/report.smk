@@ -22,6 +22,9 @@ CLAIMS_FILES = [
     "report/ledger.py",
     "report/backlinks.py",
 ]
+# Chapters that say what they mean for a claim judge it by the ledger.
+JUDGES = ("implementing", "activity")
+JUDGING = [*package("claims"), "report/claims.yaml"]
 # A chapter with live pictures takes in their scripts and styles.
 WIDGETS = {
     name: package("report/resources/widgets", "*")
@@ -43,6 +46,9 @@ rule chapter:
         + sources(
             *CHAPTER_FILES,
             *(CLAIMS_FILES if wildcards.chapter.endswith("-claims") else ()),
+        ),
+        judging=lambda wildcards: (
+            JUDGING if wildcards.chapter.partition("-")[2] in JUDGES else []
         ),
         widgets=lambda wildcards: WIDGETS.get(wildcards.chapter, []),
     output:

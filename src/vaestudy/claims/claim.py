@@ -32,6 +32,10 @@ class ClaimError(ConfigError):
     """The ledger, or a claim in it, cannot be used; the message says which and what to do."""
 
 
+class SeveralLevelsError(LookupError):
+    """The study has trained several levels of what a claim takes at whatever level there is."""
+
+
 Scalar = StrictInt | StrictFloat | StrictStr
 
 
@@ -138,6 +142,8 @@ class Claim(Strict, ABC):
 
     #: Whether the contrasts are pure numbers, whatever the metric is counted in.
     unitless: ClassVar[bool] = False
+    #: Whether the contrasts are a model's own values, not differences of two models'.
+    of_one_model: ClassVar[bool] = False
 
     @abstractmethod
     def contrasts(self, draw: Draw) -> list[Contrast]:

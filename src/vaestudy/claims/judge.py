@@ -10,6 +10,8 @@ Let a claim say that the means :math:`\mu_1 \dots \mu_k` of its contrasts lie in
   the most that there can be, such as n_z active units: no difference could have shown.
 
 "Interval" means both, Student's t and the bootstrap: a verdict that leans on one of them is none.
+Of a share of models, or a number of events a model, it means the exact one besides (:mod:`.exact`),
+for the others have no width where all seeds agree.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from typing import Literal
 
 import pandas as pd
 
-from vaestudy.claims.claim import Claim, ClaimError, Contrast, Region
+from vaestudy.claims.claim import Claim, ClaimError, Contrast, Region, SeveralLevelsError
 from vaestudy.claims.ledger import Ledger
-from vaestudy.claims.metrics import METRICS
+from vaestudy.claims.metrics import METRICS, Exact
 from vaestudy.claims.selection import Sampler, UnmeasuredError
 from vaestudy.stats import (
     SEEDS_FOR_A_VERDICT,
@@ -46,11 +48,21 @@ class Judged:
     """A contrast with what decides it."""
 
     contrast: Contrast
-    t: Interval
-    bootstrap: Interval
-    # At the level that lets any one of k contrasts contradict.
-    strict: tuple[Interval, Interval]
+    #: By Student's t, by bootstrap, and the exact one of what is counted: all have to agree.
+    intervals: tuple[Interval, ...]
+    # The same at the level that lets any one of k contrasts contradict.
+    strict: tuple[Interval, ...]
     p_value: float
+
+    @property
+    def t(self) -> Interval:
+        """The interval that readers are shown."""
+        return self.intervals[0]
+
+    @property
+    def bootstrap(self) -> Interval:
+        """The one beneath it."""
+        return self.intervals[1]
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,8 @@ class Ruling:
         Ids of the runs compared.
     sufficient
         Whether there are seeds and importance samples enough for a verdict, whatever it is.
+    lean
+        What the intervals say, be it of too few seeds or samples for a verdict.
     """
 
     claim: Claim
@@ -83,6 +97,14 @@ class Ruling:
     decisive: Judged | None = None
     runs: tuple[str, ...] = ()
     sufficient: bool = False
+    lean: Verdict = "not run"
+
+    @property
+    def too_small(self) -> bool:
+        """Whether the effect that speaks against the claim is as claimed, but does not count."""
+        if self.lean != "contradicted" or self.decisive is None:
+            return False
+        return _as_claimed(self.claim, self.decisive)
 
 
 def judge_all(ledger: Ledger, study: Study) -> list[Ruling]:
@@ -103,7 +125,7 @@ def judge(claim: Claim, study: Study) -> Ruling:
     sampler = Sampler(study, METRICS[claim.statistic.metric])
     try:
         contrasts = claim.contrasts(sampler)
-    except UnmeasuredError as error:
+    except (UnmeasuredError, SeveralLevelsError) as error:
         return Ruling(claim, "not run", (str(error),))
     except EmptySelectionError:
         return Ruling(claim, "not run", ("this study lacks runs that it compares",))
@@ -111,51 +133,59 @@ def judge(claim: Claim, study: Study) -> Ruling:
         raise ClaimError(f"claim {claim.id}: {error}") from None
     if not all(len(contrast.by_seed) for contrast in contrasts):
         return Ruling(claim, "not run", ("no seed is common to the runs compared",))
-    rows = _measurements(study, sampler)
-    if not sampler.metric.across_data:
+    return _rule(claim, contrasts, sampler)
+
+
+def _rule(claim: Claim, contrasts: Sequence[Contrast], sampler: Sampler) -> Ruling:
+    metric, rows = sampler.metric, _measurements(sampler)
+    if not metric.across_data:
         _check_measured_alike(claim, rows)
-    judged = examine(contrasts, claim.region)
-    verdict, decisive = decide(judged, claim.region)
-    notes = _notes(verdict, judged, decisive, claim, sampler.n_diverged)
-    if verdict == "contradicted" and _all_at_most(sampler):
-        verdict = "undecided"
-        notes = (*notes, f"every run has reached the most {sampler.metric.unit} that there can be")
-    sufficient = min(j.t.n for j in judged) >= SEEDS_FOR_A_VERDICT
-    taken = rows["n_samples"].dropna() if sampler.metric.estimates else ()
-    if (n_samples := min(taken, default=math.inf)) < SAMPLES_FOR_A_VERDICT:
-        # Where seeds are too few as well, that has been said.
-        notes = (*notes, _short_of_samples(n_samples)) if sufficient else notes
-        verdict, sufficient = "undecided", False
+    judged = examine(contrasts, claim.region, metric.exact if claim.of_one_model else None)
+    lean, decisive = decide(judged, claim.region)
+    enough = min(j.t.n for j in judged) >= SEEDS_FOR_A_VERDICT
+    notes = _notes(lean if enough else "undecided", judged, decisive, claim, sampler.n_diverged)
+    if lean == "contradicted" and _all_at_most(sampler):
+        lean = "undecided"
+        notes = (*notes, f"every run has reached the most {metric.unit} that there can be")
+    taken = rows["n_samples"].dropna() if metric.estimates else ()
+    short = (n_samples := min(taken, default=math.inf)) < SAMPLES_FOR_A_VERDICT
+    # Where seeds are too few as well, that has been said.
+    notes = (*notes, _short_of_samples(n_samples)) if enough and short else notes
+    sufficient = enough and not short
+    verdict: Verdict = lean if sufficient else "undecided"
     runs = tuple(sampler.runs["run_id"])
-    return Ruling(claim, verdict, notes, judged, decisive, runs, sufficient)
+    return Ruling(claim, verdict, notes, judged, decisive, runs, sufficient, lean)
 
 
-def examine(contrasts: Sequence[Contrast], region: Region) -> tuple[Judged, ...]:
+def examine(
+    contrasts: Sequence[Contrast], region: Region, exact: Exact | None = None
+) -> tuple[Judged, ...]:
     """Give every contrast its intervals and the p value of lying in the region."""
     strict = 1 - (1 - LEVEL) / len(contrasts)
-    return tuple(
-        Judged(
-            contrast,
-            mean_interval(contrast.by_seed, LEVEL),
-            bootstrap_interval(contrast.by_seed, LEVEL),
-            (mean_interval(contrast.by_seed, strict), bootstrap_interval(contrast.by_seed, strict)),
-            two_one_sided_tests(contrast.by_seed, region.low, region.high),
-        )
-        for contrast in contrasts
-    )
+    kinds = (mean_interval, bootstrap_interval, *([exact] if exact else []))
+    judged = []
+    for contrast in contrasts:
+        values = contrast.by_seed
+        intervals = tuple(interval(values, LEVEL) for interval in kinds)
+        p_value = two_one_sided_tests(values, region.low, region.high)
+        if exact and values.min() == values.max():
+            # A t test of counts that do not differ is sure of anything.
+            p_value = math.nan
+        stricter = tuple(interval(values, strict) for interval in kinds)
+        judged.append(Judged(contrast, intervals, stricter, p_value))
+    return tuple(judged)
 
 
 def decide(judged: Sequence[Judged], region: Region) -> tuple[Verdict, Judged]:
-    """Apply the rule; return the verdict and the contrast that decides."""
+    """Return what the intervals say, however few their seeds, and the contrast that decides."""
 
     def nearest(candidates: Sequence[Judged]) -> Judged:
         return min(candidates, key=lambda j: _room(j.t, region))
 
-    enough = all(j.t.n >= SEEDS_FOR_A_VERDICT for j in judged)
-    against = [j for j in judged if enough and all(map(region.excludes, j.strict))]
+    against = [j for j in judged if all(map(region.excludes, j.strict))]
     if against:
         return "contradicted", min(against, key=lambda j: region.room(j.t.mean, j.t.mean))
-    if enough and all(region.holds(j.t) and region.holds(j.bootstrap) for j in judged):
+    if all(region.holds(interval) for j in judged for interval in j.intervals):
         return "supported", nearest(judged)
     return "undecided", nearest(judged)
 
@@ -166,9 +196,9 @@ def _room(interval: Interval, region: Region) -> float:
     return region.room(interval.low, interval.high)
 
 
-def _measurements(study: Study, sampler: Sampler) -> pd.DataFrame:
+def _measurements(sampler: Sampler) -> pd.DataFrame:
     """Return the rows that tell how runs were measured: of the metric's estimates, or the NLL."""
-    evaluation = study.table("evaluation")
+    evaluation = sampler.study.table("evaluation")
     of_metric = evaluation["metric"].isin(sampler.metric.estimates or ("nll",))
     return evaluation[evaluation["run_id"].isin(sampler.runs["run_id"]) & of_metric]
 
@@ -201,17 +231,25 @@ def _notes(
     verdict: Verdict, judged: Sequence[Judged], decisive: Judged, claim: Claim, n_diverged: int
 ) -> tuple[str, ...]:
     notes = [QUICK] if min(j.t.n for j in judged) < SEEDS_FOR_A_VERDICT else []
-    off = decisive.t.mean - claim.reference
-    as_claimed = {"higher": off > 0, "lower": off < 0, "within": False}
-    if verdict == "contradicted" and as_claimed[claim.statistic.direction]:
+    if verdict == "contradicted" and _as_claimed(claim, decisive):
         notes.append("in the direction claimed, but less than the least effect that counts")
     if len(judged) > 1:
         notes.append(f"{len(judged)} contrasts, the decisive one shown")
     if decisive.t.low == decisive.t.high:
-        notes.append("all seeds agree, so that the interval has no width")
+        notes.append(f"all seeds agree, so that the interval has no width{_exact_text(decisive)}")
     if n_diverged:
         notes.append(f"{n_diverged} diverged run{'s' if n_diverged > 1 else ''} left out")
     return tuple(notes)
+
+
+def _as_claimed(claim: Claim, judged: Judged) -> bool:
+    off = judged.t.mean - claim.reference
+    return {"higher": off > 0, "lower": off < 0, "within": False}[claim.statistic.direction]
+
+
+def _exact_text(judged: Judged) -> str:
+    """Say what interval a count has where the others have no width; of other metrics nothing."""
+    return "".join(f", where the exact one is {i.text(n=False)}" for i in judged.intervals[2:])
 
 
 def tabulate(rulings: Sequence[Ruling]) -> pd.DataFrame:
@@ -240,6 +278,7 @@ def _row(ruling: Ruling) -> dict[str, object]:
         "unit": metric.unit if metric and not claim.unitless else "",
         "digits": digits,
         "compared": shown.contrast.label if shown else "",
+        "reference": claim.reference,
         "region_low": region.low,
         "region_high": region.high,
         "estimate": t.mean,

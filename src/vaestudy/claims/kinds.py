@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from pydantic import Field, StrictStr, model_validator
 from scipy import stats
 
-from vaestudy.claims.claim import Claim, ClaimError, Contrast, Draw, Region, Sample, Selector
+from vaestudy.claims.claim import (
+    Claim,
+    ClaimError,
+    Contrast,
+    Draw,
+    Region,
+    Sample,
+    Selector,
+    SeveralLevelsError,
+)
 from vaestudy.claims.words import minus_text
 from vaestudy.parameters import Strict
 from vaestudy.study import EmptySelectionError
@@ -35,7 +44,7 @@ class Difference(Claim):
     runs: _TwoRuns
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
-        return [_minus(_only(draw(self.runs.a)), _only(draw(self.runs.b)))]
+        return [_minus(_only(draw, self.runs.a), _only(draw, self.runs.b))]
 
 
 class NoWorse(Claim):
@@ -45,7 +54,7 @@ class NoWorse(Claim):
     runs: _TwoRuns
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
-        return [_minus(_only(draw(self.runs.a)), _only(draw(self.runs.b)))]
+        return [_minus(_only(draw, self.runs.a), _only(draw, self.runs.b))]
 
     @property
     def region(self) -> Region:
@@ -104,7 +113,7 @@ class Extremum(Claim):
     runs: _Extreme
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
-        extreme = _only(draw(self.runs.extreme))
+        extreme = _only(draw, self.runs.extreme)
         return [_minus(extreme, other) for other in _several(draw, self.runs.others, 1)]
 
 
@@ -118,13 +127,14 @@ class Level(Claim):
     kind: Literal["level"]
     runs: _One
     than: Annotated[float, Field(allow_inf_nan=False)] = Field(description="The number.")
+    of_one_model: ClassVar[bool] = True
 
     @property
     def reference(self) -> float:
         return self.than
 
     def contrasts(self, draw: Draw) -> list[Contrast]:
-        sample = _only(draw(self.runs.of))
+        sample = _only(draw, self.runs.of)
         return [Contrast(sample.label, sample.by_seed.dropna())]
 
 
@@ -170,13 +180,16 @@ def _rank_correlation(levels: Sequence[float], row: NDArray[np.float64]) -> floa
     return 0.0 if np.ptp(row) == 0 else float(stats.spearmanr(levels, row).statistic)
 
 
-def _only(samples: list[Sample]) -> Sample:
-    if len(samples) > 1:
-        names = ", ".join(sample.label for sample in samples)
+def _only(draw: Draw, selector: Selector) -> Sample:
+    samples = draw(selector)
+    if len(samples) == 1:
+        return samples[0]
+    names = ", ".join(sample.label for sample in samples)
+    if any(isinstance(level, list) for level in selector.values()):
         raise ClaimError(
             f"one combination is wanted here, but the selector gives {names}: name the levels"
         )
-    return samples[0]
+    raise SeveralLevelsError(f"this study has several of what one is wanted of: {names}")
 
 
 def _several(draw: Draw, selectors: Sequence[Selector], least: int = 2) -> list[Sample]:

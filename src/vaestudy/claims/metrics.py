@@ -7,12 +7,13 @@ and a log density do not compare, nor do :math:`\mathcal L_1` and :math:`\mathca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
+from vaestudy.claims.exact import rate_interval, share_interval
 from vaestudy.claims.values import (
     OF_BOTTOM,
     VARIANCE,
@@ -32,7 +33,11 @@ from vaestudy.claims.values import (
 from vaestudy.claims.words import SHARE
 from vaestudy.convergence import roughness
 from vaestudy.figures.summary_data import kl_below_start, kl_dip, late_loss
+from vaestudy.stats import Interval
 from vaestudy.study import Study
+
+#: From a value a model and a level to the exact interval of their mean.
+Exact = Callable[[Collection[float], float], Interval]
 
 #: Parameters in which all runs of one comparison agree, whatever the metric: the test pixels.
 SAME_PIXELS = ("dataset", "binarization")
@@ -64,6 +69,8 @@ class Metric:
     most
         As ``values``, the most that each run can reach; None if there is no such number. Where all
         have reached it, no difference could have shown.
+    exact
+        The exact interval of its mean over models, if it counts them or what occurs in them.
     """
 
     title: str
@@ -75,6 +82,7 @@ class Metric:
     split: Literal["test", "training"] = "test"
     estimates: tuple[str, ...] = ()
     most: Callable[[Study, pd.DataFrame], pd.Series] | None = None
+    exact: Exact | None = None
 
 
 #: Of points in the plane: name, title, unit, decimals.
@@ -92,7 +100,8 @@ PLANE_METRICS = (
     ("energy_distance_of_samples", "energy distance of decoder means to the data", "radii", 4),
     ("decoder_curve_length", "length of the decoder's curve", "sides of the square", 2),
 )
-
+#: Those that are 0 or 1 of a model, a share of models only over seeds.
+_OF_MODELS = {"rotated_or_mirrored": share_interval}
 
 _OBJECTIVE = ("likelihood", "objective", "k")
 #: Bounded heads and normalised ones fix the variance that activity is.
@@ -196,7 +205,9 @@ METRICS: dict[str, Metric] = {
     "lowest_active": Metric(
         "fewest active units", "units", fate("lowest"), _HEADS, 1, most=dimensions
     ),
-    "returned_to_stay": Metric("pruned units returned to stay", "units", fate("stayed"), _HEADS, 1),
+    "returned_to_stay": Metric(
+        "pruned units returned to stay", "units", fate("stayed"), _HEADS, 1, exact=rate_interval
+    ),
     "epochs_to_1_nat": Metric(
         "epochs to 1 nat from the last bound", "epochs", epochs_to, _OBJECTIVE, 1
     ),
@@ -207,12 +218,17 @@ METRICS: dict[str, Metric] = {
         "fall of the KL and rise after it", "nats", kl_dip, _OBJECTIVE, split="training"
     ),
     "kl_below_start": Metric(
-        "KL of the untrained model − lowest", "nats", kl_below_start, split="training"
+        "KL of the first batch, untrained − lowest mean over ten steps",
+        "nats",
+        kl_below_start,
+        split="training",
     ),
     **{name: Metric(title, "", final(name), digits=3) for name, title in _OF_PLANES.items()},
     "roughness": Metric("roughness of the bound", "nats an epoch", roughness, _OBJECTIVE, 3),
     **{
-        name: Metric(title, unit, final(name), ("n_z", "likelihood"), digits)
+        name: Metric(
+            title, unit, final(name), ("n_z", "likelihood"), digits, exact=_OF_MODELS.get(name)
+        )
         for name, title, unit, digits in PLANE_METRICS
     },
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from vaestudy.claims.claim import AtLeast, ClaimError, Sample, Selector
+from vaestudy.claims.claim import AtLeast, ClaimError, Sample, Selector, SeveralLevelsError
 from vaestudy.claims.metrics import SAME_PIXELS, Metric
 from vaestudy.figures.families import label_of
 from vaestudy.study import EmptySelectionError, Study
@@ -17,10 +17,11 @@ from vaestudy.study import EmptySelectionError, Study
 #: A level that differs between studies: the K, or the warm-up, that its chapters compare.
 STANDARD = "standard"
 WITH_STANDARD = ("k", "warmup")
+ANY = "any"
 #: Words for levels of any parameter, among those of the runs that are else selected: whatever they
 #: are, the highest, all but the base model's.
 WORDS: dict[str, Callable[[list[Any], Any], list[Any]]] = {
-    "any": lambda levels, base: levels,
+    ANY: lambda levels, base: levels,
     "highest": lambda levels, base: levels[-1:],
     "other": lambda levels, base: [level for level in levels if level != base],
 }
@@ -56,6 +57,8 @@ class Sampler:
         ------
         EmptySelectionError
             If the study has not trained them; an ``UnmeasuredError`` if it has not measured them.
+        SeveralLevelsError
+            If the study has several levels of a parameter that may have any one.
         ClaimError
             If they do not compare with those drawn before.
         """
@@ -92,7 +95,15 @@ class Sampler:
 
 
 def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
-    """Return the combinations of parameters that a selector means in a study."""
+    """Return the combinations of parameters that a selector means in a study.
+
+    Raises
+    ------
+    EmptySelectionError
+        If the study has trained none of them.
+    SeveralLevelsError
+        If it has trained several levels of a parameter that may have any one.
+    """
     known = {name: _resolve(study, name, value) for name, value in selector.items()}
     open_ = [name for name, value in known.items() if isinstance(value, AtLeast) or _is_word(value)]
     # Data sets come first: what is the highest level of one need not be trained on another.
@@ -102,7 +113,12 @@ def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
         others = {other: ... for other in open_ if other != name}
         levels = study.levels(name, **{**others, **fixed})
         # What one leaves narrows the next, so that there are runs of all together.
-        fixed[name] = _choose(known[name], levels, study.base[name])
+        fixed[name] = chosen = _choose(known[name], levels, study.base[name])
+        if known[name] == ANY and len(chosen) > 1:
+            raise SeveralLevelsError(
+                f"this study has several levels of {name}, {' and '.join(map(str, chosen))}, where "
+                "the claim takes whichever there is"
+            )
     lists = [value if isinstance(value, list) else [value] for value in fixed.values()]
     found = [dict(zip(fixed, levels, strict=True)) for levels in product(*lists)]
     if not found:
@@ -113,10 +129,7 @@ def expand(study: Study, selector: Selector) -> list[dict[str, Any]]:
 def _resolve(study: Study, name: str, value: Any) -> Any:
     if value != STANDARD:
         return value
-    level = {"k": lambda: study.iwae["k"], "warmup": lambda: study.warmup["warmup"]}[name]()
-    if not level:
-        raise EmptySelectionError(f"no run of {study.config.study!r} has a {name} of its own")
-    return level
+    return {"k": lambda: study.iwae["k"], "warmup": lambda: study.warmup["warmup"]}[name]()
 
 
 def _choose(wanted: Any, levels: list[Any], base: Any) -> list[Any]:

@@ -72,5 +72,5 @@ def _counted(end: float, unit: str) -> str:
 
 
 def _plain(end: float) -> str:
-    """Give a bound the decimals that it was written with."""
-    return number(end, len(f"{end:g}".partition(".")[2]))
+    """Give a bound the decimals that it was written with, of five figures at most."""
+    return number(end, len(f"{end:.5g}".partition(".")[2]))

@@ -153,7 +153,8 @@ def fates(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
         ``run_id, seed, n_z``, and per run: ``pruned``, dimensions that ever were; ``returned``,
         those of them that did; ``clearly``, those that rose `MARGIN` above the threshold;
         ``stayed``, those that ended a decade above it; ``lost``, those inactive at the end;
-        ``lowest`` and ``lowest_epoch``, the fewest active units and when; ``active`` at the end.
+        ``lowest`` and ``lowest_epoch``, the fewest active units after any epoch of training and
+        after which; ``active`` at the end.
     """
     threshold = study.config.evaluation.activity_threshold
     rows = []
@@ -173,14 +174,16 @@ def follow(
     active = activity > threshold
     fallen = np.maximum.accumulate(active[:-1] & ~active[1:], axis=0)
     later, pruned, count = activity[1:], fallen[-1], active.sum(axis=1)
+    # An untrained model may lack a unit or two by chance, which training has no part in.
+    lowest = np.where(epochs > 0, count, count.max() + 1).argmin()
     return {
         "pruned": int(pruned.sum()),
         "returned": int((fallen & active[1:]).any(axis=0).sum()),
         "clearly": int((fallen & (later > threshold * MARGIN)).any(axis=0).sum()),
         "stayed": int((pruned & (activity[-1] > 10 * threshold)).sum()),
         "lost": int((pruned & ~active[-1]).sum()),
-        "lowest": int(count.min()),
-        "lowest_epoch": int(epochs[count.argmin()]),
+        "lowest": int(count[lowest]),
+        "lowest_epoch": int(epochs[lowest]),
         "active": int(count[-1]),
     }
 

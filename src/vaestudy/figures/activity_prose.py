@@ -25,13 +25,10 @@ from vaestudy.figures.activity_table import (
 )
 from vaestudy.report.phrases import by_seed, change, difference, final_mean, verdict
 from vaestudy.stats import Interval, mean_interval, paired_difference
-from vaestudy.study import Study
+from vaestudy.study import Study, tried
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
 WORTH = 0.1
-
-#: "Never reactivated" is taken to mean that fewer a model return to stay, as in the ledger.
-NEVER = 0.5
 
 
 def read_threshold(study: Study) -> str:
@@ -162,7 +159,7 @@ def read_returns(study: Study, base: Family) -> str:
         f"{of_base['pruned']} a model were pruned, {of_base['clearly']} returned clearly, and "
         f"{of_base['stayed']} to stay. That pruned dimensions are never reactivated is taken to "
         f"mean that fewer than half a dimension a model returns to stay: this "
-        f"{verdict(mean_interval(own['stayed'] - NEVER), 'lower')}."
+        f"{verdict(study, '000.pruned-never-return')}."
     )
 
 
@@ -174,21 +171,22 @@ def lowest_difference(study: Study, a: Family, b: Family) -> Interval:
     return paired_difference(series[0], series[1])
 
 
-def read_addition(study: Study, with_: Family, without: Family, what: str) -> str:
-    """Say what an addition does to the count of active units, at its lowest and at the end."""
+def read_addition(study: Study, with_: Family, without: Family, what: str, claim: str) -> str:
+    """Say what an addition does to the count of active units, at its lowest and at the end.
+
+    ``claim`` is the ledger's, that it keeps more of them active.
+    """
     low = lowest_difference(study, with_, without)
     end = difference(study, "active_units", with_.parameters, without.parameters)
     return (
         f"In the {without.label}, {what} "
         f"{change(low, 'raises the lowest count by', 'lowers the lowest count by', 'units', 1)}. "
-        f"The number of active units at the end {_judged(end)}."
+        f"The number of active units at the end {_more(end)}; this {verdict(study, claim)}."
     )
 
 
-def _judged(units: Interval) -> str:
-    """Say how many more units there are, and what that means for a statement that there are."""
-    text = change(units, "is higher by", "is lower by", "units", 1)
-    return text if units.sign == "undecided" else f"{text}; this {verdict(units, 'higher')}"
+def _more(units: Interval) -> str:
+    return change(units, "is higher by", "is lower by", "units", 1)
 
 
 def read_warmup(study: Study, warm: Family, cold: Family) -> str:
@@ -198,14 +196,28 @@ def read_warmup(study: Study, warm: Family, cold: Family) -> str:
     counts = count_active(study, warm.runs)
     full = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
     after = paired_difference(by_seed(study, "active_units", warm.parameters), full)
+    pruning, activity = _judged_warmup(study, warm, cold)
     return (
         f"*{cold.label}, warm-up of {warm.warmup} epochs.* Does it stop early pruning? The lowest "
-        f"count of active units at any time {_judged(early)}. Does it keep more units active? The "
-        f"number at the end of training {_judged(end)}. What happens once the KL term is at full "
-        f"strength? From the last epoch of the warm-up, with {mean_interval(full).text(1)} active "
-        "units, to the end of training the count "
+        f"count of active units after any epoch {_more(early)}{pruning}. Does it keep more units "
+        f"active? The number at the end {_more(end)}{activity}. What happens once the KL is at "
+        f"full strength? From the last epoch of the warm-up, with {mean_interval(full).text(1)} "
+        "active units, to the end of training the count "
         f"{change(after, 'rises by', 'falls by', 'units', 1)}."
     )
+
+
+def _judged_warmup(study: Study, warm: Family, cold: Family) -> tuple[str, str]:
+    """Say what the ledger makes of both statements; nothing of another length than it compares."""
+    if tried(lambda: study.warmup) != {"warmup": warm.warmup}:
+        return "", ""
+    weighted = "objective" in cold.parameters
+    claims = (
+        f"000.warmup-stops-pruning{'-iwae' if weighted else ''}",
+        f"000.warmup-more-active{'' if weighted else '-vae'}",
+    )
+    pruning, activity = (f"; this {verdict(study, claim)}" for claim in claims)
+    return pruning, activity
 
 
 def read_latent_dimension(study: Study, family: Family) -> str:

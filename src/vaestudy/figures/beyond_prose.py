@@ -20,7 +20,7 @@ from vaestudy.figures.beyond_data import (
 )
 from vaestudy.figures.families import label_of
 from vaestudy.objectives import NO_BOUNDS, OBJECTIVES
-from vaestudy.report.phrases import change
+from vaestudy.report.phrases import change, is_nothing
 from vaestudy.stats import EQUALS, Interval
 from vaestudy.study import EmptySelectionError, Study
 
@@ -143,8 +143,10 @@ def _read_schedule(study: Study, member: Member, plain: Member) -> str:
 
 
 def _moves(gap: Interval, what: str, unit: str, digits: int) -> str:
-    if gap.mean == 0:
+    if is_nothing(gap):
         return f"leaves {what} as it was"
+    if gap.mean == 0:
+        return f"leaves {what} as it was on average ({gap.text(digits)}: undecided)"
     return change(gap, f"raises {what} by", f"lowers {what} by", unit, digits)
 
 

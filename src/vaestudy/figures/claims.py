@@ -32,12 +32,9 @@ def orient(table: pd.DataFrame) -> pd.DataFrame:
     A claim "lower" is mirrored; one that compares with a number has it subtracted; "within" stays
     as it is, centred. The columns drawn get the suffix ``_shown``.
     """
-    low, high = table["region_low"], table["region_high"]
+    low, high, origin = table["region_low"], table["region_high"], table["reference"]
     mirrored = np.isneginf(low)
     sign = np.where(mirrored, -1.0, 1.0)
-    both = np.isfinite(low) & np.isfinite(high)
-    origin = np.where(both, (low + high) / 2, np.where(table["kind"] == "level", low, 0.0))
-    origin = np.where(mirrored & (table["kind"] == "level"), high, origin)
     out = table.copy()
     for name in ("estimate", "low", "high", "bootstrap_low", "bootstrap_high"):
         out[f"{name}_shown"] = sign * (table[name] - origin)
@@ -45,7 +42,7 @@ def orient(table: pd.DataFrame) -> pd.DataFrame:
         ends = out[[f"{name}low_shown", f"{name}high_shown"]].to_numpy()
         out[f"{name}low_shown"], out[f"{name}high_shown"] = ends.min(axis=1), ends.max(axis=1)
     out["from_shown"] = np.where(mirrored, origin - high, low - origin)
-    out["to_shown"] = np.where(both, high - origin, np.inf)
+    out["to_shown"] = np.where(mirrored, np.inf, high - origin)
     return out
 
 

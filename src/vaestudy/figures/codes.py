@@ -18,7 +18,7 @@ from vaestudy.evaluate import CHUNK_ROWS
 from vaestudy.figures.families import label_of
 from vaestudy.latent_plane import encode_means
 from vaestudy.splits import test_pixels
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import EmptySelectionError, Study, tried
 from vaestudy.vae import VAE
 
 Array = NDArray[np.float32]
@@ -104,9 +104,9 @@ def families(study: Study) -> list[Family]:
     """Return every family that chapter 4 shows, in groups: additions, likelihood, variants, n_z."""
     base = {"batch_norm": "none", "warmup": 0}
     additions = [{"batch_norm": "none"}, {"batch_norm": "hidden"}]
-    warm = study.warmup
+    lengths = [{"warmup": 0}, *filter(None, [tried(lambda: study.warmup)])]
     groups = [
-        [{**norm, **wu} for wu in ({"warmup": 0}, warm) for norm in additions],
+        [{**norm, **length} for length in lengths for norm in additions],
         [{**base, "likelihood": "gaussian"}],
         [
             {**base, "batch_norm": "all"},

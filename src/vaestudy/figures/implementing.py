@@ -16,7 +16,7 @@ from vaestudy.figures.families import color_of, label_of
 from vaestudy.figures.style import MUTED, PALETTE, SEQUENTIAL, TEXT_WIDTH
 from vaestudy.objectives import warmup_beta
 from vaestudy.stats import mean_interval
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 
 def _curve(study: Study, label: str, color: Any, **parameters: Any) -> Curve:
@@ -118,6 +118,8 @@ def warmup(study: Study) -> Drawing:
 def warmup_sweep(study: Study) -> Drawing:
     """Draw lengths of the warm-up: schedule, bound, and the NLL each ends at."""
     lengths = study.levels("warmup")
+    if not any(lengths):
+        raise EmptySelectionError(f"the base model of {study.config.study!r} has no warm-up")
     colors = [SEQUENTIAL(0.4 + 0.6 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
     curves = [
         _curve(study, f"{n} epochs" if n else "none", color, warmup=n)

@@ -104,6 +104,20 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
     return found[["run_id", "seed", "label", *names, *known]]
 
 
+def of_base(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return those of the chapter's runs that are the base model's.
+
+    Raises
+    ------
+    EmptySelectionError
+        If it was left out of what was measured.
+    """
+    own = runs[runs["run_id"].isin(study.runs()["run_id"])]
+    if own.empty:
+        raise EmptySelectionError(f"{study.config.study!r} has not measured its base model so")
+    return own
+
+
 def _errors(values: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
     """Return the Monte Carlo standard errors of measurements, a row a run, NaN if not known."""
     known = values.assign(error=values["standard_error"].astype(float))

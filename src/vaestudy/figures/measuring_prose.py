@@ -6,14 +6,15 @@ The slower measurements are often taken of one seed only. What is said of that i
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pandas as pd
 
 from vaestudy.figures.cells import means
 from vaestudy.figures.measuring_data import yardstick
-from vaestudy.report.phrases import change
+from vaestudy.report.phrases import by_seed, change, difference, is_nothing
 from vaestudy.stats import EQUALS, Interval, mean_interval, number
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study, tried
 
 #: Mutual information above this share of its ceiling has no room left to tell models apart.
 NEARLY_ALL = 0.95
@@ -41,8 +42,16 @@ def compared(runs: pd.DataFrame, *, paired: bool = False) -> str:
 
 
 def told(study: Study, metric: str, digits: int, scale: float = 1) -> str:
-    """Tell the base model's mean of a measurement; of one seed with its Monte Carlo error."""
+    """Tell the base model's mean of a measurement; of one seed with its Monte Carlo error.
+
+    Raises
+    ------
+    EmptySelectionError
+        If it was not measured of the base model.
+    """
     final = study.final(study.runs(), metric)
+    if final.empty:
+        raise EmptySelectionError(f"{study.config.study!r} has not measured {metric} of its base")
     found = mean_interval(scale * final["value"])
     errors = final["standard_error"].astype(float) * scale
     return tell(found, float(errors.iloc[0]), digits)
@@ -54,6 +63,22 @@ def tell(found: Interval, error: float, digits: int) -> str:
         return found.text(digits)
     value = number(found.mean, digits)
     return f"{value} (n{EQUALS}1, Monte Carlo error {number(error, digits)})"
+
+
+def read_weighting(study: Study, metric: str, say: Callable[[Interval], str]) -> str:
+    """Say what importance weighting changes in a measurement, if both models have it; else nothing.
+
+    Parameters
+    ----------
+    study
+        The study.
+    metric
+        The measurement.
+    say
+        From the paired difference of IWAE and VAE to a sentence, the space before it included.
+    """
+    gap = tried(difference, study, metric, study.iwae, {})
+    return "" if gap is None else say(gap)
 
 
 def read_check(own: pd.DataFrame) -> str:
@@ -82,7 +107,8 @@ def read_counts(own: pd.DataFrame) -> str:
     """Say whether one family's runs have more active dimensions than effective ones."""
     more = mean_interval(own["active_units"] - own["effective_dimensions"])
     if more.mean == 0:
-        return "It has as many active dimensions as effective ones, $D_1$."
+        average = "" if is_nothing(more) else ", on average"
+        return f"It has as many active dimensions as effective ones, $D_1${average}."
     ones = "the effective ones, $D_1$, by"
     text = change_of_number(more, f"outnumber {ones}", f"are fewer than {ones}", 1)
     little = ": the threshold counts dimensions that carry little"
@@ -107,8 +133,7 @@ def read_ceiling(runs: pd.DataFrame, n: int) -> str:
 
 def read_distance(study: Study) -> str:
     """Say how far samples of the base model lie from training images, beside test images."""
-    distances = study.final(study.runs(), "fid")["value"]
-    ratio = mean_interval(distances / yardstick(study, "fid_floor"))
+    ratio = mean_interval(by_seed(study, "fid", {}) / yardstick(study, "fid_floor"))
     text = f"{ratio.text(1)} times as much"
     if ratio.n == 1:
         return f"{text}, in this one run"

@@ -87,6 +87,8 @@ def kl_course(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     Columns: ``run_id``, ``seed``; ``start``, the KL at step 0; ``lowest`` and ``lowest_at``, where
     among the first steps it has fallen furthest from ``highest``, at ``highest_at`` before: means
     over ``WINDOW``, for a single step's highest less the lowest mean would be a fall of noise;
+    ``lowest_batch``, the lowest single one from ``highest_at`` on, for a mean over more steps than
+    a low lasts does not reach its depth;
     ``last`` and ``last_step``, the KL at the last step logged; ``loss_falls``, how far the loss
     falls from the lowest KL to there.
     """
@@ -109,7 +111,10 @@ def kl_dip(study: Study, runs: pd.DataFrame) -> pd.Series:
 
 
 def kl_below_start(study: Study, runs: pd.DataFrame) -> pd.Series:
-    """Return, by run_id, how far the lowest KL lies below that of the untrained model."""
+    """Return, by run_id, how far the lowest KL lies below that of the untrained model.
+
+    The lowest is a mean over ``WINDOW`` steps, the untrained model's KL that of its first batch.
+    """
     course = kl_course(study, runs).set_index("run_id")
     return course["start"] - course["lowest"]
 
@@ -130,6 +135,7 @@ def _course(key: tuple[Any, ...], log: pd.DataFrame) -> dict[str, Any]:
         "highest_at": high,
         "lowest": kl[low],
         "lowest_at": low,
+        "lowest_batch": first["kl"].iloc[high:].min(),
         "last": last["kl"],
         "last_step": int(last["step"]),
         "loss_falls": smooth["loss"].iloc[low] - last["loss"],

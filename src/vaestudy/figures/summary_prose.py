@@ -78,9 +78,9 @@ def read_log(study: Study) -> str:
 def read_course(study: Study) -> str:
     """Tell how the KL falls, where it is lowest, and how it rises while the loss falls."""
     course = kl_course(study, summary_runs(study, 10))
-    start, highest, lowest, last, falls = (
+    start, highest, lowest, single, last, falls = (
         mean_interval(course[name]).text(2, n=False)
-        for name in ("start", "highest", "lowest", "last", "loss_falls")
+        for name in ("start", "highest", "lowest", "lowest_batch", "last", "loss_falls")
     )
     below = mean_interval(course["start"] - course["lowest"])
     untrained = {
@@ -91,11 +91,12 @@ def read_course(study: Study) -> str:
     leap = (course["highest_at"] > 0).sum()
     up = f"It goes up first for {leap} of {len(course)} seeds. " if leap else ""
     return (
-        f"The untrained model has a KL of {start} nats. {up}From its highest, {highest} nats at "
-        f"{_steps(course['highest_at'])}, the KL falls to {lowest} around "
+        f"The untrained model has a KL of {start} nats on its first batch. {up}From its highest, "
+        f"{highest} nats at {_steps(course['highest_at'])}, the KL falls to {lowest} around "
         f"{_steps(course['lowest_at'])} (both means over {WINDOW} steps), which is {untrained} "
-        f"what it was before training. At step {course['last_step'].max():,} it is {last}; since "
-        f"its lowest the loss has fallen by {falls} nats ($n = {len(course)}$)."
+        f"what it was before training; the lowest single batch has {single}. At step "
+        f"{course['last_step'].max():,} it is {last}; since its lowest the "
+        f"loss has fallen by {falls} nats ($n = {len(course)}$)."
     )
 
 
