@@ -66,6 +66,7 @@ def test_own_data_are_a_level_as_any_other(csv: Path) -> None:
     ("dataset", "message"),
     [
         ({"path": "nowhere.csv"}, "nowhere.csv does not exist"),
+        ({"path": "a{b}.csv"}, "expected a path without { and }"),
         ({"path": "x.csv", "lable": "kind"}, "did you mean label?"),
         ({"path": "x.csv", "test_share": 1}, "test_share: got 1"),
         ("mnits", "expected one of mnist-5k, fashion-2k, mnist"),

@@ -7,11 +7,13 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-#: What folders and experiments may be called: their names are parts of commands, of Snakemake's
-#: patterns and of lists in tables.
+#: What folders, experiments and files of the user's may be called: their names are parts of
+#: commands, of Snakemake's patterns and of lists in tables.
 FOLDER: Final = r"^[\w./][\w./+@-]*$"
 EXPERIMENT: Final = r"^\w[\w.-]*$"
+OWN_FILE: Final = r"^[^{}]+$"
 _IN_WORDS: Final = {
+    OWN_FILE: "a path without { and }, which Snakemake takes for a pattern; rename what has them",
     FOLDER: "a path of letters, digits and . / _ + @ -, the first of them none of + @ -",
     EXPERIMENT: "a name of letters, digits and . _ -, the first of them no . or -",
 }

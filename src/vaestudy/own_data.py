@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError
 
-from vaestudy.config_errors import ConfigError, explain
+from vaestudy.config_errors import OWN_FILE, ConfigError, explain
 from vaestudy.dataset_names import OWN_PREFIX
 from vaestudy.parameters import PositiveInt, Strict
 
@@ -26,7 +26,7 @@ class OwnData(Strict):
     """A file or folder of the user's, and what is done with it."""
 
     path: str = Field(
-        min_length=1,
+        pattern=OWN_FILE,
         description="A .csv, .tsv, .parquet or .npy file, or a folder of images.",
     )
     label: str | None = Field(
