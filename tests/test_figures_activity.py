@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +37,6 @@ from vaestudy.figures.activity_table import (
     shares,
     size_table,
 )
-from vaestudy.figures.families import color_of, label_of, line_of, order_of
-from vaestudy.likelihoods import LIKELIHOODS
-from vaestudy.objectives import OBJECTIVES
 from vaestudy.study import EmptySelectionError, Study, _read_table
 
 mpl.use("Agg")
@@ -106,47 +102,6 @@ def make_study(directory: Path, **changes: Any) -> Study:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return make_study(tmp_path_factory.mktemp("study"))
-
-
-@pytest.mark.parametrize(
-    ("row", "label"),
-    [
-        ({}, "VAE"),
-        ({"objective": "iwae", "k": 5}, "IWAE (K=5)"),
-        ({"objective": "iwae", "k": 5, "batch_norm": "hidden", "warmup": 200},
-         "IWAE (K=5) + BN + WU"),
-        ({"batch_norm": "all"}, "VAE + BN (heads too)"),
-        ({"likelihood": "gaussian", "warmup": 1}, "VAE + WU, Gaussian"),
-        ({"encoder_heads": "bounded"}, "VAE, bounded heads"),
-        ({"beta": 4.0, "likelihood": "continuous-bernoulli"}, "VAE (β=4), continuous Bernoulli"),
-        ({"objective": "free-bits", "free_bits": 0.25}, "VAE, free bits (λ=0.25)"),
-        ({"objective": "miwae", "k": 64, "k_groups": 8}, "MIWAE (K=64, G=8)"),
-        ({"objective": "dreg", "k": 5, "warmup": 20, "warmup_cycles": 4},
-         "IWAE, DReG (K=5) + cyclical WU"),
-    ],
-)  # fmt: skip
-def test_families_have_names(row: Mapping[str, Any], label: str) -> None:
-    assert label_of(row) == label
-
-
-def test_every_objective_and_likelihood_has_a_name() -> None:
-    names = {label_of({"objective": name}) for name in OBJECTIVES}
-    assert len(names | {label_of({"likelihood": name}) for name in LIKELIHOODS}) == (
-        len(OBJECTIVES) + len(LIKELIHOODS) - 1
-    )
-
-
-def test_families_are_told_apart() -> None:
-    rows = [
-        {"objective": objective, "batch_norm": norm, "warmup": warmup, "likelihood": "bernoulli"}
-        for objective in ("elbo", "iwae")
-        for norm in ("none", "hidden")
-        for warmup in (0, 10)
-    ]
-    gaussian = {"objective": "elbo", "likelihood": "gaussian"}
-    assert len({color_of(row) for row in [*rows, gaussian]}) == len(rows) + 1
-    assert len({str(line_of(row)) for row in rows[:4]}) == 4
-    assert min(rows[::-1], key=order_of) == rows[0]
 
 
 def test_selection_follows_the_study(study: Study) -> None:

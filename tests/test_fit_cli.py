@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from typer.testing import CliRunner, Result
 
 from vaestudy import VAE
@@ -211,100 +210,3 @@ def test_numbers_with_exponents_are_numbers(tmp_path: Path) -> None:
     said = json.loads((out / "model.json").read_text())["parameters"]
     assert (said["epochs"], said["validation_fraction"], said["hidden"]) == (2, 0.2, [10])
     assert said["learning_rate"] == 0.0015
-
-
-def write_bad(folder: Path, name: str) -> Path:
-    """One bad file by what is wrong with it."""
-    table = frame().drop(columns="name")
-    path = folder / f"{name}.csv"
-    if name == "text":
-        frame().to_csv(path, index=False)
-    elif name == "infinite":
-        table.assign(width=np.inf).to_csv(path, index=False)
-    elif name == "one":
-        table[:1].to_csv(path, index=False)
-    elif name == "empty":
-        path.write_text("")
-    elif name == "latin":
-        path.write_bytes("na\u00efve\n1\n".encode("latin-1"))
-    elif name == "nameless":
-        table[["length", "width"]].to_csv(path, index=False, header=False)
-    elif name == "short":
-        path.write_text("a,b\n1,2,3\n4,5,6\n")
-    elif name == "no array":
-        path = folder / "x.npy"
-        path.write_text("length\n1\n")
-    elif name == "header":
-        path.write_text("a,b\n")
-    elif name == "ragged":
-        path.write_text("a,b\n1,2\n1,2,3\n")
-    elif name == "grey":
-        table[["length"]].to_csv(path, index=False)
-    elif name == "objects":
-        path = folder / "x.npy"
-        np.save(path, np.array([{}, {}], dtype=object), allow_pickle=True)
-    elif name == "cut":
-        path = folder / "x.npy"
-        np.save(path, RNG.normal(size=(50, 4)))
-        path.write_bytes(path.read_bytes()[:-900])
-    elif name == "vector":
-        path = folder / "x.npy"
-        np.save(path, np.arange(9.0))
-    elif name == "folder":
-        (path := folder / "pictures").mkdir()
-    elif name == "broken":
-        (path := folder / "pictures").mkdir()
-        (path / "a.png").write_bytes(b"no image")
-    elif name == "deep":
-        (path := folder / "pictures").mkdir()
-        Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(path / "a.png")
-    elif name == "lists":
-        path = folder / "x.parquet"
-        table.assign(parts=[[1.0, 2.0]] * len(table)).to_parquet(path)
-    elif name == "complex":
-        table.assign(z=["1+2j", "3"] * 20).to_csv(path, index=False)
-    elif name == "suffix":
-        (path := folder / "x.xlsx").write_text("?")
-    return path
-
-
-@pytest.mark.parametrize(
-    ("name", "message", "arguments"),
-    [
-        ("text", "column 'name' holds str with 40 different values", ()),
-        ("infinite", "column 'width' holds infinity", ()),
-        ("one", "1 sample", ()),
-        ("empty", "is empty", ()),
-        ("header", "names of columns and no row", ()),
-        ("latin", "save it in UTF-8", ()),
-        ("nameless", "put a line of names above it", ()),
-        ("short", "rows have more values than the first line has names", ()),
-        ("no array", "expected what numpy.save writes", ()),
-        ("ragged", "cannot be read as CSV", ()),
-        ("grey", "expected values in [0, 1]", ("--likelihood", "bernoulli")),
-        ("grey", "no column 'species'; it has 'length'", ("--color", "species")),
-        ("grey", "no column left to fit", ("--drop", "length")),
-        ("grey", "likelihood is 'cauchy'; expected one of auto", ("--likelihood", "cauchy")),
-        ("grey", "--set n_zz: unknown parameter; did you mean n_z?", ("--set", "n_zz=1")),
-        ("grey", "learning_rate: got -1", ("--set", "learning_rate=-1")),
-        ("objects", "cannot be read as an array of numbers", ()),
-        ("cut", "cannot be read as an array of numbers", ()),
-        ("vector", "of shape (9,); expected numbers of shape (rows, features)", ()),
-        ("folder", "holds no image", ()),
-        ("broken", "cannot be read as an image", ()),
-        ("deep", "more than 8 bits a pixel", ()),
-        ("lists", "column 'parts' holds several values a row, such as '[1. 2.]'", ()),
-        ("complex", "column 'z' holds complex numbers, such as '1+2j'; expected real", ()),
-        ("grey", "--size resizes the images of a folder, and", ("--size", "8")),
-        ("suffix", "ends in '.xlsx'; expected .csv, .tsv, .parquet, .npy", ()),
-        ("absent", "does not exist", ()),
-    ],
-)
-def test_what_cannot_be_fitted_is_one_clear_error(
-    tmp_path: Path, name: str, message: str, arguments: tuple[str, ...]
-) -> None:
-    result = fit(write_bad(tmp_path, name), tmp_path / "out", *arguments)
-    assert result.exit_code == 1
-    assert message in result.stderr
-    assert "Traceback" not in result.output
-    assert not (tmp_path / "out" / "report.html").exists()
