@@ -7,9 +7,10 @@ not tell. Samples from the mixture
 
 .. math:: m(z) = \alpha\,q(z|x) + (1-\alpha)\,p(z), \qquad w = \frac{p(x|z)\,p(z)}{m(z)}
 
-cannot miss them: no weight exceeds :math:`p(x|z)/(1-\alpha)`, and the expected bound is at most
-:math:`\log 2` below that of either half alone with as many samples (Hesterberg 1995, *Weighted
-average importance sampling and defensive mixture distributions*). The shares are dealt, not drawn.
+cannot miss them: a weight is at most :math:`1/\alpha` times that of the same code from q, and at
+most :math:`p(x|z)/(1-\alpha)`, so that with equal shares :math:`E[w^2]` is at most twice that of
+either proposal alone (Hesterberg 1995, *Weighted average importance sampling and defensive mixture
+distributions*). The shares are dealt, not drawn.
 """
 
 from __future__ import annotations
