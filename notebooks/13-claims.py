@@ -114,6 +114,7 @@ present.table(
 
 # %%
 if len(kept):
+    untold = " (–: not kept)" if (kept["epochs"] == "").any() else ""
     by = kept.groupby("study").agg({"claim": "size", "n_samples": "max", "finished": "max"})
     studies = "; ".join(
         f"{row['claim']} by *{name}* ("
@@ -131,8 +132,8 @@ kept with the code: {studies}.
         kept_table(kept),
         label="tbl:claims-kept",
         data=kept,
-        caption="Verdicts kept with the code, of claims in @tbl:claims; read as there. No run of this study has a part in them. *Shown "
-        "in*: the figure of what this study's own, shorter runs make of the claim.",
+        caption="Verdicts kept with the code, of claims in @tbl:claims; read as there. No run of this study has a part in them. *Epochs*: how long "
+        f"the runs compared were trained{untold}. *Shown in*: the figure of what this study's own, shorter runs make of the claim.",
     )
 
 # %%

@@ -90,6 +90,7 @@ def test_only_verdicts_are_kept_and_how_they_came_about(kept: Path, tmp_path: Pa
     assert row["estimate"] == pytest.approx(30.02)
     assert (row["study"], row["n_samples"], row["hardware"]) == ("seeds-5", 5_000, "a CPU")
     assert row["version"] == "vaestudy 1 abc"
+    assert row["epochs"] == 4
     short = study_of(tmp_path / "short", 2)
     with pytest.raises(ClaimError, match="over 5 seeds or more"):
         keep_verdicts(verdicts_of(claims_of(short), short), kept)
@@ -103,6 +104,15 @@ def test_importance_samples_are_told_of_what_they_decide(tmp_path: Path) -> None
     kept = read_kept(tmp_path / "claims.csv")
     assert kept is not None
     assert kept["n_samples"].isna().all()
+
+
+def test_lengths_of_training_are_told_and_left_out_where_none_was_kept(
+    kept: Path, tmp_path: Path
+) -> None:
+    short = claims_of(study_of(tmp_path / "short", 2))
+    assert kept_table(kept_of(short, kept))["Epochs"].tolist() == ["4"]
+    pd.read_csv(kept).drop(columns="epochs").to_csv(kept, index=False)
+    assert kept_table(kept_of(short, kept))["Epochs"].tolist() == ["–"]
 
 
 def test_likelihoods_of_few_samples_give_no_verdict_to_keep(kept: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _OUTCOME = (
     "verdict",
     "notes",
 )
-_MADE = ("study", "n_samples", "finished", "hardware", "version")
+_MADE = ("study", "epochs", "n_samples", "finished", "hardware", "version")
 _COLUMNS = ["claim", *_RULE, *_OUTCOME, *_MADE]
 # What a study says of its own runs besides, which have no part in a kept verdict.
 _OWN = ("p_value", "sufficient", "contrasts", "runs")
@@ -50,13 +50,15 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
     pandas.DataFrame
         ``claim``; its rule (the digest ``rule``, ``metric, region_low, region_high``); what came
         out (``compared, estimate, low, high, bootstrap_low, bootstrap_high, n, verdict, notes``);
-        ``study``, its ``n_samples`` importance samples an image if estimates of log p(x) decide the
-        claim, and of its runs the last that ``finished``, the ``hardware`` and the ``version`` of
-        the code. Only claims of enough seeds and importance samples for a verdict.
+        ``study``, the ``epochs`` that its runs were trained for, its ``n_samples`` importance
+        samples an image if estimates of log p(x) decide the claim, and of its runs the last that
+        ``finished``, the ``hardware`` and the ``version`` of the code. Only claims of enough seeds
+        and importance samples for a verdict.
     """
     decided = claims[claims["sufficient"]]
     timing = study.table("timing").set_index("run_id")
     evaluation = study.table("evaluation")
+    epochs = study.table("runs").set_index("run_id")["epochs"]
     rows = []
     for _, claim in decided.iterrows():
         runs = str(claim["runs"]).split(",")
@@ -67,6 +69,7 @@ def verdicts_of(claims: pd.DataFrame, study: Study) -> pd.DataFrame:
             {
                 **claim[["claim", *_RULE, *_OUTCOME]],
                 "study": study.config.study,
+                "epochs": " and ".join(map(str, sorted(epochs[runs].unique()))),
                 "n_samples": evaluation[estimated & evaluation["run_id"].isin(runs)][
                     "n_samples"
                 ].min(),
@@ -103,9 +106,10 @@ def read_kept(path: Path = KEPT) -> pd.DataFrame | None:
     """Return the verdicts that are kept, or None if there are none."""
     if not path.is_file():
         return None
-    # A digest may look like a number.
-    kept = pd.read_csv(path, dtype={"claim": str, "rule": str}).reindex(columns=_COLUMNS)
-    return kept.astype({"notes": object}).fillna({"notes": ""})
+    # A digest may look like a number, and so does a single length of training.
+    text = {"claim": str, "rule": str, "epochs": str}
+    kept = pd.read_csv(path, dtype=text).reindex(columns=_COLUMNS)
+    return kept.astype({"notes": object, "epochs": object}).fillna({"notes": "", "epochs": ""})
 
 
 def kept_of(claims: pd.DataFrame, path: Path = KEPT) -> pd.DataFrame:

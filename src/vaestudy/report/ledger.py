@@ -57,6 +57,7 @@ def kept_table(kept: pd.DataFrame) -> pd.DataFrame:
             "Decided by": _decided_by(row),
             "Estimate": _estimate(row),
             "$n$": str(row["n"]),
+            "Epochs": row["epochs"] or "–",
             "Verdict": _decision(row),
             "Shown in": f"@{_figure(row, row['n_here'])}" if _figure(row, row["n_here"]) else "–",
         }
