@@ -10,8 +10,10 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
+from vaestudy.claims import load_ledger
 from vaestudy.claims.judge import SAMPLES_FOR_A_VERDICT
 from vaestudy.claims.kept import kept_of
+from vaestudy.claims.words import sources_text
 from vaestudy.figures import FIGURES
 from vaestudy.figures.claims import DOCUMENTS
 from vaestudy.report import present
@@ -23,6 +25,7 @@ from vaestudy.report.ledger import (
     outcome,
     waiting_table,
 )
+from vaestudy.report.phrases import LEDGER
 from vaestudy.stats import SEEDS_FOR_A_VERDICT
 from vaestudy.study import Study
 
@@ -32,11 +35,15 @@ claims = study.table("claims")
 ours, waiting = claims[claims["pending"] == ""], claims[claims["pending"] != ""]
 ran = ours[ours["n"] > 0]
 kept = kept_of(ours)
+documents = load_ledger(LEDGER).documents
 
 
 def of_documents(figure):
     sources = claims[claims["document"].isin(DOCUMENTS[figure])].drop_duplicates("document")
-    return " and ".join(f"source {document}" for document in sorted(sources["document"]))
+    cited = {number: f" [@{document.cite}]" for number, document in documents.items()}
+    return " and ".join(
+        f"source {number}{cited.get(number, '')}" for number in sorted(sources["document"])
+    )
 
 
 # %% [markdown]
@@ -48,7 +55,7 @@ The draft that this study repeats [@bettencourt2016] and four documents in its v
 [@idler2022; @chen2021; @vaesummary; @poworoznek2019] make {len(claims)} statements that an experiment
 can decide. The ledger (@tbl:claims) lists those that have an experiment, {len(ours)} in number, of which this study has
 run {len(ran)}, with what decides them and what came out{"; @tbl:claims-waiting lists the others" if len(waiting) else ""}.
-{outcome(claims, kept, study.config.evaluation.n_samples)} Every claim names the figure to look at, and beneath that figure stands the way back.
+{outcome(claims, kept, study.config.evaluation.n_samples)} Every claim{" that has been run" if len(ran) < len(ours) else ""} names the figure to look at, and beneath that figure stands the way back.
 """)
 
 # %% [markdown]
@@ -91,6 +98,11 @@ one of twenty cases at most; among {len(ran)} claims one or another may.
 # ## The ledger {#sec:ledger}
 
 # %%
+present.prose(f"""
+A claim's name begins with the number of its source: {sources_text(documents, claims["document"])}.
+""")
+
+# %%
 drawn = [name for name, documents in DOCUMENTS.items() if ran["document"].isin(documents).any()]
 shown = (
     f"[{'; '.join(f'@fig:{name}' for name in drawn)}] draw{'s' if len(drawn) == 1 else ''} the estimates."
@@ -109,7 +121,8 @@ present.table(
     data=ours,
     caption="The ledger of claims. *Decided by*: the statistic, on test data unless it says otherwise, the difference of models, and "
     "where the claim says that its mean lies. *Estimate*: mean over $n$ paired seeds with its 95 % $t$ interval, and beneath it the bootstrap "
-    f"interval.{beside} {shown} The download has the $p$ values and all differences of a claim.",
+    "interval, both cut off where the statistic ends, as a share does at 0 and 1; the verdict and the download go by the uncut ones."
+    f"{beside} {shown} The download has the $p$ values and all differences of a claim.",
 )
 
 # %%
@@ -153,8 +166,8 @@ for name in drawn:
             "claim says *lower*, the axis is mirrored. The green band is @eq:claim, the region where the "
             "claim says that the mean lies; it begins at the least effect that counts, and lies about zero "
             "for claims that models are alike, or that a number has a given value, which is then subtracted. "
-            "Thin lines are 95 % intervals by Student's $t$, thick ones by bootstrap; an arrow head marks where the "
-            "panel cuts one. Axes are logarithmic beyond the innermost ticks. Of claims about several "
+            "Thin lines are 95 % intervals by Student's $t$, thick ones by bootstrap; both are cut off where the statistic ends; an arrow head "
+            "marks where the panel cuts one. Axes are logarithmic beyond the innermost ticks. Of claims about several "
             "differences the decisive one is drawn."
             if name == drawn[0]
             else f", drawn as those of @fig:{drawn[0]}."

@@ -9,14 +9,22 @@ import pandas as pd
 import pytest
 
 from studies import make_study
-from vaestudy.claims import judge, parse_ledger
+from vaestudy.claims import judge, load_ledger, parse_ledger, tabulate
 from vaestudy.claims.claim import AtLeast
-from vaestudy.claims.metrics import METRICS
+from vaestudy.claims.metrics import METRICS, PLANE_METRICS
 from vaestudy.claims.selection import expand
-from vaestudy.claims.words import claimed_text, minus_text
+from vaestudy.claims.words import (
+    bootstrap_text,
+    claimed_text,
+    compared_text,
+    interval_text,
+    minus_text,
+    sources_text,
+)
 from vaestudy.config import RunConfig
 from vaestudy.study import EmptySelectionError, Study
 
+SHIPPED = Path(__file__).resolve().parents[1] / "report" / "claims.yaml"
 PLUS: dict[str, Any] = {"binarization": "threshold", "hidden": [5], "epochs": 3}
 VALUES: dict[str, Any] = {
     "study": "made-up",
@@ -125,10 +133,7 @@ def test_the_top_half_is_worth_what_the_prior_lacks(study: Study) -> None:
 
 
 def test_the_ledger_of_the_report_takes_the_words() -> None:
-    from vaestudy.claims import load_ledger
-
-    root = Path(__file__).resolve().parents[1]
-    ours = [c for c in load_ledger(root / "report" / "claims.yaml").claims if c.id[:4] == "002."]
+    ours = [c for c in load_ledger(SHIPPED).claims if c.id[:4] == "002."]
     waiting = {c.id for c in ours if c.pending}
     assert len(ours) > len(waiting)
     assert waiting <= {
@@ -188,3 +193,110 @@ def test_metrics_are_named_for_what_they_are_of_and_counted_in_units() -> None:
         if name.endswith("_of_means"):
             assert "decoder means" in metric.title
             assert "samples" not in metric.title
+
+
+def test_what_is_counted_in_no_unit_is_of_the_order_of_one() -> None:
+    # Claims of one unit share an axis, and those without one share a panel.
+    assert METRICS["fid_of_means"].unit == "squared features"
+    assert claimed_text(row_of(0.0, 0.0, 0.0, region_high=-10, unit="squared features")) == (
+        "below −10 squared features"
+    )
+
+
+def row_of(estimate: float, low: float, high: float, **fields: Any) -> pd.Series:
+    values = {
+        "estimate": estimate, "low": low, "high": high,
+        "bootstrap_low": low, "bootstrap_high": high, "region_low": -INF, "region_high": 0.5,
+        "kind": "difference", "n": 5, "digits": 2, "title": "test NLL",
+        "split": "test", "compared": "VAE", "unit": "",
+    }  # fmt: skip
+    return pd.Series({**values, **fields})
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        ((-1.0, 1.0), "+0.80 [−0.75, +1.00]"),
+        ((-0.5, 1.5), "+0.80 [−0.50, +1.50]"),
+        ((-INF, INF), "+0.80 [−0.75, +2.35]"),
+    ],
+)
+def test_an_interval_is_shown_as_far_as_its_statistic_goes(
+    span: tuple[float, float], text: str
+) -> None:
+    row = row_of(0.8, -0.75, 2.35, lowest=span[0], highest=span[1])
+    assert interval_text(row) == text
+    assert bootstrap_text(row) == text.partition(" ")[2]
+
+
+@pytest.mark.parametrize("kind", ["level", "difference", "correlation"])
+def test_the_table_says_how_far_a_statistic_goes_and_is_itself_not_cut(
+    study: Study, kind: str
+) -> None:
+    two = {"a": {**ANY, "dataset": "other", "n_z": 2}, "b": {**ANY, "n_z": 2}}
+    cases: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[int, int]]] = {
+        "level": ("reconstruction_accuracy", {"of": {**ANY, "n_z": 2}}, {"than": 0.5}, (0, 1)),
+        "difference": ("lost_accuracy", two, {}, (-2, 2)),
+        "correlation": (
+            "active_units",
+            {"factor": "n_z", "over": [{**ANY, "n_z": {"at_least": 2, "at_most": 30}}]},
+            {},
+            (-1, 1),
+        ),
+    }
+    metric, runs, than, span = cases[kind]
+    row = tabulate([ruling(study, kind, metric, runs, **than)]).iloc[0]
+    assert (row["lowest"], row["highest"]) == span
+    assert row["low"] <= row["estimate"] <= row["high"]
+
+
+def test_shares_among_the_metrics_end_at_nothing_and_all() -> None:
+    names = {name for name, *_ in PLANE_METRICS if "share" in name} | {"reconstruction_accuracy"}
+    assert {METRICS[name].span for name in names} == {(0, 1)}
+    assert METRICS["nll"].span == (-INF, INF)
+    assert METRICS["returned_to_stay"].span == (0, INF)
+
+
+@pytest.mark.parametrize(
+    ("values", "edge", "text"),
+    [
+        # 0.0055 below the edge: with two decimals it would stand on it.
+        ((1.0045, 1.0040, 1.0050), 1.01, "1.0045 [1.0040, 1.0050]"),
+        # Half of the interval is known to no more than this.
+        ((0.0015, -0.3, 0.303), 0.5, "0.00 [−0.30, 0.30]"),
+        # No interval that has a width reads as having none.
+        ((0.792, 0.7906, 0.7934), 0.99, "0.792 [0.791, 0.793]"),
+        ((50.0, 50.0, 50.0), 11.0, "50.00 [50.00, 50.00]"),
+        ((-2.04, float("nan"), float("nan")), 0.0, "−2.04"),
+    ],
+)
+def test_decimals_carry_what_is_said_of_an_interval(
+    values: tuple[float, float, float], edge: float, text: str
+) -> None:
+    assert interval_text(row_of(*values, region_high=edge, kind="level")) == text
+
+
+@pytest.mark.parametrize(
+    ("compared", "text"),
+    [
+        ("VAE, n_z = 2, optimizer = adamax", "VAE, n_z = 2, AdaMax"),
+        ("VAE, dataset = square − VAE, both n_z = 2", "VAE, on square − VAE, both n_z = 2"),
+        ("VAE + WU, warmup = 150, epochs = 17", "VAE + WU, warm-up of 150 epochs, 17 epochs"),
+        (
+            "VAE (β=0.01, L2=0.25), batch_size = 50",
+            "VAE (β=0.01, weight decay 0.25), batch size 50",
+        ),
+        ("rank correlation with weight_decay", "rank correlation with weight decay"),
+        ("rank correlation with n_z", "rank correlation with n_z"),
+    ],
+)
+def test_parameters_are_told_in_words(compared: str, text: str) -> None:
+    assert compared_text(row_of(1, 1, 1, compared=compared)) == f"test NLL: {text}"
+
+
+def test_the_key_of_sources_has_title_and_citation_of_those_there_are() -> None:
+    documents = load_ledger(SHIPPED).documents
+    assert sources_text(documents, ["002", "001", "002", "999"]) == (
+        "001, *A 2-D uniform distribution through a Gaussian latent space* [@idler2022]; "
+        "002, *Variational AutoEncoder++* [@chen2021]"
+    )

@@ -28,6 +28,11 @@ def test_a_cell_has_both_intervals() -> None:
         # The t interval is 12.7 times as wide as the bootstrap's, which rounds to one number.
         (mean_interval([2.0, 2.001]), "2.00 ± 0.01\n[2.00, 2.00]"),
         (Interval(1, 0, 2, 5), "1.00 ± 1.00"),
+        # What would read as nothing, and is not, has more decimals, as far as they are known.
+        (Interval(0.0013, -0.0114, 0.014, 2), "0.001 ± 0.013"),
+        (Interval(2.4e-5, 2.1e-5, 2.7e-5, 2), "0.000024 ± 0.000003"),
+        (Interval(-0.0013, -0.3013, 0.2987, 2), "0.00 ± 0.30"),
+        (Interval(1e-17, 0, 2e-17, 5), "0.00 ± 0.00"),
     ],
 )
 def test_a_cell_says_no_more_than_there_is(interval: Interval | None, cell: str) -> None:
@@ -37,6 +42,7 @@ def test_a_cell_says_no_more_than_there_is(interval: Interval | None, cell: str)
 def test_one_seed_has_its_monte_carlo_error_and_more_have_their_spread() -> None:
     assert mean_cell(mean_interval([3.0]), error=0.125) == "3.00 ± 0.12"
     assert mean_cell(mean_interval([3.0]), 1, error=float("nan")) == "3.0"
+    assert mean_cell(mean_interval([0.001]), error=0.0011) == "0.0010 ± 0.0011"
     assert mean_cell(mean_interval([2.0, 4.0]), error=0.125).startswith("3.00 ± 12.71\n")
 
 

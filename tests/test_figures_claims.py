@@ -81,6 +81,13 @@ def test_to_the_right_is_as_claimed(claim: str, expected: dict[str, float]) -> N
     assert shown(claim) == pytest.approx(expected)
 
 
+def test_intervals_are_drawn_as_far_as_their_statistic_goes() -> None:
+    rows = [row("share", 0.5, INF, 0.5, lowest=0.0, highest=1.0, reference=0.5)]
+    (drawn,) = orient(pd.DataFrame(rows)).to_dict("records")
+    assert (drawn["low_shown"], drawn["high_shown"]) == (-0.5, 0.5)
+    assert (drawn["low"], drawn["high"]) == (-0.5, 1.5)
+
+
 def study_of(rows: list[dict[str, Any]], folder: Path) -> Study:
     values = {
         "study": "made-up",

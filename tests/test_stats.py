@@ -13,6 +13,7 @@ from vaestudy.report.phrases import change, seconds_text
 from vaestudy.stats import (
     Interval,
     bootstrap_interval,
+    decimals,
     mean_interval,
     number,
     paired_difference,
@@ -34,6 +35,22 @@ def test_interval_covers_the_mean_as_often_as_it_says() -> None:
         interval = mean_interval(sample)
         hits += interval.low <= 3.0 <= interval.high
     assert 0.935 < hits / 2000 < 0.965
+
+
+@pytest.mark.parametrize("value", [0.0755, 0.0215, 0.0155, 2.675])
+def test_a_number_reads_the_same_whatever_library_holds_it(value: float) -> None:
+    assert number(np.float64(value), 3) == number(value, 3) == f"{value:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "expected"),
+    [
+        (12.3, 0, 0), (1.23, 0, 1), (0.0123, 0, 3), (-0.0123, 2, 3), (0.0996, 0, 3), (12.3, 2, 2),
+        (0.0, 2, 2), (1e-9, 2, 2), (math.nan, 1, 1), (math.inf, 1, 1),
+    ],
+)  # fmt: skip
+def test_two_digits_of_a_number_are_significant(value: float, least: int, expected: int) -> None:
+    assert decimals(value, least) == expected
 
 
 def test_one_value_has_no_interval_and_none_is_an_error() -> None:

@@ -25,6 +25,9 @@ EQUALS = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 
 Verdict = Literal["higher", "lower", "undecided"]
 
+#: No number is shown with more, whatever its size.
+MOST_DECIMALS = 6
+
 #: Fewer paired seeds than this give estimates, not verdicts.
 SEEDS_FOR_A_VERDICT = 5
 
@@ -77,10 +80,22 @@ def number(value: float, digits: int = 2, *, signed: bool = False) -> str:
     """Return ``value`` for a reader: grouped thousands, a real minus sign, – if there is none."""
     if not math.isfinite(value):
         return "–"
-    # Rounded first: what is nothing to so many decimals has no sign.
-    value = round(value, digits) + 0.0
+    # Rounded first: what is nothing to so many decimals has no sign. NumPy's scalars round half-way
+    # cases by a product with a power of ten, unlike Python's and unlike the format below.
+    value = round(float(value), digits) + 0.0
     text = f"{value:+,.{digits}f}" if signed and value else f"{value:,.{digits}f}"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def decimals(value: float, least: int = 0) -> int:
+    """Return how many decimals show two significant digits of a value; ``least`` or more.
+
+    What would take more than ``MOST_DECIMALS`` is nothing to a reader, and has the least.
+    """
+    if value == 0 or not math.isfinite(value):
+        return least
+    needed = 1 - math.floor(math.log10(abs(value)))
+    return least if needed > MOST_DECIMALS else max(least, needed)
 
 
 def mean_interval(values: Iterable[float], level: float = 0.95) -> Interval:

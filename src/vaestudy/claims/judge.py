@@ -25,7 +25,7 @@ import pandas as pd
 
 from vaestudy.claims.claim import Claim, ClaimError, Contrast, Region, SeveralLevelsError
 from vaestudy.claims.ledger import Ledger
-from vaestudy.claims.metrics import METRICS, Exact
+from vaestudy.claims.metrics import METRICS, Exact, span_of
 from vaestudy.claims.selection import Sampler, UnmeasuredError
 from vaestudy.stats import (
     SEEDS_FOR_A_VERDICT,
@@ -262,6 +262,7 @@ def _row(ruling: Ruling) -> dict[str, object]:
     # A pending claim may name a metric that is still to come.
     metric = METRICS.get(claim.statistic.metric)
     digits = metric.digits if metric else 2
+    lowest, highest = span_of(claim)
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     t, bootstrap = (shown.t, shown.bootstrap) if shown else (nothing, nothing)
     return {
@@ -277,6 +278,8 @@ def _row(ruling: Ruling) -> dict[str, object]:
         "title": metric.title if metric else claim.statistic.metric.replace("_", " "),
         "unit": metric.unit if metric and not claim.unitless else "",
         "digits": digits,
+        "lowest": lowest,
+        "highest": highest,
         "compared": shown.contrast.label if shown else "",
         "reference": claim.reference,
         "region_low": region.low,

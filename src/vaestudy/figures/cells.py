@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vaestudy.stats import Interval, number
+from vaestudy.stats import Interval, decimals, number
 
 NOT_MEASURED = "–"
 
@@ -33,7 +33,8 @@ def mean_cell(
     interval
         A mean or a paired difference; None if it has not been measured.
     digits
-        Decimals.
+        Decimals. A mean that they would show as zero has more: as many as give it, or what stands
+        behind ±, two significant digits, whichever takes fewer.
     signed
         Whether positive numbers have a sign, as differences do.
     error
@@ -41,10 +42,13 @@ def mean_cell(
     """
     if interval is None:
         return NOT_MEASURED
+    half, resampled = interval.high - interval.mean, interval.bootstrap
+    if round(interval.mean, digits) == 0 and interval.mean:
+        spread = half if math.isfinite(half) else error
+        digits = decimals(max(abs(interval.mean), spread if spread > 0 else 0.0), digits)
     mean = number(interval.mean, digits, signed=signed)
     if not math.isfinite(interval.low):
         return f"{mean} ± {number(error, digits)}" if math.isfinite(error) else mean
-    half, resampled = interval.high - interval.mean, interval.bootstrap
     first = f"{mean} ± {number(half, digits)}"
     if resampled is None or round(half, digits) == 0:
         return first

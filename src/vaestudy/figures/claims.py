@@ -30,14 +30,17 @@ def orient(table: pd.DataFrame) -> pd.DataFrame:
     """Turn every claim so that to the right is as claimed, and shift it to its reference.
 
     A claim "lower" is mirrored; one that compares with a number has it subtracted; "within" stays
-    as it is, centred. The columns drawn get the suffix ``_shown``.
+    as it is, centred. Intervals are cut off where the statistic ends. The columns drawn get the
+    suffix ``_shown``.
     """
     low, high, origin = table["region_low"], table["region_high"], table["reference"]
     mirrored = np.isneginf(low)
     sign = np.where(mirrored, -1.0, 1.0)
     out = table.copy()
+    # A table of an earlier version does not say where its statistics end.
+    lowest, highest = table.get("lowest", -np.inf), table.get("highest", np.inf)
     for name in ("estimate", "low", "high", "bootstrap_low", "bootstrap_high"):
-        out[f"{name}_shown"] = sign * (table[name] - origin)
+        out[f"{name}_shown"] = sign * (table[name].clip(lowest, highest) - origin)
     for name in ("", "bootstrap_"):
         ends = out[[f"{name}low_shown", f"{name}high_shown"]].to_numpy()
         out[f"{name}low_shown"], out[f"{name}high_shown"] = ends.min(axis=1), ends.max(axis=1)

@@ -74,10 +74,8 @@ def _draw_map(axes: Axes, wide: pd.DataFrame, statistic: Statistic) -> None:
     for (row, column), value in np.ndenumerate(values):
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
-        # An unbiased distance may be a rounding error below zero.
-        text = number(round(value, statistic.digits) + 0.0, statistic.digits)
         axes.text(
-            column, row, text, ha="center", va="center", fontsize=6.5,
+            column, row, number(value, statistic.digits), ha="center", va="center", fontsize=6.5,
             color="white" if dark else INK,
         )  # fmt: skip
     axes.set_xticks(range(wide.shape[1]), [f"{beta:g}" for beta in wide.columns], fontsize=7.5)
