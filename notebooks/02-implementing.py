@@ -130,7 +130,7 @@ present.figure(
     FIGURES["likelihood"](study),
     label="fig:likelihood",
     caption="Training (solid) and test (dashed) bounds with a Bernoulli and with a Gaussian decoder, each "
-    "on its own scale; lines are means over seeds, bands their range. The left axis is the log of a "
+    "on its own scale; lines are means over seeds, bands their range (cut where they leave the panel). The left axis is the log of a "
     "probability, the right one the log of a density: no height on the left compares with "
     "one on the right.",
     alt="Two panels of rising curves, Bernoulli on the left and Gaussian on the right, for the VAE and "
@@ -197,7 +197,7 @@ present.figure(
     FIGURES["importance-weighting"](study),
     label="fig:importance-weighting",
     caption=f"VAE and IWAE with $K = {k}$. Left: the bound that each is trained on, training (solid) and test "
-    "(dashed), mean and range over seeds; the two are different bounds. Right: test NLL by @eq:nll, the "
+    "(dashed), mean and range over seeds (cut where they leave the panel); the two are different bounds. Right: test NLL by @eq:nll, the "
     "same estimator for both; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
     alt="Left, two pairs of curves, one of the VAE and one of the IWAE. Right, final test NLL of each seed.",
 )
@@ -232,7 +232,7 @@ present.figure(
     FIGURES["batch-norm"](study),
     label="fig:batch-norm",
     caption="The effect of batch normalization (BN) on the hidden layers. Left: training (solid) and test (dashed) "
-    "bound; VAE and IWAE bounds are of different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
+    "bound; VAE and IWAE bounds are of different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals. Both are cut where they leave the panel.",
     alt="Left, bound curves of four models. Right, their final test NLL.",
 )
 
@@ -244,8 +244,10 @@ present.prose(f"""
 Batch normalization {change(nll_vae, "raises the VAE's test NLL by", "lowers the VAE's test NLL by")}; for the
 IWAE it {change(nll_iwae, "raises it by", "lowers it by")}. The claim made for it is that it stabilises and
 speeds up training. As a measure of speed take the first epoch whose test bound is within 1 nat of the last:
-{read_speed(study, hidden, {}, "BN", "000.bn-speeds")} As a measure of stability take the spread of the test bound's change from epoch to epoch in
-the second half of training: with BN it
+{read_speed(study, hidden, {}, "BN", "000.bn-speeds")} As a measure of stability take the scatter of the test bound about its own course in the second half of training,
+the root mean square of its third differences over $\\sqrt{{20}}$: as large as the standard deviation of noise from
+epoch to epoch, and zero for a bound that rises along a parabola, so that a curve still on its way up does not count
+as unsteady. With BN it
 {change(rough_gap, "is larger by", "is smaller by", digits=3)}, which {verdict(study, "000.bn-stabilises")} that it
 is steadier.
 """)
@@ -282,14 +284,15 @@ else:
         label="fig:warmup",
         caption=f"The effect of a warm-up (WU) over the first {length} epochs. Left: training (solid) and test (dashed) "
         "bound, drawn at $\\beta = 1$ even while less is trained on; VAE and IWAE bounds are of "
-        "different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals (cut where they leave the panel).",
+        "different kinds. Right: test NLL; points are seeds, ticks means, lines 95 % intervals. Both are cut where they "
+        "leave the panel.",
         alt="Left, bound curves with and without warm-up. Right, final test NLL of each.",
     )
     present.figure(
         FIGURES["warmup-sweep"](study),
         label="fig:warmup-sweep",
         caption="Lengths of the warm-up for the VAE: the schedule of the KL weight, the test bound at $\\beta = 1$, "
-        "and the test NLL at the end, as in @fig:warmup. Darker is longer.",
+        "cut where it leaves the panel, and the test NLL at the end, as in @fig:warmup. Darker is longer.",
         alt="Three panels: linear ramps of beta, test bound curves, and final NLL by length of warm-up.",
     )
     present.prose(f"""
@@ -318,8 +321,8 @@ present.figure(
     FIGURES["latent-dimension"](study),
     label="fig:latent-dimension",
     caption=f"The number of latent dimensions. Left: test bound of the IWAE with $K = {k}$ through training, mean and "
-    "range over seeds. Right: latent dimension against test NLL, means with 95 % intervals (cut where they "
-    "leave the panel).",
+    "range over seeds. Right: latent dimension against test NLL, means with 95 % intervals. Both are cut where they "
+    "leave the panel.",
     alt="Left, test bound curves for each latent dimension. Right, test NLL for each latent dimension, of the VAE and of the "
     "IWAE.",
 )
@@ -345,7 +348,7 @@ present.figure(
     label="fig:literal-variants",
     caption="The base VAE and variants that take the draft by its letter: Adam with $\\beta_2 = 0.9$; encoder heads "
     "through a sigmoid and a $\\tanh$; batch normalization on the heads as well as on the hidden layers, "
-    "beside that on the hidden layers alone. Left: training (solid) and test (dashed) bound. Right: test NLL, as before.",
+    "beside that on the hidden layers alone. Left: training (solid) and test (dashed) bound. Right: test NLL, as before. Both are cut where they leave the panel.",
     alt="Bound curves and final test NLL of the base model and of the variants.",
 )
 present.table(

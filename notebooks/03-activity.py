@@ -15,6 +15,7 @@ from vaestudy.figures.activity_data import (
     MARGIN,
     at_the_end,
     figure_four,
+    final_units,
     find_families,
     find_family,
     importance_weighted,
@@ -60,10 +61,9 @@ def gap_text(metric, a, b, more, less, unit="units", digits=1):
 # # Latent dimension activity {#sec:activity}
 
 # %%
-vae_units = final_mean(study, "active_units").text(1)
+vae_units = final_units(study).text(1)
 iwae_text = (
-    "; of the importance-weighted autoencoder's, "
-    f"{final_mean(study, 'active_units', weighted).text(1)}"
+    f"; of the importance-weighted autoencoder's, {final_units(study, **weighted).text(1)}"
     if iwae
     else ""
 )
@@ -281,7 +281,7 @@ On hidden layers it leaves $A_u$ a measurement. On the encoder's two heads it do
 variance of a normalised $\\mu_u$ is $\\gamma_u^2$, a learned constant, so that @eq:activity
 measures a parameter of the network, and a dimension counts as active if $\\lvert\\gamma_u\\rvert >
 {threshold**0.5:g}$. With batch normalization on all layers
-{final_mean(study, "active_units", {"batch_norm": "all"}).text(1)} units of the VAE count as
+{final_units(study, batch_norm="all").text(1)} units of the VAE count as
 active, with activities from {on_heads["activity"].min():.2g} to {on_heads["activity"].max():.2g};
 its KL is {final_mean(study, "kl", {"batch_norm": "all"}).text()} nats, and its test NLL
 {heads_nll}.
@@ -328,9 +328,7 @@ if len(study.levels("warmup")) > 1:
         alt="Curves of the number of active units by epoch, darker for longer warm-ups.",
     )
     lengths = study.levels("warmup")
-    ends = [
-        f"{n} epochs: {final_mean(study, 'active_units', {'warmup': n}).text(1)}" for n in lengths
-    ]
+    ends = [f"{n} epochs: {final_units(study, warmup=n).text(1)}" for n in lengths]
     present.prose(
         "@fig:active-units-warmup varies the length. Active units of the VAE at the end by "
         f"length: {'; '.join(ends)}. @sec:warmup tells what the same lengths do to the likelihood."

@@ -22,6 +22,7 @@ from vaestudy.figures.activity_data import (
 )
 from vaestudy.figures.activity_prose import (
     read_addition,
+    read_course,
     read_latent_dimension,
     read_plateau,
     read_returns,
@@ -37,6 +38,7 @@ from vaestudy.figures.activity_table import (
     shares,
     size_table,
 )
+from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study, _read_table
 
 mpl.use("Agg")
@@ -71,6 +73,20 @@ def configuration(directory: Path, **changes: Any) -> StudyConfig:
         },
     }
     return parse_config({**values, **changes})
+
+
+def with_lengths(*vae: int) -> dict[str, Any]:
+    """Return changes to a study: the factors, and the base model with these warm-ups."""
+    factors = {
+        "title": "factors",
+        "vary": {
+            "objective": ["elbo", {"objective": "iwae", "k": 5}],
+            "batch_norm": ["none", "hidden"],
+            "warmup": [0, 2] if vae else [0],
+        },
+    }
+    sweep = {"title": "lengths", "vary": {"warmup": list(vae) or [0]}}
+    return {"experiments": {"factors": factors, "lengths": sweep}}
 
 
 def make_study(directory: Path, **changes: Any) -> Study:
@@ -113,6 +129,44 @@ def test_selection_follows_the_study(study: Study) -> None:
     assert warm is not None
     assert warm.warmup == 2
     assert find_family(study, likelihood="gaussian") is None
+
+
+def test_warm_up_is_of_the_standard_length_everywhere(tmp_path: Path) -> None:
+    """One that the VAE alone was trained with has another name: its length."""
+    changes = with_lengths(0, 2, 3)
+    study = make_study(tmp_path, **changes)
+    assert study.warmup == {"warmup": 2}
+    assert {f.warmup for f in find_families(study) if "WU" in f.label} == {2}
+    alone = {"vae": {"title": "the VAE's warm-ups", "vary": {"warmup": [0, 1, 3]}}}
+    warm = find_family(make_study(tmp_path / "alone", experiments=alone), warmup=...)
+    assert warm is not None
+    assert warm.warmup == 3
+    assert find_family(make_study(tmp_path / "none", **with_lengths()), warmup=...) is None
+
+
+def test_a_length_of_warm_up_has_one_colour_in_both_panels(tmp_path: Path) -> None:
+    drawing = FIGURES["active-units-warmup"](make_study(tmp_path, **with_lengths(0, 2, 3)))
+    vae, iwae = (
+        dict(
+            zip(
+                [text.get_text() for text in axes.get_legend().get_texts()],
+                [line.get_color() for line in axes.lines],
+                strict=True,
+            )
+        )
+        for axes in drawing.figure.axes
+    )
+    assert list(vae) == ["0", "2", "3"]
+    assert list(iwae) == ["0", "2"]
+    assert len(set(vae.values())) == 3
+    assert iwae == {length: vae[length] for length in iwae}
+
+
+def test_the_line_of_all_dimensions_lies_on_top_of_the_data(study: Study) -> None:
+    lines = FIGURES["active-units-n-z"](study).figure.axes[0].lines
+    identity = max(lines, key=lambda line: line.get_zorder())
+    np.testing.assert_array_equal(np.asarray(identity.get_xdata()), identity.get_ydata())
+    assert sum(line.get_zorder() == identity.get_zorder() for line in lines) == 1
 
 
 def test_active_units_are_counted_per_epoch(study: Study) -> None:
@@ -221,7 +275,7 @@ def test_sentences_follow_the_data(study: Study) -> None:
     assert "this contradicts, being no more than the least effect that counts, as an" in added
     assert "keeps all of up to 2 dimensions" in read_latent_dimension(study, base)
     assert "within one with the threshold" in read_plateau(study, [base])
-    assert "more than ten" in read_ten(study)
+    assert read_ten(study) == "no model of this study has more than ten dimensions."
     assert size_table(study, [base], 0.1)["VAE, over 0.1 nats"].tolist() == ["2.0 ± 0.0"] * 2
     assert fate_table(study, [base])["returned"].tolist() == ["1.0 ± 0.0"]
 
@@ -237,8 +291,78 @@ def test_a_return_of_one_seed_in_two_decides_nothing(tmp_path: Path) -> None:
     base = find_family(study)
     assert base is not None
     returns = read_returns(study, base)
-    assert "0.5 [−5.9, 6.9]" in returns
+    # t(0.975, 1) / 2 = 6.4 on either side, of a model's three dimensions.
+    assert "0.5 [0.0, 3.0]" in returns
     assert returns.endswith("returns to stay: this leaves the statement undecided.")
+
+
+def test_the_course_is_told_within_what_can_be_and_in_the_tables_digits(tmp_path: Path) -> None:
+    study = make_study(tmp_path, seeds=[0, 1])
+    path = study.config.directory / "tables" / "units.parquet"
+    units = pd.read_parquet(path)
+    # The first seed's fewest are after the first epoch, the second's after the second.
+    early = units["run_id"].isin(study.runs(seed=0)["run_id"]) & units["epoch"].eq(1)
+    units.loc[early, "activity"] = 0.0
+    units.to_parquet(path)
+    _read_table.cache_clear()
+    base = find_family(study)
+    assert base is not None
+    course = read_course(study, base)
+    assert f"at its lowest with 0.5 [0.0, 3.0] (n{EQUALS}2)" in course
+    assert f"in epoch 1.5 [1.0, 4.0] (n{EQUALS}2)" in course
+    assert fate_table(study, [base])["in epoch"].tolist() == ["1.5 ± 6.4\n[1.0, 2.0]"]
+
+
+def test_full_strength_is_told_from_its_first_epoch(study: Study) -> None:
+    base, warm = find_family(study), find_family(study, warmup=2)
+    assert base is not None
+    assert warm is not None
+    text = read_warmup(study, warm, base)
+    assert "It is from epoch 3 of 4 on. From before that epoch, with 3.0 [3.0, 3.0]" in text
+    assert "to the end of training the count is the same (0.0 [0.0, 0.0]" in text
+
+
+def test_a_warm_up_as_long_as_training_never_reaches_full_strength(tmp_path: Path) -> None:
+    study = make_study(tmp_path, **with_lengths(0, EPOCHS))
+    base, warm = find_family(study), find_family(study, warmup=EPOCHS)
+    assert base is not None
+    assert warm is not None
+    text = read_warmup(study, warm, base)
+    # (4 - 1) / 4
+    assert text.endswith(
+        "It never was: $\\beta$ is 0.75 in the last of 4 epochs, and training ends with the "
+        "warm-up."
+    )
+    assert "to the end of training the count" not in text
+
+
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        ([33, 45], f"39.0 [0.0, 50.0] (n{EQUALS}2) active units, a $t$ interval that holds ten "
+         "although every seed lies above it, between 33 and 45."),
+        ([8, 12], "that holds ten, as do the seeds, between 8 and 12."),
+        ([5, 6], "that holds ten although every seed lies below it, between 5 and 6."),
+        ([20, 20], "[20.0, 20.0] (n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}2) active units, an "
+         "interval above ten."),
+        ([20], f"20.0 (n{EQUALS}1, no interval) active units."),
+    ],
+)  # fmt: skip
+def test_ten_is_told_by_its_interval_and_by_its_seeds(
+    tmp_path: Path, units: list[int], said: str
+) -> None:
+    sizes = {"dimensions": {"title": "sizes", "vary": {"n_z": [2, 50]}}}
+    study = make_study(tmp_path, experiments=sizes, seeds=list(range(len(units))))
+    path = study.config.directory / "tables" / "evaluation.parquet"
+    evaluation = pd.read_parquet(path)
+    for run in study.runs(n_z=50).itertuples():
+        own = evaluation["run_id"].eq(run.run_id) & evaluation["metric"].eq("active_units")
+        evaluation.loc[own, "value"] = float(units[run.seed])
+    evaluation.to_parquet(path)
+    _read_table.cache_clear()
+    told = read_ten(study)
+    assert told.startswith("with $n_z = 50$ the VAE has ")
+    assert told.endswith(said)
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))

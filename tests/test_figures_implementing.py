@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
+import studies
 from builders import tiny_dataset
 from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.convergence import epochs_to_within, roughness
@@ -148,6 +150,23 @@ def test_curves_are_means_over_seeds_with_their_range(study: Study) -> None:
     assert sorted(finals["value"]) == [100.0, 101.0, 102.0]
 
 
+def test_bounds_are_framed_from_the_second_epoch_on(tmp_path: Path) -> None:
+    """After the first a model on its warm-up may be far below, which would merge all that ends."""
+    study = make_study(tmp_path, lambda run, e: -1000.0 if e < 2 else -100 - 8 / 2**e)
+    for name, panel in (("warmup", 0), ("warmup-sweep", 1), ("batch-norm", 0)):
+        drawing = FIGURES[name](study)
+        assert drawing.figure.axes[panel].get_ylim()[0] == pytest.approx(-102, abs=0.5)
+        assert drawing.data["mean"].min() == pytest.approx(-1000)
+
+
+def test_epochs_are_whole(study: Study) -> None:
+    figure = FIGURES["warmup-sweep"](study).figure
+    figure.draw_without_rendering()
+    for axes in figure.axes[:2]:
+        ticks = axes.get_xticks()
+        assert ticks == pytest.approx(np.round(ticks))
+
+
 def test_each_axis_shows_the_runs_it_names(study: Study) -> None:
     runs = study.table("runs").set_index("run_id")
     sweep = runs.loc[list(FIGURES["warmup-sweep"](study).runs)]
@@ -192,7 +211,7 @@ def test_speed_is_told_by_its_interval_and_its_censored_runs(tmp_path: Path) -> 
     told = read_dimensions(study)
     # With ten dimensions one seed of three takes six epochs instead of three, with twenty each.
     assert f"on average, 3.0 [3.0, 3.0] (n{EQUALS}3), at $n_z = 5$; it takes more with 20" in told
-    assert "20 (+3.0 [+3.0, +3.0]); it cannot be told from as many with 10." in told
+    assert "20 (+3.0 [+3.0, +3.0]); with $n_z$ of 10 the difference is undecided." in told
     assert "Of these 9 runs 4 get there in the last epoch only" in told
 
 
@@ -226,8 +245,45 @@ def test_two_dimensions_are_judged_by_the_ledger(tmp_path: Path) -> None:
     assert "too few" not in told
 
 
-def test_a_smooth_curve_is_less_rough_than_its_steps(study: Study) -> None:
-    assert (roughness(study, study.runs()) < 0.3).all()
+def roughness_of(folder: Path, *bounds: Sequence[float]) -> list[float]:
+    """Of runs whose test bounds these are, one a seed."""
+    values = {**VALUES, "seeds": list(range(len(bounds)))}
+    study = studies.make_study(
+        folder, values, lambda run: {"nll": 100.0}, bound=lambda run: tuple(bounds[run.seed])
+    )
+    runs = study.runs()
+    return runs["run_id"].map(roughness(study, runs)).tolist()
+
+
+def test_a_bound_that_still_rises_is_not_rough(tmp_path: Path) -> None:
+    """Neither along a line nor along a parabola, however steep."""
+    epochs = np.arange(9)
+    found = roughness_of(tmp_path, 8.0 * epochs, -9.0 * (8 - epochs) ** 2)
+    assert found == pytest.approx([0, 0], abs=1e-9)
+
+
+def test_noise_about_a_course_is_as_rough_as_its_standard_deviation(tmp_path: Path) -> None:
+    epochs = np.arange(8000)
+    noise = np.random.default_rng(0).normal(0, 0.5, (2, 8000))
+    found = roughness_of(tmp_path, noise[0], 0.1 * epochs + 2 * noise[1])
+    assert found == pytest.approx([0.5, 1.0], rel=0.05)
+
+
+def test_an_erratic_end_is_rougher_than_a_smooth_one_that_is_steeper(tmp_path: Path) -> None:
+    smooth, erratic = (
+        [-160, -148.6, -140.8, -136.7, -132.8],
+        [-136, -133.9, -130.5, -130.2, -126.6],
+    )
+    few = roughness_of(
+        tmp_path, [-500, -180, -175, -170, *smooth], [-500, -180, -160, -140, *erratic]
+    )
+    # Third differences −0.1 and 3.5, and −4.4 and 6.4: their root mean squares over the root of 20.
+    assert few == pytest.approx([0.554, 1.228], abs=1e-3)
+
+
+def test_training_of_few_epochs_has_a_roughness_from_four_bounds_on(tmp_path: Path) -> None:
+    assert roughness_of(tmp_path / "four", [-100, -90, -80, -60]) == pytest.approx([10 / 20**0.5])
+    assert np.isnan(roughness_of(tmp_path / "three", [-100, -90, -80])).all()
 
 
 def test_selection_is_relative_to_the_base_model(study: Study) -> None:

@@ -16,6 +16,7 @@ from builders import generators, tiny_dataset
 from studies import make_study
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
+from vaestudy.figures.families import color_of
 from vaestudy.figures.measuring import FIGURES
 from vaestudy.figures.measuring_data import (
     GAPS,
@@ -225,6 +226,30 @@ def test_density_has_a_curve_an_objective_and_integrates_to_one(study: Study) ->
         assert area == pytest.approx(1, abs=1e-3)
         # Half of the dimensions are lost, with an activity of a thousandth.
         assert curve.loc[curve["activity"] > 0.01, "share_above"].max() == pytest.approx(0.5)
+
+
+def test_densities_have_the_colours_of_their_objectives(tmp_path: Path) -> None:
+    """However many objectives; two K of one are told apart by their strokes."""
+    levels: list[dict[str, Any]] = [{"objective": name} for name in ("elbo", "stl", "elbo-sampled")]
+    levels += [{"objective": n, "k": 4} for n in ("iwae", "iwae-stl", "dreg")]
+    levels += [
+        {"objective": "iwae", "k": 8},
+        {"objective": "free-bits", "free_bits": 0.1},
+        {"objective": "miwae", "k": 4, "k_groups": 2},
+        {"objective": "ciwae", "k": 4, "elbo_share": 0.5},
+    ]
+    experiments = {"all": {"title": "All", "vary": {"kind": levels}}}
+    made = make_study(
+        tmp_path, {**VALUES, "experiments": experiments}, measured, fates=lambda run: ("kept",)
+    )
+    left, right = FIGURES["activity-density"](made).figure.axes
+    drawn = {str(line.get_label()).split(",")[0]: line for line in left.lines}
+    colors = [line.get_color() for line in left.lines[: len(levels)]]
+    assert colors == [line.get_color() for line in right.lines[: len(levels)]]
+    assert set(colors) == {color_of(level) for level in levels}
+    few, many = drawn["IWAE (K=4)"], drawn["IWAE (K=8)"]
+    assert few.get_color() == many.get_color()
+    assert few.get_linestyle() != many.get_linestyle()
 
 
 def test_thresholds_count_each_seeds_dimensions(study: Study) -> None:

@@ -21,7 +21,7 @@ from vaestudy.figures.activity_data import (
 )
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.families import label_of, marker_of
-from vaestudy.figures.style import MUTED, TEXT_WIDTH
+from vaestudy.figures.style import INK, MUTED, TEXT_WIDTH
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
 
@@ -60,11 +60,9 @@ def draw_warmup_lengths(study: Study) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH if len(sweeps) > 1 else 0.62 * TEXT_WIDTH, 2.55),
                     layout="constrained")  # fmt: skip
     axes = figure.subplots(1, max(len(sweeps), 1), sharey=True, squeeze=False)[0]
-    parts = [pd.DataFrame()]
+    parts, shades = [pd.DataFrame()], _shades(sweeps)
     for axis, sweep, letter in zip(axes, sweeps, "ab", strict=False):
-        for position, family in enumerate(sweep):
-            shade = _SHADES[round(position * (len(_SHADES) - 1) / (len(sweep) - 1))]
-            parts.append(_draw_counts(axis, study, family, shade, "-"))
+        parts += [_draw_counts(axis, study, f, shades[f.warmup], "-") for f in sweep]
         title = sweep[0].label if len(sweeps) == 1 else f"({letter}) {sweep[0].label}"
         _finish(axis, title, [])
         axis.legend(
@@ -111,6 +109,13 @@ def _sweep(study: Study, objective: dict[str, Any]) -> list[Family]:
     lengths = study.levels("warmup", **objective)
     found = [find_family(study, **{**objective, "warmup": int(length)}) for length in lengths]
     return [family for family in found if family is not None]
+
+
+def _shades(sweeps: Sequence[Sequence[Family]]) -> dict[int, str]:
+    """Return a shade for every length of the warm-up, the same in whatever panel it is drawn."""
+    lengths = sorted({family.warmup for sweep in sweeps for family in sweep})
+    steps = np.linspace(0, len(_SHADES) - 1, len(lengths)).round()
+    return {n: _SHADES[int(step)] for n, step in zip(lengths, steps, strict=True)}
 
 
 def _dimensions(study: Study, parameters: dict[str, Any]) -> list[int]:
@@ -172,9 +177,10 @@ def _identity(axis: Axes, levels: Sequence[int]) -> None:
     if not levels:
         return
     ends = [min(levels), max(levels)]
-    axis.plot(ends, ends, color=MUTED, lw=0.8, ls=(0, (1, 2)), zorder=0)
+    # On top: what keeps every dimension lies on it.
+    axis.plot(ends, ends, color=INK, lw=0.9, ls=(0, (1, 2)), zorder=4)
     axis.annotate(
-        "all active", (ends[1], ends[1]), xytext=(-12, -2), textcoords="offset points",
+        "all active", (ends[1], ends[1]), xytext=(-20, 0), textcoords="offset points",
         ha="right", va="top", fontsize=7.5, color=MUTED,
     )  # fmt: skip
 

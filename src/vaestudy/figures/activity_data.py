@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vaestudy.figures.families import color_of, label_of, line_of
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.report.phrases import by_seed
+from vaestudy.stats import Interval, mean_interval
+from vaestudy.study import EmptySelectionError, Study, tried
 
 #: Half a decade: a dimension within this factor of the threshold is neither clearly active nor
 #: clearly inactive.
@@ -53,14 +56,16 @@ class Family:
 def find_family(study: Study, **parameters: Any) -> Family | None:
     """Return the replicates with these parameters, or None if the study has none.
 
-    ``warmup=...`` stands for the longest warm-up that such a model has, ``n_z=...`` for any.
+    ``warmup=...`` stands for the study's standard warm-up, or where it has none for the longest
+    that such a model has; ``n_z=...`` for any.
     """
     try:
         if parameters.get("warmup") is ...:
-            warmup = max(study.levels("warmup", **{**parameters, "warmup": ...}))
-            if warmup == 0:
+            standard = tried(lambda: study.warmup)
+            longest = {"warmup": max(study.levels("warmup", **parameters))}
+            parameters = {**parameters, **(standard or longest)}
+            if parameters["warmup"] == 0:
                 return None
-            parameters = {**parameters, "warmup": warmup}
         return Family(parameters, study.runs(**parameters))
     except EmptySelectionError:
         return None
@@ -186,6 +191,22 @@ def follow(
         "lowest_epoch": int(epochs[lowest]),
         "active": int(count[-1]),
     }
+
+
+def bounded_mean(values: Iterable[float], least: float, most: float) -> Interval:
+    """Return the mean of what lies between two ends, its interval cut to them.
+
+    That of few seeds leaves them: a count of units would be negative, or above their number.
+    """
+    found = mean_interval(values)
+    low, high = np.clip([found.low, found.high], least, most)
+    return Interval(found.mean, float(low), float(high), found.n, found.values)
+
+
+def final_units(study: Study, **parameters: Any) -> Interval:
+    """Return the mean over seeds of the active units at the end, of at most n_z."""
+    most = int(study.runs(**parameters)["n_z"].max())
+    return bounded_mean(by_seed(study, "active_units", parameters), 0, most)
 
 
 def count_paying(study: Study, runs: pd.DataFrame, nats: float) -> pd.Series:

@@ -11,9 +11,11 @@ from vaestudy.figures.activity_data import (
     MARGIN,
     Family,
     at_the_end,
+    bounded_mean,
     count_active,
     count_paying,
     fates,
+    final_units,
     plain_heads,
 )
 from vaestudy.figures.activity_table import (
@@ -23,8 +25,9 @@ from vaestudy.figures.activity_table import (
     shares,
     still_falling,
 )
-from vaestudy.report.phrases import by_seed, change, difference, final_mean, verdict
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.objectives import warmup_beta
+from vaestudy.report.phrases import by_seed, change, difference, verdict
+from vaestudy.stats import Interval, number, paired_difference
 from vaestudy.study import Study, tried
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
@@ -99,16 +102,20 @@ def read_price(study: Study, families: Sequence[Family]) -> str:
 
 def read_course(study: Study, family: Family) -> str:
     """Say how many dimensions of a family's models are active before, during and after training."""
+    n_z, epochs = (int(family.runs[name].max()) for name in ("n_z", "epochs"))
     early = fates(study, family.runs)
-    untrained = count_active(study, family.runs).query("epoch == 0")["active"]
+    counts = count_active(study, family.runs).query("epoch == 0")["active"]
+    untrained, pruned, lowest = (
+        bounded_mean(values, 0, n_z).text(1)
+        for values in (counts, early["pruned"], early["lowest"])
+    )
+    when = bounded_mean(early["lowest_epoch"], 1, epochs).text(1)
     return (
-        "An untrained encoder maps images at random, which is enough for "
-        f"{mean_interval(untrained).text(1)} of the base {family.label}'s dimensions to have an "
-        "$A_u$ above the threshold; that says nothing about use. Training takes "
-        f"{mean_interval(early['pruned']).text(1)} of them below it at one time or another; the "
-        f"count is at its lowest with {mean_interval(early['lowest']).text(1)}, in epoch "
-        f"{mean_interval(early['lowest_epoch']).text(0)}, and ends at "
-        f"{final_mean(study, 'active_units', family.parameters).text(1)}."
+        f"An untrained encoder maps images at random, which is enough for {untrained} of the base "
+        f"{family.label}'s dimensions to have an $A_u$ above the threshold; that says nothing "
+        f"about use. Training takes {pruned} of them below it at one time or another; the count is "
+        f"at its lowest with {lowest}, in epoch {when}, and ends at "
+        f"{final_units(study, **family.parameters).text(1)}."
     )
 
 
@@ -149,7 +156,10 @@ def read_returns(study: Study, base: Family) -> str:
             "pruned dimensions are not reactivated."
         )
     own = fates(study, base.runs)
-    of_base = {name: mean_interval(own[name]).text(1) for name in ("pruned", "clearly", "stayed")}
+    n_z = int(base.runs["n_z"].max())
+    of_base = {
+        name: bounded_mean(own[name], 0, n_z).text(1) for name in ("pruned", "clearly", "stayed")
+    }
     return (
         f"Over all models with plain heads, {crossed}, {clearly:,} of them clearly "
         f"({100 * clearly / pruned:.0f} % of those pruned), and {stayed:,} to stay; dimensions "
@@ -186,24 +196,43 @@ def read_addition(study: Study, with_: Family, without: Family, what: str, claim
 
 
 def _more(units: Interval) -> str:
-    return change(units, "is higher by", "is lower by", "units", 1)
+    return _same(change(units, "is higher by", "is lower by", "units", 1))
+
+
+def _same(text: str) -> str:
+    """Say of a count, which makes no difference, that it is the same."""
+    return text.replace("makes no difference", "is the same")
 
 
 def read_warmup(study: Study, warm: Family, cold: Family) -> str:
     """Say what warm-up does to early pruning, to the count at the end, and what follows it."""
     early = lowest_difference(study, warm, cold)
     end = difference(study, "active_units", warm.parameters, cold.parameters)
-    counts = count_active(study, warm.runs)
-    full = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
-    after = paired_difference(by_seed(study, "active_units", warm.parameters), full)
     pruning, activity = _judged_warmup(study, warm, cold)
     return (
         f"*{cold.label}, warm-up of {warm.warmup} epochs.* Does it stop early pruning? The lowest "
         f"count of active units after any epoch {_more(early)}{pruning}. Does it keep more units "
         f"active? The number at the end {_more(end)}{activity}. What happens once the KL is at "
-        f"full strength? From the last epoch of the warm-up, with {mean_interval(full).text(1)} "
-        "active units, to the end of training the count "
-        f"{change(after, 'rises by', 'falls by', 'units', 1)}."
+        f"full strength? {_read_full_strength(study, warm)}"
+    )
+
+
+def _read_full_strength(study: Study, warm: Family) -> str:
+    """Say how the count changes over the epochs with beta at 1, if training has any."""
+    n_z, epochs = (int(warm.runs[name].max()) for name in ("n_z", "epochs"))
+    if epochs <= warm.warmup:
+        reached = number(warmup_beta(epochs, warm.warmup), 2)
+        return (
+            f"It never was: $\\beta$ is {reached} in the last of {epochs} epochs, and training "
+            "ends with the warm-up."
+        )
+    counts = count_active(study, warm.runs)
+    start = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
+    after = paired_difference(by_seed(study, "active_units", warm.parameters), start)
+    return (
+        f"It is from epoch {warm.warmup + 1} of {epochs} on. From before that epoch, with "
+        f"{bounded_mean(start, 0, n_z).text(1)} active units, to the end of training the count "
+        f"{_same(change(after, 'rises by', 'falls by', 'units', 1))}."
     )
 
 
@@ -251,13 +280,22 @@ def read_latent_dimension(study: Study, family: Family) -> str:
 def read_ten(study: Study) -> str:
     """Say whether the VAE settles on ten active units when it has more dimensions than ten."""
     sizes = [n for n in study.levels("n_z") if n > 10]
-    counts = {n: mean_interval(by_seed(study, "active_units", {"n_z": n})) for n in sizes}
-    over = [str(n) for n, interval in counts.items() if interval.low > 10]
-    under = [str(n) for n, interval in counts.items() if interval.high < 10]
     if not sizes:
         return "no model of this study has more than ten dimensions."
-    if not over and not under:
-        return "no interval excludes ten active units for a VAE with more than ten dimensions."
-    told = [f"above ten with $n_z$ of {', '.join(over)}"] if over else []
-    told += [f"below ten with $n_z$ of {', '.join(under)}"] if under else []
-    return f"the interval of the VAE's active units lies {' and '.join(told)}."
+    told = [f"with $n_z = {n}$ {_beside_ten(final_units(study, n_z=n))}" for n in sizes]
+    return f"{'; '.join(told)}."
+
+
+def _beside_ten(units: Interval) -> str:
+    """Say on which side of ten the t interval lies; if it holds ten, where the seeds are."""
+    least, most = min(units.values), max(units.values)
+    side = "above" if units.mean > 10 else "below"
+    told = f"the VAE has {units.text(1)} active units"
+    if units.n == 1:
+        return told
+    if units.low > 10 or units.high < 10:
+        return f"{told}, an interval {side} ten"
+    told += ", a $t$ interval that holds ten"
+    if least > 10 or most < 10:
+        return f"{told} although every seed lies {side} it, between {least:g} and {most:g}"
+    return f"{told}, as do the seeds, between {least:g} and {most:g}"

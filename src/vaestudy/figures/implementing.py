@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from vaestudy.figures.curves import Curve, draw_curves, legend, run_ids
+from vaestudy.figures.curves import Curve, draw_curves, focus, legend, run_ids
 from vaestudy.figures.diagrams import architecture, initialization
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.families import color_of, label_of
@@ -27,6 +28,18 @@ def _families(study: Study, *selections: dict[str, Any]) -> list[Curve]:
     """Return a curve for each selection, named and coloured as everywhere in the report."""
     tables = [study.runs(**selection) for selection in selections]
     return [Curve(label_of(t.iloc[0]), color_of(t.iloc[0]), t) for t in tables]
+
+
+def _draw_bounds(
+    axes: Axes, study: Study, curves: Sequence[Curve], splits: Sequence[str] = ("train", "test")
+) -> pd.DataFrame:
+    """Draw the bounds from the second epoch on; return all.
+
+    After the first, a model on its warm-up may be hundreds of nats below where all end.
+    """
+    summary = draw_curves(axes, study, curves, splits=splits)
+    focus(axes, summary[summary["epoch"] >= min(2, summary["epoch"].max())])
+    return summary
 
 
 def draw_final(
@@ -67,7 +80,7 @@ def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
     """Draw the bound through training, and the test NLL that decides, side by side."""
     figure = Figure(figsize=(TEXT_WIDTH, 2.6))
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
-    data = draw_curves(left, study, curves)
+    data = _draw_bounds(left, study, curves)
     legend(left, [])
     final = draw_final(right, study, curves)
     right.set(xlabel="test NLL (nats)", title="lower is better")
@@ -87,7 +100,7 @@ def likelihood(study: Study) -> Drawing:
             if study.has(likelihood=name, **objective)
             for runs in [study.runs(likelihood=name, **objective)]
         ]
-        summary = draw_curves(axes, study, curves)
+        summary = _draw_bounds(axes, study, curves)
         axes.set_title(f"{name.capitalize()}: log {'mass' if name == 'bernoulli' else 'density'}")
         legend(axes, curves)
         drawn.append(summary.assign(likelihood=name))
@@ -130,8 +143,9 @@ def warmup_sweep(study: Study) -> Drawing:
     epochs = range(1, study.config.base.epochs + 1)
     for n, curve in zip(lengths, curves, strict=True):
         schedule.plot(epochs, [warmup_beta(e, n) for e in epochs], color=curve.color)
+    schedule.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     schedule.set(xlabel="epoch", ylabel=r"KL weight $\beta$", ylim=(-0.03, 1.06))
-    data = draw_curves(bounds, study, curves, splits=("test",))
+    data = _draw_bounds(bounds, study, curves, splits=("test",))
     bounds.set_ylabel("test bound (nats)")
     ends = draw_final(final, study, curves)
     final.set(xlabel="test NLL (nats)")
@@ -152,7 +166,7 @@ def latent_dimension(study: Study) -> Drawing:
     curves = _by_dimension(study, study.iwae)
     figure = Figure(figsize=(TEXT_WIDTH, 2.75))
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-    data = draw_curves(left, study, curves, splits=("test",))
+    data = _draw_bounds(left, study, curves, splits=("test",))
     left.set_ylabel(f"test bound, K = {study.iwae['k']} (nats)")
     legend(left, curves, splits=False)
     parts, runs = [data], list(run_ids(curves))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from vaestudy.figures.activity_data import bounded_mean, final_units
 from vaestudy.figures.implementing_table import epochs_to, settled, speed_gap
-from vaestudy.report.phrases import Parameters, change, difference, final_mean, verdict
-from vaestudy.stats import mean_interval, paired_difference
+from vaestudy.report.phrases import Parameters, change, difference, verdict
+from vaestudy.stats import paired_difference
 from vaestudy.study import Study
 
 #: Nats within which two likelihoods count as the same.
@@ -42,7 +43,7 @@ def read_dimensions(study: Study) -> str:
 
 def _read_ten(study: Study) -> str:
     levels = study.levels("n_z", **study.iwae)
-    used = final_mean(study, "active_units", {**study.iwae, "n_z": max(levels)})
+    used = final_units(study, **study.iwae, n_z=max(levels))
     return (
         "The draft states that all models with $n_z \\ge 10$ converge to the same bound, that "
         "$n_z = 10$ does so fastest, and wonders whether ten dimensions suffice because there are "
@@ -72,10 +73,11 @@ def _read_fastest(study: Study) -> str:
         told[more].append(f"{n} ({gap.text(1, signed=True, n=False)})" if more else str(n))
     text = (
         "Getting within 1 nat of its own last value takes the fewest epochs on average, "
-        f"{mean_interval(epochs[first]).text(1)}, at $n_z = {first}$"
+        f"{bounded_mean(epochs[first], 0, study.config.base.epochs).text(1)}, at $n_z = {first}$"
     )
     text += f"; it takes more with {', '.join(told[True])}" if told[True] else ""
-    text += f"; it cannot be told from as many with {', '.join(told[False])}" if told[False] else ""
+    if told[False]:
+        text += f"; with $n_z$ of {', '.join(told[False])} the difference is undecided"
     return f"{text}.{_had_not_settled(pd.concat(list(late.values())))}"
 
 

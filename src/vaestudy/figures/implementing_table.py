@@ -125,7 +125,7 @@ def speed_gap(study: Study, parameters: Parameters, reference: Parameters) -> In
 
 
 def roughness_gap(study: Study, parameters: Parameters, reference: Parameters) -> Interval:
-    """Return the paired difference of how much the test bound jumps from epoch to epoch."""
+    """Return the paired difference of :func:`~vaestudy.convergence.roughness`, in nats."""
 
     def by_seed(selection: Parameters) -> pd.Series:
         runs = study.runs(**selection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from vaestudy.figures.drawing import Drawing
+from vaestudy.figures.families import color_of
 from vaestudy.figures.measuring_data import (
     GAPS,
     INFORMATION,
@@ -31,6 +33,7 @@ from vaestudy.study import Study
 #: Inches: of a family's row, and of axis and legend.
 _ROW, _FRAME = 0.3, 0.85
 _LIGHT = "#a9cfe6"
+_STROKES = ("-", "--", ":", "-.")
 #: Name, marker, colour and place in its row of each count of dimensions.
 _COUNTS = {
     "active_units": ("active", "o", INK, -0.22),
@@ -131,13 +134,17 @@ def density(study: Study) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH, 2.4))
     left, right = figure.subplots(1, 2, sharex=True)
     parts = []
-    groups = runs.groupby("label", sort=False)
-    for color, (label, members) in zip(PALETTE, groups, strict=False):
+    drawn: Counter[str] = Counter()
+    for label, members in runs.groupby("label", sort=False):
+        objective = members["objective"].iloc[0]
+        # An objective has one colour: its further K are told apart by their strokes.
+        color, stroke = color_of({"objective": objective}), _STROKES[drawn[objective] % 4]
+        drawn[objective] += 1
         curve = activity_density(final_activity(study, members)["activity"])
         name = f"{label}, {len(members)} runs"
-        left.plot(curve["activity"], curve["density"], color=color, label=name)
-        left.fill_between(curve["activity"], curve["density"], color=color, alpha=0.15, lw=0)
-        right.plot(curve["activity"], curve["share_above"], color=color)
+        left.plot(curve["activity"], curve["density"], color=color, ls=stroke, label=name)
+        left.fill_between(curve["activity"], curve["density"], fc=color, alpha=0.15, lw=0)
+        right.plot(curve["activity"], curve["share_above"], color=color, ls=stroke)
         parts.append(curve.assign(model=label, n_runs=len(members)))
     threshold = study.config.evaluation.activity_threshold
     for axes in (left, right):
