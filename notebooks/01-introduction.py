@@ -10,6 +10,7 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
+from vaestudy.figures.introduction_prose import read_bias, read_units
 from vaestudy.report import present
 from vaestudy.report.phrases import difference, final_mean, pixels_text, scope
 from vaestudy.study import Study, tried
@@ -24,15 +25,13 @@ norm = difference(study, "nll", {"batch_norm": "hidden"}, {})
 warm = tried(lambda: difference(study, "nll", study.warmup, {}))
 changes = [f"batch normalization by {norm.text(signed=True)}"]
 changes += [] if warm is None else [f"warm-up by {warm.text(signed=True)}"]
-units = final_mean(study, "active_units")
 present.abstract(f"""
 A variational autoencoder is a small machine with many switches: the distribution its decoder
 names, the bound it climbs, batch normalization, the schedule of its regularizer, the width of
 its code. An unfinished draft of 2016 [@bettencourt2016] set out to turn them one by one and to
 watch which latent dimensions stay alive, and stopped at its headings. We run the whole of
 it: {scope(study)}. The base model ends at a test negative log-likelihood of
-{final_mean(study, "nll").text()} nats with {units.text(1, n=False)} of
-{study.config.base.n_z} latent dimensions active. Against it, importance weighting changes the
+{final_mean(study, "nll").text()} nats with {read_units(study)} active. Against it, importance weighting changes the
 NLL by {weighting.text(signed=True)} nats, {" and ".join(changes)}; brackets are 95 % intervals over paired seeds. Training
 bounds of different objectives, which the draft compares, are tight to
 different degrees and cannot rank models by themselves: models are compared here by one estimator on one
@@ -116,13 +115,14 @@ ours = evaluation["run_id"].isin(images) & (evaluation["metric"] == "nll")
 error = evaluation.loc[ours, "standard_error"].max()
 present.prose(f"""
 In this study $S = {study.config.evaluation.n_samples:,}$; the Monte Carlo error that this leaves
-in any model's mean NLL is at most {error:.2f} nats. The data are
+in any model's mean NLL is at most {error:.2f} nats. {read_bias(study)} The data are
 {table["n_train"]:,} training and {table["n_test"]:,} test images ({table["source"].rstrip(".")}).
 {pixels_text(study)}, and all models are tested on the same pixels. Each
 combination is trained from {n_seeds} seeds, which fix the initial weights, the order
 of the images, {"their binarization " if study.config.base.binarization == "dynamic" else ""}and the noise; differences between combinations are taken seed
-by seed, and every mean stands with its $n$ and its 95 % interval by Student's $t$; in tables, beneath that, with its
-bootstrap interval, which does not lean on the normal distribution [@hesterberg2015].
+by seed, and every mean over seeds stands with its $n$ and its 95 % interval by Student's $t$; in tables, beneath that, with its
+bootstrap interval, which does not lean on the normal distribution [@hesterberg2015]. What is said of a picture is of the
+one model that is drawn.
 {"With so few seeds the intervals are wide, often wider than the effect, and this study gives estimates, not verdicts." if n_seeds < 5 else ""}
 """)
 

@@ -15,9 +15,10 @@ from typing import get_args
 import torch
 
 from vaestudy.figures.cells import means
-from vaestudy.figures.codes import codes_of, digits, labels, objectives
+from vaestudy.figures.codes import codes_of, digits, families, labels, objectives
 from vaestudy.figures.latent_prose import (
     error_gap,
+    read_groups,
     read_neighbours,
     read_path,
     read_plane_step,
@@ -25,6 +26,7 @@ from vaestudy.figures.latent_prose import (
     read_prior,
     read_reconstructions,
     read_weighting,
+    span,
 )
 from vaestudy.figures.latent_space import MAX_POINTS, cloud_of, neighbour_values
 from vaestudy.figures.latent_table import by_seed, neighbour_table, reconstruction_table
@@ -60,19 +62,20 @@ study = Study.load(config)
 #
 # All pictures are of the study's first seed and all digits are test digits. A picture of a decoded
 # code is the mean $\mathbb{E}[x \mid z]$, never a draw of the pixels, and a digit's code is the
-# mean of $q_\phi(z \mid x)$. Numbers are over all seeds.
+# mean of $q_\phi(z \mid x)$. Numbers with an interval, or told of seeds, are over all seeds; those of what a picture
+# shows (greyness, changes, norms, votes of a projection) are of the model that is drawn.
 #
 # ## Data reconstruction {#sec:reconstruction}
 
 # %%
 errors = reconstruction_values(study)
 marks = yardsticks(study)
-families = errors["family"].unique().tolist()
+names = errors["family"].unique().tolist()
 vae, *weighted = [family.label for family in objectives(study)]
 base = by_seed(errors, "squared_error", family=vae)
 present.prose(
     "@fig:reconstructions gives the same ten digits, the first of each class in the test set, to "
-    f"{len(families)} model families. The models see the second row: pixels drawn from the grey "
+    f"{len(names)} model families. The models see the second row: pixels drawn from the grey "
     "values of the first, the fixed draw that every model of the study is tested on. As a "
     r"measure we take the squared error $\lVert x - \mathbb{E}[x \mid z = \mu(x)] \rVert^2$, "
     "averaged over the test set. Two reconstructions need no model and give it a scale: the mean "
@@ -88,9 +91,8 @@ present.figure(
     label="fig:reconstructions",
     caption="The same ten test digits as every model family reconstructs them. Each row "
     "after the second decodes the means of the codes of the second row's pixels; the number on "
-    "the right is the model's mean squared error over the whole test set. The groups: additions "
-    f"to the base model ($n_z = {study.base['n_z']}$, Bernoulli); the Gaussian decoder; variants "
-    "that follow the source to the letter; and the smallest and largest latent spaces.",
+    "the right is the model's mean squared error over the whole test set. The groups: "
+    f"{read_groups(families(study), study.base['n_z'])}.",
     alt="A grid of digits from 0 to 9. The two top rows hold the originals and their binarized "
     "pixels; below, one row for each model family shows smoother versions of the same digits.",
 )
@@ -113,7 +115,7 @@ text = read_reconstructions(errors)
 if weighted:
     text += " " + read_weighting(error_gap(errors, weighted[0]))
 low = study.levels("n_z")[0]
-if (small := f"{vae}, $n_z = {low}$") in families:
+if (small := f"{vae}, $n_z = {low}$") in names:
     text += " " + read_plane_step(error_gap(errors, small), low)
 present.prose(text)
 
@@ -191,14 +193,13 @@ code, space, share = cloud_of(study)
 drawn = near["run_id"].isin(projections.runs)
 whole = near.loc[drawn, "accuracy"]
 wins = sum(pc > active for pc, active in zip(seen["pc"], seen["active"], strict=True))
+percent = {name: [100 * vote for vote in votes] for name, votes in seen.items()}
 present.prose(
     "What the projections keep can be counted by the same vote, here of the models drawn. With "
-    f"principal components it is right for {number(100 * min(seen['pc']), 0)} to "
-    f"{number(100 * max(seen['pc']), 0)} % of the digits, with the two most active "
-    f"dimensions for {number(100 * min(seen['active']), 0)} to "
-    f"{number(100 * max(seen['active']), 0)}: the components are ahead at {wins} of "
+    f"principal components it is right for {span(percent['pc'])} % of the digits, with the two most "
+    f"active dimensions for {span(percent['active'])}: the components are ahead at {wins} of "
     f"{len(seen['pc'])} values of $n_z$. The whole of the same latent spaces gives "
-    f"{number(100 * whole.min(), 0)} to {number(100 * whole.max(), 0)} % "
+    f"{span(100 * whole)} % "
     "(@tbl:neighbours). No plane can hold what the KL term spreads out: it draws the variance of "
     "every dimension in use towards the prior's, so that none of them stands out. At $n_z = "
     f"{study.base['n_z']}$ three principal components hold {number(100 * share.sum(), 0)} % "
@@ -256,7 +257,7 @@ present.prose(
     "Moving through @fig:manifold changes the digits by degrees, and classes that look alike lie "
     "side by side. Between classes the decoder hesitates, and how much can be measured. We call "
     r"$\sum_d m_d (1 - m_d)$ the greyness of a mean image $m$: the variance of pixels drawn from "
-    "it, 0 for pure black and white. The clearest cell of the lattices has "
+    "it, 0 for pure black and white. Of the lattices drawn the clearest cell has "
     f"{number(plane.data['greyness'].min(), 1)}, the greyest "
     f"{number(plane.data['greyness'].max(), 1)}, and the mean is "
     f"{number(grey.mean().iloc[0], 1)} for the {vae}"

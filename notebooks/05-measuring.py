@@ -298,7 +298,8 @@ has a gap, all thresholds within the gap count the same; outside one, the count 
 # A likelihood does not show what samples look like. A small convolutional classifier of the data set, trained once
 # on grey and on binary images, serves as the judge. It names the class of each sample, and its last hidden
 # layer gives features, whose means $m$ and covariances $C$ over samples and over training images are compared by
-# the Fréchet distance [@heusel2017],
+# the squared Fréchet distance of the normal distributions that have them [@heusel2017], which we call the Fréchet
+# distance as others do,
 #
 # $$ \lVert m_1 - m_2 \rVert^2 + \operatorname{tr}\bigl( C_1 + C_2 - 2\,(C_1 C_2)^{1/2} \bigr) . $$ {#eq:frechet}
 #
@@ -333,7 +334,7 @@ if has(study, "fid"):
         return f" Importance weighting {text}."
 
     def kept(gap):
-        text = change_of_number(gap, "raises the share by", "lowers the share by", 3)
+        text = change_of_number(gap.times(100), "raises that number by", "lowers that number by", 1)
         return f", and importance weighting {text}"
 
     def tell_quality():

@@ -18,7 +18,9 @@ from vaestudy.figures.beyond_prose import (
     read_annealing,
     read_best,
     read_differences,
+    read_draws,
     read_free_bits,
+    read_heights,
     read_references,
     read_sweep,
 )
@@ -40,8 +42,14 @@ members = find_members(study)
 # The draft stops at two objectives. Others have been proposed for the same ends, a better model or
 # more of its code in use, and they differ from those two in one line each: what a nat of KL
 # costs, how samples are averaged, or which estimate of a gradient is followed. They are tried here on
-# the base model at the same budget of images, steps and, where several samples are drawn, samples.
-#
+# the base model at the same budget of images and steps.
+
+# %%
+drawn_samples = read_draws(study)
+if drawn_samples:
+    present.prose(drawn_samples)
+
+# %% [markdown]
 # ## What is maximised {#sec:beyond-objectives}
 #
 # In what follows $z_k$ are samples from $q_\phi(z \mid x)$, and the weight $\beta$ of the KL term
@@ -99,6 +107,9 @@ members = find_members(study)
 #
 # $$ \Delta_\phi = \sum_k \tilde w_k^2\,
 #   \frac{\partial \log w_k}{\partial z_k}\, \nabla_\phi z_k . $$ {#eq:dreg}
+#
+# Last, the KL term of the ELBO need not be taken in closed form (@eq:kl): sampled with the rest (*VAE, sampled KL*), it
+# leaves the mean of $\log w_k$ over the samples, the same bound by another estimate.
 
 # %%
 absent = read_absent(study)
@@ -162,19 +173,19 @@ Whether an objective that keeps more units in use learns a better model can be s
 # %%
 drawn = tried(FIGURES["beyond-curves"], study)
 if drawn is not None:
-    k, _ = of_one_k(members)
+    k, of_k = of_one_k(members)
+    heights = read_heights(of_k)
     present.figure(
         drawn,
         label="fig:beyond-curves",
         caption="Training (solid) and test (dashed) curves; means over seeds, bands their range. Left: objectives of one "
         f"sample, by the ELBO, whatever they maximise. Right: objectives of $K = {k}$ samples, each by its own bound "
-        "at $\\beta = 1$; those of MIWAE and CIWAE are looser by construction, so that heights on the right compare only "
-        "among the others. The dips of cyclical annealing, where $\\beta$ starts anew, may leave the panel.",
+        f"at $\\beta = 1${f'; {heights}' if heights else ''}. The dips of cyclical annealing, where $\\beta$ starts anew, may leave the panel.",
         alt="Two panels of rising curves by epoch, one colour an objective, training solid and test dashed.",
     )
-    present.prose("""
+    present.prose(f"""
 @fig:beyond-curves follows the objectives through training. Its left panel compares heights, since the ELBO is the same
-quantity for all; its right panel does so less, and what decides on either side is the NLL of @tbl:beyond.
+quantity for all{"; its right panel does so less" if heights else ""}. What decides on either side is the NLL of @tbl:beyond.
 """)
 
 # %% [markdown]
@@ -199,7 +210,7 @@ else:
         label="fig:gradient-signal",
         caption=f"Signal-to-noise ratio (@eq:snr) of the gradient of each objective at the end of its training, from {draws:,} "
         f"draws on one batch of {base.batch_size} training images, the same pixels for all; a mean over the parameters of encoder and "
-        "decoder. Dots are seeds, lines 95 % intervals. The dashed line is what gradients of noise alone would seem to have.",
+        "decoder. Dots are seeds, lines 95 % intervals (cut where they leave the panel). The dashed line is what gradients of noise alone would seem to have.",
         alt="Two panels of horizontal bars, encoder and decoder, one bar an objective.",
     )
     present.prose(f"""
@@ -262,7 +273,7 @@ else:
 # (@eq:bernoulli) accepts them, but is none; the *continuous Bernoulli* [@loaizaganem2019] is the same formula,
 # normalised,
 #
-# $$ \log p_\theta(x \mid z) = \sum_d x_d\, l_d - \ln \frac{e^{l_d} - 1}{l_d} , $$ {#eq:continuous-bernoulli}
+# $$ \log p_\theta(x \mid z) = \sum_d \Bigl[ x_d\, l_d - \ln \frac{e^{l_d} - 1}{l_d} \Bigr] , $$ {#eq:continuous-bernoulli}
 #
 # whose mean is no longer $\operatorname{sigmoid}(l_d)$.
 

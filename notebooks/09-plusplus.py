@@ -12,8 +12,9 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 from vaestudy.figures import FIGURES
 from vaestudy.figures.cells import means
+from vaestudy.figures.filled import read_filled
 from vaestudy.figures.plusplus import cloud_of
-from vaestudy.figures.plusplus_data import CLOTHES, plus_runs
+from vaestudy.figures.plusplus_data import CLOTHES, other_dataset, plus_runs
 from vaestudy.figures.plusplus_prose import (
     read_clothes,
     read_divergences,
@@ -98,7 +99,8 @@ if drawn is not None:
         drawn,
         label="fig:plus-samples",
         caption="Decoder means at ten samples of the prior, by the number of latent dimensions (first seed). Right: the "
-        "Fréchet distance of such pictures from grey test digits in a classifier's features, a mean over seeds, where it was measured.",
+        "Fréchet distance of such pictures from grey test digits in a classifier's features, a mean over seeds, where it was measured."
+        + read_filled(drawn, study.dataset),
         alt="Rows of ten decoded digits, one row a number of latent dimensions.",
     )
 
@@ -151,7 +153,8 @@ else:
         drawn,
         label="fig:plus-fashion",
         caption=f"The first test image of each class ({', '.join(CLOTHES)}), its reconstruction from the mean of its code, and ten "
-        "samples (first seed), with fewest and most dimensions. Right: squared error over all test images, a mean over seeds.",
+        "samples (first seed), with fewest and most dimensions. Right: squared error over all test images, a mean over seeds."
+        + read_filled(drawn, study.dataset_named(other_dataset(study))),
         alt="Rows of ten garments: originals, thresholded, and reconstructed and sampled by two models.",
     )
     present.prose(f"{tried(read_clothes, study) or ''} (@fig:plus-fashion.)")
@@ -205,7 +208,7 @@ else:
         drawn,
         label="fig:plus-divergences",
         caption="Reconstructions of the first test digit of each class and ten samples of the prior, decoded, by the objective that training used "
-        "(first seed). Right: test NLL, a mean over seeds.",
+        "(first seed). Right: test NLL, a mean over seeds." + read_filled(drawn, study.dataset),
         alt="Rows of reconstructed and of sampled digits, a pair of rows for each objective.",
     )
     divergences, runs = divergences_table(study)
@@ -237,7 +240,7 @@ else:
         drawn,
         label="fig:plus-weighted",
         caption="Reconstructions and samples of models trained with the importance-weighted bound of $k$ samples (first seed). Right: squared error, "
-        "a mean over seeds.",
+        "a mean over seeds." + read_filled(drawn, study.dataset),
         alt="Rows of reconstructed and of sampled digits for each number of samples.",
     )
     present.prose(f"{read_weighted(study)} (@fig:plus-weighted, @tbl:plus-losses.)")
@@ -248,8 +251,8 @@ else:
 # On grey pixels the source replaces the Bernoulli by a Beta distribution whose two parameters it fixes at 2. Fixed, they do not depend on the code: every
 # decoder has the same likelihood and none gets a gradient, so that as stated the source's model would show what its initial weights draw. Here both come from the decoder,
 #
-# $$ \log p_\theta(x \mid z) = \sum_d (\alpha_d - 1) \ln x_d + (\beta_d - 1) \ln (1 - x_d)
-#   - \ln \mathrm B(\alpha_d, \beta_d) , $$ {#eq:beta-likelihood}
+# $$ \log p_\theta(x \mid z) = \sum_d \bigl[ (\alpha_d - 1) \ln x_d + (\beta_d - 1) \ln (1 - x_d)
+#   - \ln \mathrm B(\alpha_d, \beta_d) \bigr] , $$ {#eq:beta-likelihood}
 #
 # start near 2, and $x$ is kept half a grey level away from 0 and 1, where the density may be infinite. Beside it stand the Bernoulli's formula (no density on
 # grey values), the Gaussian of @eq:gaussian and the continuous Bernoulli of @eq:continuous-bernoulli.
@@ -263,7 +266,8 @@ else:
         drawn,
         label="fig:plus-grey",
         caption="Grey digits, the means of their reconstructions and decoder means at ten samples of the prior, by likelihood (first seed). "
-        "Right: squared error over all test images, a mean over seeds.",
+        "Right: squared error over all test images, a mean over seeds."
+        + read_filled(drawn, study.dataset),
         alt="Rows of grey digits, reconstructed and sampled, a pair of rows for each likelihood.",
     )
     grey, runs = grey_table(study)

@@ -111,7 +111,7 @@ if drawn is not None:
         drawn,
         label="fig:labels-accuracy",
         caption="Over the share of training labels that was told: decoder means in which a classifier finds the class that was asked for "
-        "(left); test images whose label M2's own classifier infers (middle); NLL of test images given their label, "
+        "(left); test images whose label the classifier of M2 infers (middle); NLL of test images given their label, "
         "dashed that of the VAE without labels (right). Markers are means over seeds, which are the "
         "dots; vertical lines are 95 % intervals, which may leave the panel.",
         alt="Three panels against the share of labels known, with one marker for each way of treating missing labels.",

@@ -15,6 +15,7 @@ import torch
 
 from vaestudy.figures.aevb import aevb_runs, drawn_levels
 from vaestudy.figures.cells import means
+from vaestudy.figures.filled import read_filled
 from vaestudy.figures.kingma_welling import FIGURES
 from vaestudy.figures.summary_data import source_log, summary_runs
 from vaestudy.figures.summary_prose import (
@@ -274,10 +275,11 @@ else:
 
 # %%
 if aevb is not None and drawn_levels(study):
+    drawn = FIGURES["aevb-samples"](study)
     present.figure(
-        FIGURES["aevb-samples"](study),
+        drawn,
         label="fig:aevb-samples",
         caption="Samples from latent spaces of growing dimension: decoded means of codes from the prior, of the models of "
-        "@fig:aevb-bounds.",
+        "@fig:aevb-bounds." + read_filled(drawn, study.dataset),
         alt="Squares of ten by ten decoded samples, one for each number of latent dimensions.",
     )

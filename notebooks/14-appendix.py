@@ -12,8 +12,8 @@ config = "configs/quick.yaml"
 # %% tags=["setup"]
 import pandas as pd
 
-from vaestudy.dataset_names import ANY_VALUE
 from vaestudy.figures.families import label_of, order_of
+from vaestudy.figures.run_notes import note_of
 from vaestudy.report import present
 from vaestudy.report.phrases import scope, seconds_text
 from vaestudy.stats import number
@@ -38,7 +38,10 @@ versions = ", ".join(
     f"{title} {' and '.join(sorted(timing[column].astype(str).unique()))}"
     for column, title in (("vaestudy", "vaestudy"), ("python", "Python"), ("torch", "PyTorch"))
 )
-revisions = " and ".join(f"`{r}`" for r in sorted(timing["revision"].unique()))
+revisions = " and ".join(
+    f"`{r.removesuffix('-dirty')}`{' with changes not committed' if r.endswith('-dirty') else ''}"
+    for r in sorted(timing["revision"].unique())
+)
 total = (timing["train_seconds"] / timing["members"]).sum()
 diverged = runs[runs["status"] != "finished"]
 present.prose(f"""
@@ -131,21 +134,7 @@ table = everything.assign(
     order=everything.apply(order_of, axis=1),
     nll=everything["run_id"].map(nll),
     seconds=everything["train_seconds"] / everything["members"],
-    note=[
-        ", ".join(
-            note
-            for note, wanted in (
-                (f"$\\beta_2$ = {row.adam_beta2:g}", row.adam_beta2 != study.base["adam_beta2"]),
-                (f"WU {row.warmup}", row.warmup),
-                ("grey", row.binarization == "none" and row.likelihood not in ANY_VALUE),
-                (row.dataset, row.dataset != study.base["dataset"]),
-                (f"hidden {row.hidden}", row.hidden != study.base["hidden"]),
-                (row.optimizer, row.optimizer != study.base["optimizer"]),
-            )
-            if wanted
-        )
-        for row in everything.itertuples()
-    ],
+    note=[note_of(row, study.base) for _, row in everything.iterrows()],
 ).sort_values(["order", "seed"])
 present.table(
     table[["model", "n_z", "note", "seed", "nll", "seconds", "run_id"]]
@@ -154,7 +143,8 @@ present.table(
                      "seconds": "Time (s)", "run_id": "Id ends in"}),
     label="tbl:runs",
     caption="Every run: model, latent dimensions, seed, test NLL under its own likelihood (nats; a log density but for Bernoulli "
-    "decoders), training time, and the end of its id. WU: epochs of warm-up.",
+    "decoders), training time, and the end of its id. Note: hidden units, nonlinearity, epochs, size of batches, learning rate, "
+    "Adam's $\\epsilon$ and whatever else differs from @tbl:parameters; WU: epochs of warm-up.",
     runs=table["run_id"].tolist(),
     data=everything.assign(nll=everything["run_id"].map(nll)),
     formats={"Test NLL": lambda v: number(v, 2), "Time (s)": lambda v: number(v, 1)},

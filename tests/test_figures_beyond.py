@@ -92,6 +92,11 @@ def test_every_figure_draws_and_tells_what(study: Study, name: str) -> None:
     json.dumps(drawing.data.to_dict("list"))  # Numbers and texts alone: it is to be downloaded.
 
 
+def test_active_units_are_counted_in_whole_numbers(study: Study) -> None:
+    (axes,) = FIGURES["beyond-units"](study).figure.axes
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 def test_bars_show_every_seeds_ratio(study: Study) -> None:
     data = FIGURES["gradient-signal"](study).data
     own = data[(data["objective"] == "IWAE, DReG (K=4)") & (data["part"] == "encoder")]

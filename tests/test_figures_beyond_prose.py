@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from beyond import EVERYTHING, LEVELS, make_study, member_of, vary
 from vaestudy.figures.beyond import FIGURES
-from vaestudy.figures.beyond_data import find_members, reference_of
+from vaestudy.figures.beyond_data import find_members, of_one_k, reference_of
 from vaestudy.figures.beyond_prose import (
     read_absent,
     read_annealing,
     read_best,
     read_differences,
+    read_draws,
     read_free_bits,
+    read_heights,
     read_references,
     read_sweep,
 )
@@ -99,6 +102,35 @@ def test_sentences_about_single_outcomes(study: Study) -> None:
     assert "leaves the lowest number on the way as it was" in text
     assert read_absent(study) == ""
     assert read_references(study) == ""
+
+
+def test_all_that_have_the_most_active_units_are_named(tmp_path: Path) -> None:
+    free = {"objective": "free-bits", "free_bits": 0.1}
+    tied = vary(objective=["elbo", {"objective": "iwae", "k": 4}, "stl", free])
+    study = make_study(tmp_path, {"beyond": {**tied, "gradients": True}})
+    path = study.config.directory / "tables" / "evaluation.parquet"
+    table = pd.read_parquet(path)
+    stl = table["run_id"].isin(study.runs(objective="stl")["run_id"])
+    table.loc[stl & (table["metric"] == "active_units"), "value"] = 4.0
+    table.to_parquet(path)
+    text = read_best(study)
+    assert "*VAE, free bits (λ=0.1)* and *VAE, STL* have the most of those, 4.0 each" in text
+
+
+def test_budgets_of_samples_are_those_of_the_runs(study: Study, alone: Study) -> None:
+    text = read_draws(study)
+    assert "$K = 2$ with *IWAE (K=2)*; $K = 4$ with *IWAE (K=4)*, " in text
+    assert text.endswith("; one with all others.")
+    assert read_draws(alone) == ""
+
+
+def test_heights_compare_among_bounds_that_are_not_looser(study: Study) -> None:
+    _, weighted = of_one_k(find_members(study))
+    assert "compare only among the others" in read_heights(weighted)
+    by_objective = {m.first["objective"]: m for m in weighted}
+    one_tight = [by_objective[name] for name in ("miwae", "piwae", "ciwae")]
+    assert read_heights(one_tight).endswith("so that no height compares with another")
+    assert read_heights([by_objective[name] for name in ("iwae", "dreg")]) == ""
 
 
 def test_a_study_without_the_experiment_says_so(alone: Study) -> None:

@@ -77,9 +77,9 @@ def course(kl: list[float], late: list[float]) -> pd.DataFrame:
     return pd.DataFrame({"step": steps, **values}).melt("step", var_name="metric")
 
 
-def bounds(run: RunConfig) -> list[tuple[str, int, str, str, float]]:
+def bounds(run: RunConfig, sign: int = 1) -> list[tuple[str, int, str, str, float]]:
     """Rows of a run's history; the larger latent space has a gap of 3 nats, the smaller of 1."""
-    gap = 3 if run.n_z == 200 else 1
+    gap = sign * (3 if run.n_z == 200 else 1)
     return [
         (run.run_id, epoch, split, "elbo", -100.0 + epoch - gap * (split == "test"))
         for epoch in range(run.epochs + 1)
@@ -87,7 +87,9 @@ def bounds(run: RunConfig) -> list[tuple[str, int, str, str, float]]:
     ]
 
 
-def make_study(folder: Path, rows: pd.DataFrame, seeds: int = 5, n_z: int = 10) -> Study:
+def make_study(
+    folder: Path, rows: pd.DataFrame, seeds: int = 5, n_z: int = 10, gap: int = 1
+) -> Study:
     """A finished study of the summary's model and of the paper's; a seed adds 0.01 to all steps."""
     summary = {"hidden": [512, 384, 256], "activation": "relu", "binarization": "none"}
     summary |= {"adam_eps": 1e-8, "epochs": 17, "n_z": n_z}
@@ -112,7 +114,7 @@ def make_study(folder: Path, rows: pd.DataFrame, seeds: int = 5, n_z: int = 10) 
         runs.append({"run_id": run.run_id, "status": "finished", **row})
         if run.activation == "relu":
             steps.append(rows.assign(run_id=run.run_id, value=rows["value"] + 0.01 * run.seed))
-        history += bounds(run)
+        history += bounds(run, gap)
     tables = {
         "runs": pd.DataFrame(runs),
         "steps": pd.concat(steps),
@@ -183,6 +185,19 @@ def test_a_low_shorter_than_the_mean_is_told_by_its_deepest_batch(tmp_path: Path
     assert "the lowest single batch has 0.09." in read_course(study)
 
 
+def test_a_leap_is_told_by_its_highest_batch_not_by_a_mean_cut_at_the_edge(tmp_path: Path) -> None:
+    leap = [0.44, 1.2, 90.0, 140.0, *np.linspace(30, 0.1, 21), *np.full(15, 0.1)]
+    study = make_study(tmp_path, course(leap, [4.0, 8.0]), seeds=2)
+    told = read_course(study)
+    assert "It goes up first for 2 of 2 seeds" in told
+    assert "at step 3, have between 140.00 and 140.01 nats" in told
+
+
+def test_a_kl_that_falls_from_the_start_has_no_leap(tmp_path: Path) -> None:
+    study = make_study(tmp_path, course(*DIPS))
+    assert "goes up first" not in read_course(study)
+
+
 def test_late_loss_wants_all_ten_rows(tmp_path: Path) -> None:
     short = make_study(tmp_path / "short", course(*DIPS))
     with pytest.raises(EmptySelectionError, match="9,500"):
@@ -218,7 +233,15 @@ def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = bound_curves(study)
     assert sorted(rows["images"].unique()) == [400, 800, 1200]
     assert set(rows["n"]) == {5}
-    assert "$n_z = 20$ to $200$ widens the gap" in read_overfitting(study)
+    told = read_overfitting(study)
+    assert "$n_z = 20$ to $200$ raises the training ELBO less the test ELBO by 2.00" in told
+    assert "sign of overfitting" not in told
     table = aevb_table(study)
     assert table["$n_z$"].tolist() == ["20", "200"]
     assert table["Training − test"].str.startswith(("1.00", "3.00")).all()
+
+
+def test_a_negative_gap_is_no_sign_of_overfitting(tmp_path: Path) -> None:
+    told = read_overfitting(make_study(tmp_path, course(*DIPS), gap=-1))
+    assert "lowers the training ELBO less the test ELBO by 2.00" in told
+    assert "it is no sign of overfitting, nor of its absence" in told

@@ -90,6 +90,8 @@ def test_sentences_follow_the_numbers(study: Study) -> None:
     asked = read_asked(study)
     assert f"*50{SPACE}%, else blank* lowers that by 15.0" in asked
     assert "91.0 % [" in read_inferred(study)
+    # An apostrophe behind a digit is set as a prime.
+    assert "2's" not in read_inferred(study)
     assert "the others have 4 epochs" in read_cut(study)
     text = read_networks(study, find_pairs(study)[0])
     assert "they differ by +1.00 %" in text

@@ -199,7 +199,9 @@ def test_a_table_is_drawn_and_told(table_study: Study) -> None:
     assert one.spread is not None
     assert f"deviation is {one.spread[-2:].mean():.3f} of the column's own" in told
     assert f"and {one.spread[:-2].mean():.3f} on average over the other columns" in told
-    assert "Of *things.csv* the code keeps most of" in read_features(table_study)
+    told = read_features(table_study)
+    assert "Of *things.csv* the code keeps most of" in told
+    assert told.count("\N{NO-BREAK SPACE}%)") == 2
     assert "On *things.csv* the error relative to theirs is" in read_errors(table_study)
     shown, _ = datasets_table(table_study, [one])
     assert "–" not in shown.iloc[0].tolist()

@@ -134,8 +134,8 @@ def test_sentences(study: Study) -> None:
     assert "One of 5 hidden units is trained here" in read_model(study)
     assert "epochs of 60,000 images in batches of 200" in read_model(study)
     clothes = read_clothes(study)
-    assert "right kind of 90.0 [90.0, 90.0]" in clothes
-    assert "as many reconstructions of 60.0 [60.0, 60.0]" in clothes
+    assert "A classifier of clothes names 90.0 of a hundred test images rightly" in clothes
+    assert "Of a hundred reconstructions it names 60.0 [60.0, 60.0]." in clothes
     divergences = read_divergences(study)
     assert "geometric one in place of the KL" in divergences
     assert "samples are drawn from the prior instead" in divergences

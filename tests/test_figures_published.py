@@ -131,6 +131,12 @@ def test_lengths_of_training_are_rows_of_their_own(tmp_path: Path) -> None:
     assert "a machine; vaestudy 0.1 abc; finished 2026-01-02." in told
 
 
+def test_a_revision_with_changes_is_told_in_words(tmp_path: Path) -> None:
+    table, _ = find_comparison(study(tmp_path))
+    told = read_making(table.assign(version="vaestudy 0.1 abc-dirty"))
+    assert "vaestudy 0.1 abc with changes not committed; finished" in told
+
+
 def test_another_schedule_is_told(tmp_path: Path) -> None:
     base = {**BURDA["base"], "lr_schedule": "cosine", "epochs": 300}
     table = compare(study(tmp_path, base=base, experiments=OTHER["experiments"]), read_published())

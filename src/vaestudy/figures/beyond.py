@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from vaestudy.figures.beyond_curves import annealing, curves
 from vaestudy.figures.beyond_data import (
@@ -39,6 +40,7 @@ def nll_and_units(study: Study) -> Drawing:
     _limits(axes.set_xlim, data["active_units"], 0.12, least=1.0)
     _limits(axes.set_ylim, data["nll"], 0.12)
     axes.set(xlabel="active units", ylabel="test NLL (nats)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _key(axes, members)
     return Drawing(figure, data, runs_of(members))
 

@@ -91,19 +91,58 @@ def _list(names: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def read_draws(study: Study) -> str:
+    """Say how many samples of an image's code each objective draws in a step; empty if all one."""
+    members = find_members(study)
+    counts = sorted({int(member.first["k"]) for member in members} - {1})
+    told = [
+        f"$K = {k}$ with {_list([f'*{member.label}*' for member in members if member.is_(k=k)])}"
+        for k in counts
+    ]
+    if not told:
+        return ""
+    return (
+        f"Samples of an image's code in a step are the objective's own: {'; '.join(told)}; one "
+        "with all others."
+    )
+
+
+def read_heights(members: Sequence[Member]) -> str:
+    """Say which of the bounds of one K cannot be compared by height; empty if all can.
+
+    MIWAE and CIWAE are looser than the importance-weighted bound for the same weights.
+    """
+    loose = [m.label for m in members if m.is_(objective="miwae") or m.is_(objective="ciwae")]
+    if not loose or len(members) == 1:
+        return ""
+    those = "that" if len(loose) == 1 else "those"
+    compared = (
+        "heights compare only among the others"
+        if len(members) - len(loose) > 1
+        else "no height compares with another"
+    )
+    are = "is" if len(loose) == 1 else "are"
+    return f"{those} of {_list(loose)} {are} looser by construction, so that {compared}"
+
+
 def read_best(study: Study) -> str:
-    """Name the objective of the lowest mean NLL and that of the most active units."""
+    """Name the objective of the lowest mean NLL and those of the most active units."""
     members = find_members(study)
     found = {m: (mean_of(study, m, "nll"), mean_of(study, m, "active_units")) for m in members}
     measured = {m: (nll, units) for m, (nll, units) in found.items() if nll and units}
     best = min(measured, key=lambda m: measured[m][0].mean)
-    busiest = max(measured, key=lambda m: measured[m][1].mean)
+    most = max(round(units.mean, 1) for _, units in measured.values())
+    busiest = [m for m, (_, units) in measured.items() if round(units.mean, 1) == most]
     nll, units = (pair.text(d) for pair, d in zip(measured[best], (2, 1), strict=True))
     text = f"The lowest mean NLL, {nll} nats, is that of *{best.label}*, with {units} active units."
-    if measured[busiest][1].mean <= measured[best][1].mean:
+    if best in busiest:
         return f"{text} No objective has more of them on average."
-    nll, units = (pair.text(d) for pair, d in zip(measured[busiest], (2, 1), strict=True))
-    return f"{text} *{busiest.label}* has the most of those, {units}, at an NLL of {nll} nats."
+    names = _list([f"*{member.label}*" for member in busiest])
+    if len(busiest) > 1:
+        nlls = _list([measured[member][0].text() for member in busiest])
+        return f"{text} {names} have the most of those, {most:.1f} each, at NLLs of {nlls} nats."
+    nll, units = (pair.text(d) for pair, d in zip(measured[busiest[0]], (2, 1), strict=True))
+    return f"{text} {names} has the most of those, {units}, at an NLL of {nll} nats."
 
 
 def read_free_bits(study: Study) -> str:

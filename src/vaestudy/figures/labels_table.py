@@ -121,7 +121,7 @@ def read_inferred(study: Study) -> str:
             parts.append(f"{shown} from {100 * share_of(member):g} % of labels")
     if not parts:
         return "This study has trained no model that infers labels."
-    return f"Of the test images, M2's own classifier names rightly {'; '.join(parts)}."
+    return f"Of the test images, the classifier of M2 names rightly {'; '.join(parts)}."
 
 
 def read_cut(study: Study) -> str:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pandas as pd
 
+from vaestudy.figures.codes import Family
 from vaestudy.figures.latent_table import by_seed
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
+
+
+def read_groups(shown: Sequence[Family], n_z: int) -> str:
+    """Name the groups of families of :func:`~vaestudy.figures.codes.families` that are drawn.
+
+    Parameters
+    ----------
+    shown
+        The families.
+    n_z
+        Latent dimensions of the base model.
+    """
+    sizes = list(dict.fromkeys(f.parameters["n_z"] for f in shown if "n_z" in f.parameters))
+    names = {
+        0: f"additions to the base model ($n_z = {n_z}$, Bernoulli)",
+        1: "the Gaussian decoder",
+        2: "variants that follow the source to the letter",
+        3: f"latent spaces of {' and '.join(map(str, sizes))} dimensions",
+    }
+    return "; ".join(names[group] for group in dict.fromkeys(f.group for f in shown))
+
+
+def span(values: Collection[float], digits: int = 0) -> str:
+    """Return the range of values as a reader sees it, a single number if its ends look alike."""
+    low, high = number(min(values), digits), number(max(values), digits)
+    return low if low == high else f"{low} to {high}"
 
 
 def read_reconstructions(errors: pd.DataFrame) -> str:
@@ -139,7 +166,8 @@ def read_planes(data: pd.DataFrame, threshold: float) -> str:
     around = sum(change[1] < change[0] for change in changes.values())
     compared = {len(changes): "less", 0: "more"}.get(around, "now more, now less")
     text = (
-        "On average over the lattice, the picture differs from the one in its centre "
+        "In the models drawn and on average over the lattice, the picture differs from the one in "
+        "its centre "
         f"{' and '.join(parts)}. Around the code of a digit the two most active dimensions change "
         f"{compared} than around 0, where nothing else says what to draw. "
     )
@@ -181,7 +209,8 @@ def read_path(path: pd.DataFrame, steps: int) -> str:
         else "; in this study the decoder half way is little more decided than a double exposure"
     )
     return (
-        f"half way, its greyness is {number(faded, 1)}, where the ends have {number(at_ends, 1)}. "
+        f"half way, and on average over the lines drawn, its greyness is {number(faded, 1)}, where "
+        f"the ends have {number(at_ends, 1)}. "
         f"The decoded code half way has {number(grey, 1)}{reading}. Half way is also where codes "
         "are least typical of the prior in many dimensions: the mean norm falls from "
         f"{number(ends['norm_z'].mean(), 2)} at the ends to {number(centre['norm_z'].mean(), 2)}."

@@ -76,7 +76,7 @@ def latent_projections(study: Study) -> Drawing:
         runs.append(run_id)
         projected, share = principal_components(code.means, 2)
         a, b = code.by_activity()[:2]
-        _panel(top, projected, study, (f"PC 1 ({share[0]:.0%})", f"PC 2 ({share[1]:.0%})"))
+        _panel(top, projected, study, (_component(1, share), _component(2, share)))
         pair = code.means[:, [a, b]]
         _panel(bottom, pair, study, (_unit(code, a), _unit(code, b)))
         top.set_title(f"$n_z = {n_z}$")
@@ -94,7 +94,7 @@ def latent_cloud(study: Study) -> Drawing:
     shown, classes = space[:MAX_POINTS], labels(study)[:MAX_POINTS]
     colors = np.array(CLASS_COLORS)[classes]
     axes.scatter(*shown.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
-    axes.set(**{f"{axis}label": f"PC {i + 1} ({share[i]:.0%})" for i, axis in enumerate("xyz")})
+    axes.set(**{f"{axis}label": _component(i, share) for i, axis in enumerate("xyz", 1)})
     axes.set_box_aspect(np.ptp(shown, axis=0), zoom=0.98)
     axes.view_init(elev=22, azim=-58)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
@@ -168,6 +168,10 @@ def _panel(axes: Axes, points: NDArray[Any], study: Study, names: Sequence[str])
     axes.set_xlabel(names[0], fontsize=8, labelpad=1)
     axes.set_ylabel(names[1], fontsize=8, labelpad=0)
     axes.tick_params(labelsize=7.5, pad=1.5)
+
+
+def _component(which: int, share: NDArray[Any]) -> str:
+    return f"PC {which} ({100 * share[which - 1]:.0f} %)"
 
 
 def _unit(code: Codes, unit: int) -> str:

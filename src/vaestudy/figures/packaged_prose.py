@@ -114,8 +114,9 @@ def read_features(study: Study) -> str:
             continue
         kept = pd.Series(explained(one.rows.numpy(), one.nearest), one.feature_names).dropna()
         told.append(
-            f"Of *{one.title}* the code keeps most of *{kept.idxmax()}* ({kept.max():.0%}) and "
-            f"least of *{kept.idxmin()}* ({number(100 * kept.min(), 0)}%)."
+            f"Of *{one.title}* the code keeps most of *{kept.idxmax()}* "
+            f"({number(100 * kept.max(), 0)}\N{NO-BREAK SPACE}%) and least of *{kept.idxmin()}* "
+            f"({number(100 * kept.min(), 0)}\N{NO-BREAK SPACE}%)."
         )
     return " ".join(told)
 

@@ -19,7 +19,7 @@ from vaestudy.figures.plusplus_data import (
 )
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.report.phrases import change
-from vaestudy.stats import EQUALS, Interval, mean_interval
+from vaestudy.stats import EQUALS, Interval, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 
 #: Under this variance, a hundredth of the prior's, a posterior is all but a point.
@@ -93,11 +93,14 @@ def read_clothes(study: Study) -> str:
     found = [interval for interval in (*pair, *own) if interval is not None]
     if len(found) < 4:
         return "This study has no classifier of clothes."
-    before, after, digits, rebuilt = (each.times(100).text(1, n=False) for each in found)
+    # One classifier of one set of test images has one accuracy, whatever the seed of a model.
+    clothes, digits = (number(100 * each.mean, 1) for each in found[::2])
+    rebuilt, rebuilt_digits = (each.times(100).text(1, n=False) for each in found[1::2])
     return (
-        "Of a hundred test images as the model sees them a classifier of clothes names the right "
-        f"kind of {before}, and of as many reconstructions of {after}; one of digits of {digits} "
-        f"and of {rebuilt} (n{EQUALS}{found[1].n})."
+        f"A classifier of clothes names {clothes} of a hundred test images rightly, as the model "
+        f"sees them. Of a hundred reconstructions it names {rebuilt}. A classifier of digits names "
+        f"{digits} of a hundred test images rightly, and {rebuilt_digits} of a hundred "
+        f"reconstructions (n{EQUALS}{found[1].n} models of each)."
     )
 
 

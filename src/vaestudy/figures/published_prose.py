@@ -68,6 +68,7 @@ def read_making(table: pd.DataFrame) -> str:
     ours = table.dropna(subset=["nll"])
     told = " ".join(_training(rows) for _, rows in ours.groupby(["passes", "schedule"]))
     machines, versions = (" and ".join(sorted(set(ours[c]))) for c in ("hardware", "version"))
+    versions = versions.replace("-dirty", " with changes not committed")
     samples, date = f"{int(ours['n_samples'].min()):,}", str(ours["finished"].max())[:10]
     return (
         f"{told} Our NLLs are estimated with {samples} importance samples an image. "

@@ -85,10 +85,11 @@ def kl_course(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """Return how each run's KL falls and rises: one row a run.
 
     Columns: ``run_id``, ``seed``; ``start``, the KL at step 0; ``lowest`` and ``lowest_at``, where
-    among the first steps it has fallen furthest from ``highest``, at ``highest_at`` before: means
-    over ``WINDOW``, for a single step's highest less the lowest mean would be a fall of noise;
-    ``lowest_batch``, the lowest single one from ``highest_at`` on, for a mean over more steps than
-    a low lasts does not reach its depth;
+    among the first steps it has fallen furthest from ``highest`` before: means over ``WINDOW``
+    steps (fewer at either edge), for a single step's highest less the lowest mean would be a fall
+    of noise; ``highest_batch``, at ``highest_batch_at``, the highest single one up to there, and
+    ``lowest_batch`` the lowest after that, for a mean over more steps than a high or a low lasts
+    reaches neither;
     ``last`` and ``last_step``, the KL at the last step logged; ``loss_falls``, how far the loss
     falls from the lowest KL to there.
     """
@@ -125,17 +126,19 @@ def _course(key: tuple[Any, ...], log: pd.DataFrame) -> dict[str, Any]:
     smooth = first[["loss", "kl"]].rolling(WINDOW, min_periods=1, center=True).mean()
     kl = smooth["kl"].to_numpy()
     low = int((np.maximum.accumulate(kl) - kl).argmax())
-    high = int(kl[: low + 1].argmax())
+    batches = first["kl"].to_numpy()
+    peak = int(batches[: low + 1].argmax())
     last = log.iloc[-1]
     return {
         "run_id": key[0],
         "seed": key[1],
-        "start": first["kl"].iloc[0],
-        "highest": kl[high],
-        "highest_at": high,
+        "start": batches[0],
+        "highest": kl[: low + 1].max(),
+        "highest_batch": batches[peak],
+        "highest_batch_at": peak,
         "lowest": kl[low],
         "lowest_at": low,
-        "lowest_batch": first["kl"].iloc[high:].min(),
+        "lowest_batch": batches[peak:].min(),
         "last": last["kl"],
         "last_step": int(last["step"]),
         "loss_falls": smooth["loss"].iloc[low] - last["loss"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -76,11 +76,11 @@ def read_log(study: Study) -> str:
 
 
 def read_course(study: Study) -> str:
-    """Tell how the KL falls, where it is lowest, and how it rises while the loss falls."""
+    """Tell how the KL leaps, falls, where it is lowest, and how it rises while the loss falls."""
     course = kl_course(study, summary_runs(study, 10))
-    start, highest, lowest, single, last, falls = (
+    start, lowest, single, last, falls = (
         mean_interval(course[name]).text(2, n=False)
-        for name in ("start", "highest", "lowest", "lowest_batch", "last", "loss_falls")
+        for name in ("start", "lowest", "lowest_batch", "last", "loss_falls")
     )
     below = mean_interval(course["start"] - course["lowest"])
     untrained = {
@@ -88,15 +88,25 @@ def read_course(study: Study) -> str:
         "lower": "more than",
         "undecided": "not to be told from",
     }[below.sign]
-    leap = (course["highest_at"] > 0).sum()
-    up = f"It goes up first for {leap} of {len(course)} seeds. " if leap else ""
     return (
-        f"The untrained model has a KL of {start} nats on its first batch. {up}From its highest, "
-        f"{highest} nats at {_steps(course['highest_at'])}, the KL falls to {lowest} around "
-        f"{_steps(course['lowest_at'])} (both means over {WINDOW} steps), which is {untrained} "
-        f"what it was before training; the lowest single batch has {single}. At step "
-        f"{course['last_step'].max():,} it is {last}; since its lowest the "
-        f"loss has fallen by {falls} nats ($n = {len(course)}$)."
+        f"The untrained model has a KL of {start} nats on its first batch. {_leap(course)}Where it "
+        f"has fallen furthest, around {_steps(course['lowest_at'])}, the KL is {lowest} on average "
+        f"over {WINDOW} steps, which is {untrained} what it was before training; the lowest single "
+        f"batch has {single}. At step {course['last_step'].max():,} it is {last}; since that "
+        f"lowest average the loss has fallen by {falls} nats ($n = {len(course)}$)."
+    )
+
+
+def _leap(course: pd.DataFrame) -> str:
+    """Say of how many seeds the KL goes up first, and how far: of single batches, by seed."""
+    up = course[course["highest_batch_at"] > 0].sort_values("highest_batch")
+    if up.empty:
+        return ""
+    ends = [number(value, 2) for value in up["highest_batch"].iloc[[0, -1]]]
+    reach = ends[0] if ends[0] == ends[1] else f"between {ends[0]} and {ends[1]}"
+    return (
+        f"It goes up first for {len(up)} of {len(course)} seeds, whose highest batches, at "
+        f"{_steps(up['highest_batch_at'])}, have {reach} nats. "
     )
 
 
@@ -168,11 +178,24 @@ def read_overfitting(study: Study) -> str:
     gap: Interval = paired_difference(many["train"] - many["test"], few["train"] - few["test"])
     bound: Interval = paired_difference(many["test"], few["test"])
     units = mean_interval(study.final(aevb_runs(study, largest), "active_units")["value"])
+    named = "the training ELBO less the test ELBO by"
     return (
         f"Of the {largest} dimensions of the largest model {units.text(1)} are active. "
         f"Going from $n_z = {smaller}$ to ${largest}$ "
-        f"{change(gap, 'widens the gap between training and test ELBO by', 'narrows it by')}, and "
-        f"{change(bound, 'raises the test ELBO by', 'lowers the test ELBO by')}."
+        f"{change(gap, f'raises {named}', f'lowers {named}')}, and "
+        f"{change(bound, 'raises the test ELBO by', 'lowers the test ELBO by')}. Training values "
+        "are means over the last epoch's batches, of a model that changes meanwhile; test values "
+        f"are of the model at its end.{_too_low([many, few])}"
+    )
+
+
+def _too_low(ends: Sequence[pd.DataFrame]) -> str:
+    """Say what a mean gap below zero means; empty if there is none."""
+    if all((end["train"] - end["test"]).mean() >= 0 for end in ends):
+        return ""
+    return (
+        " Where that difference is below zero, training values lag or the test images are the "
+        "easier ones: it is no sign of overfitting, nor of its absence."
     )
 
 
