@@ -219,6 +219,7 @@ present.figure(
         space[:MAX_POINTS],
         labels(study)[:MAX_POINTS],
         [str(c) for c in range(labels(study).max() + 1)],
+        [f"PC {i} ({100 * part:.0f} %)" for i, part in enumerate(share, 1)],
     ),
 )
 

@@ -242,12 +242,18 @@ representation leaves out, the code has no room for.
 """)
 drawn = tried(FIGURES["tables"], study)
 if drawn is not None:
+    glossed = (
+        " Of the diabetes data [@efron2004], bp is the mean blood pressure, and s1 to s6 are serum values: total, LDL and HDL cholesterol, "
+        "total over HDL, supposedly the logarithm of triglycerides, and glucose; sex=1 and sex=2 are codes that the data do not explain."
+        if any(one.data.name == "diabetes" for one in fitted)
+        else ""
+    )
     present.figure(
         drawn,
         label="fig:tables",
         caption="Tables, one seed. Left: the share of each column's variance, over test rows, that the nearest representation explains, "
         f"beside that of {n_z} principal components. Right: correlations of all pairs of columns in the training rows, and in as many "
-        "rows drawn from the model as make them certain to a few hundredths; on the dashed line both agree.",
+        f"rows drawn from the model as make them certain to a few hundredths; on the dashed line both agree.{glossed}",
         alt="For each table, a dot plot of explained variance by column, and a scatter plot of correlations near a diagonal.",
     )
     present.prose(f"""

@@ -43,8 +43,8 @@ def notebooks(make_notebook: Maker) -> list[Path]:
 
 def test_a_figure_tells_which_claims_it_shows(make_notebook: Maker) -> None:
     text = plain_text(read_document(notebooks(make_notebook), META, RESOURCES).body)
-    told = "Claims decided here: 000.one (supported), 000.two (not\u00a0run)."
-    assert text.count("decided here") == 1
+    told = "Claims examined here: 000.one (supported), 000.two (not\u00a0run)."
+    assert text.count("examined here") == 1
     assert told in text
     assert text.index("A figure.") < text.index(told)
 
@@ -57,7 +57,7 @@ def test_a_figure_tells_what_a_longer_study_found(make_notebook: Maker) -> None:
     )
     made = make_notebook(figure(), table)
     told = (
-        "Claims decided here: 000.one (undecided here; supported by a longer study), "
+        "Claims examined here: 000.one (undecided here; supported by a longer study), "
         "000.two (undecided here and by a longer study), 000.three (undecided)."
     )
     assert told in plain_text(read_document([made], META, RESOURCES).body)
@@ -152,7 +152,7 @@ QUICK_CLAIM = CLAIMS.iloc[:1].assign(n=2, verdict="undecided", notes="quick: not
 
 
 def kept_verdict(verdict: str = "supported", n_here: int = 2) -> pd.DataFrame:
-    return CLAIMS.iloc[:1].assign(verdict=verdict, n_here=n_here)
+    return CLAIMS.iloc[:1].assign(verdict=verdict, n_here=n_here, epochs="300")
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_longer_studys_verdict_stands_beside_this_ones(
 
 def test_kept_verdicts_lead_to_the_figures_that_there_are() -> None:
     (row,) = kept_table(kept_verdict()).to_dict("records")
-    assert (row["$n$"], row["Shown in"]) == ("5", "@fig:warmup")
+    assert (row["$n$"], row["Epochs"], row["Shown in"]) == ("5", "300", "@fig:warmup")
     (row,) = kept_table(kept_verdict(n_here=0)).to_dict("records")
     assert row["Shown in"] == "–"
 

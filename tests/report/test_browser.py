@@ -137,6 +137,22 @@ def test_figures_enlarge_and_close(browser: Any, built: Built) -> None:
     assert page.locator("dialog[open]").count() == 0
 
 
+@pytest.mark.parametrize("width", [390, 800, 1400])
+def test_an_enlarged_figure_is_larger_than_on_the_page(
+    browser: Any, built: Built, width: int
+) -> None:
+    page = open_page(browser, built, width)
+    before = page.locator("#fig\\:bound .zoom img").bounding_box()["width"]
+    page.locator("#fig\\:bound .zoom").click()
+    assert page.locator("dialog[open] img").bounding_box()["width"] > 1.5 * before
+    # All of it can be scrolled to, its left edge and top too.
+    frame = "document.querySelector('dialog .frame')"
+    reached = f"[{frame}.scrollLeft, {frame}.scrollTop, {frame}.querySelector('img').offsetLeft]"
+    left, top, offset = page.evaluate(reached)
+    assert left == top == 0 <= offset
+    assert page.evaluate(f"getComputedStyle({frame}).overflow") == "auto"
+
+
 def test_a_reference_shows_what_it_leads_to(browser: Any, built: Built) -> None:
     page = open_page(browser, built)
     page.locator("a.xref[href='#fig:bound']").first.hover()

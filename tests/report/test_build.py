@@ -7,7 +7,6 @@ import gzip
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -19,7 +18,7 @@ from vaestudy.report.html import to_html
 from vaestudy.report.item import MIME, Item
 from vaestudy.report.pdf import to_typst
 
-from .conftest import META, RESOURCES, SVG, Built, Maker, figure
+from .conftest import META, RESOURCES, Built, Maker, figure
 
 
 @pytest.fixture(scope="module")
@@ -154,26 +153,6 @@ def test_the_pdf_says_what_the_page_says(built: Built) -> None:
         assert phrase in words, phrase
     # The head of a long table stands again on each of its pages.
     assert done.stdout.count("NLL\n") >= 3
-
-
-def test_no_figure_stands_between_the_pages_of_a_long_table(
-    make_notebook: Maker, tmp_path: Path
-) -> None:
-    if shutil.which("pdftotext") is None:
-        pytest.skip("pdftotext (poppler-utils) is not installed")
-    rows = tuple((f"row-{i}", "x") for i in range(60))
-    table = Item("table", "tbl:long", "Rows.", header=("Row", "X"), rows=rows, align="ll")
-    # Each as high as a page, so that it has to wait for the next one.
-    tall = replace(figure(), svg=SVG.replace("60pt", "120pt"))
-    figures = (replace(tall, label=f"fig:{name}") for name in "ab")
-    made = make_notebook("# Chapter", "Text.", *figures, table)
-    build_report([made], META, tmp_path / "a.html", tmp_path / "a.pdf", RESOURCES)
-    done = subprocess.run(
-        ["pdftotext", "-layout", tmp_path / "a.pdf", "-"], capture_output=True, text=True
-    )
-    assert done.stdout.count("A figure.") == 2
-    first, last = (done.stdout.index(f"row-{i}\N{SPACE}") for i in (0, 59))
-    assert "A figure." not in done.stdout[first:last]
 
 
 def test_the_pdf_is_tagged_and_described(built: Built) -> None:

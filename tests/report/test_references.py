@@ -187,3 +187,12 @@ def test_references_to_figures_that_a_chapter_did_not_show_become_words(
     notebook.cells.append(nbformat.v4.new_code_cell(code, execution_count=9))
     nbformat.write(notebook, path)
     assert "See a figure left out here and Figure\u00a01." in read(path)
+
+
+def test_an_equation_that_code_shows_is_not_left_out(make_notebook: Maker) -> None:
+    shown = Item("prose", "", "# One {#sec:one}\n\n$$a$$ {#eq:of-code}\n\nSee @eq:of-code.")
+    path = make_notebook(shown)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = f"present.prose({shown.markdown!r})"
+    nbformat.write(notebook, path)
+    assert "See Equation\u00a0(1)." in read(path)

@@ -99,6 +99,14 @@ def test_points_are_unpacked_to_where_they_were() -> None:
     assert np.array_equal(np.frombuffer(base64.b64decode(packed["label"]), "u1"), labels)
 
 
+def test_axes_are_named_as_what_they_are() -> None:
+    names = ("PC 1 (20%)", "PC 2 (12%)", "PC 3 (9%)")
+    html = latent_scatter_3d(np.zeros((2, 3)), [0, 1], ["a", "b"], names)
+    assert payload(html)["axes"] == list(names)
+    assert "fillText(D.axes[a]" in html
+    assert payload(latent_scatter_3d(np.zeros((1, 3)), [0], ["a"]))["axes"] == ["z₀", "z₁", "z₂"]
+
+
 def test_nothing_in_the_data_ends_the_script() -> None:
     html = latent_scatter_3d(np.zeros((2, 3)), [0, 1], ["</script><b>", "b"])
     assert html.count("</script>") == 2
@@ -116,5 +124,7 @@ def test_wrong_shapes_are_told() -> None:
         decoder_widget(network, "elu", (6, 6))  # type: ignore[arg-type]
     with pytest.raises(ReportError, match=r"expected \[N, 3\]"):
         latent_scatter_3d(np.zeros((4, 2)), np.zeros(4), ["a"])
+    with pytest.raises(ReportError, match="2 names of axes"):
+        latent_scatter_3d(np.zeros((2, 3)), [0, 0], ["a"], ("x", "y"))
     with pytest.raises(ReportError, match="names has 1 entries"):
         latent_scatter_3d(np.zeros((2, 3)), [0, 1], ["a"])

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.packaged_data import Array, Fitted, explained, find_fitted
+from vaestudy.figures.plusplus_data import CLOTHES
 from vaestudy.figures.rows import FRAME, ROW, frame_rows, seed_row
 from vaestudy.figures.style import CLASS_COLORS, INK, MUTED, PALETTE, TEXT_WIDTH
 from vaestudy.study import EmptySelectionError, Study
@@ -83,7 +84,7 @@ def _embedding(axes: Axes, one: Fitted) -> pd.DataFrame:
     if a == b:
         axes.set_yticks([])
     if len(found) > 1:
-        names = one.data.label_names or tuple(map(str, range(int(found.max()) + 1)))
+        names = _class_names(one, int(found.max()) + 1)
         dots = [
             Line2D([], [], ls="", marker="o", ms=4, label=names[label], color=_color(label))
             for label in found
@@ -91,6 +92,12 @@ def _embedding(axes: Axes, one: Fitted) -> pd.DataFrame:
         place: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2)}
         axes.legend(handles=dots, ncols=5, handletextpad=0, columnspacing=0.8, **place)
     return pd.DataFrame({"dataset": one.title, "label": classes, "z_a": x, "z_b": y})
+
+
+def _class_names(one: Fitted, n_classes: int) -> tuple[str, ...]:
+    if one.data.name.startswith("fashion"):
+        return CLOTHES
+    return one.data.label_names or tuple(map(str, range(n_classes)))
 
 
 def _color(label: int) -> str:

@@ -27,6 +27,8 @@ from vaestudy.study import Study
 MAX_POINTS = 2000
 #: Small multiples of n_z that fit side by side.
 MAX_COLUMNS = 4
+#: Between the names of two classes, over the width of the plot.
+_NAME = 0.07
 _BOTH = ("pc_1", "pc_2", "z_a", "z_b")
 
 
@@ -140,9 +142,27 @@ def scatter(axes: Axes, points: NDArray[Any], classes: NDArray[Any], *, names: b
     size = 7 if names else 2.5
     x, y = points.T
     axes.scatter(x, y, c=np.array(CLASS_COLORS)[classes], s=size, lw=0, alpha=0.8, rasterized=True)
-    for digit in np.unique(classes) if names else ():
-        right, up = np.median(points[classes == digit], axis=0)
+    if not names:
+        return
+    found = np.unique(classes)
+    medians = np.stack([np.median(points[classes == digit], axis=0) for digit in found])
+    places = apart(medians, _NAME * float(np.ptp(points, axis=0).max()))
+    for digit, (right, up) in zip(found, places, strict=True):
         haloed(axes, right, up, str(digit), color=INK, fontsize=11, fontweight="bold")
+
+
+def apart(places: NDArray[Any], least: float) -> NDArray[np.float64]:
+    """Push places [N, 2] from one another until no two are nearer than ``least``, or nearly so."""
+    moved = places.astype(np.float64)
+    for _ in range(200):
+        between = moved[:, None] - moved
+        distance = np.linalg.norm(between, axis=-1)
+        np.fill_diagonal(distance, np.inf)
+        if distance.min() >= least:
+            break
+        push = np.clip(least - distance, 0, None) / np.clip(distance, 1e-9, None)
+        moved += 0.3 * (push[..., None] * between).sum(1)
+    return moved
 
 
 def class_legend(figure: Figure, classes: NDArray[Any], columns: int = 0) -> None:

@@ -37,12 +37,12 @@ def codes_and_losses(study: Study) -> Drawing:
     left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
     means = encode_means(shown.model, shown.pixels)
     scatter(left, means, shown.classes, names=True)
-    left.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal", title="(a) codes, two dimensions")
+    left.set(xlabel="$z_0$", ylabel="$z_1$", aspect="equal", title="(a) codes, two dimensions")
     losses, runs = _losses(study, "n_z", [2, 3])
     _draw_losses(right, losses)
     right.set(title="(b) loss by epoch", xlabel="epoch", ylabel="−ELBO (nats)")
     class_legend(figure, shown.classes)
-    points = pd.DataFrame(means[:MAX_POINTS], columns=["z_1", "z_2"]).assign(
+    points = pd.DataFrame(means[:MAX_POINTS], columns=["z_0", "z_1"]).assign(
         run_id=shown.run_id, digit=shown.classes[:MAX_POINTS], panel="codes"
     )
     data = pd.concat([points, losses.assign(panel="losses")], ignore_index=True)
@@ -91,7 +91,7 @@ def draw_cloud(shown: Pictures, means: NDArray[np.float32]) -> Drawing:
     points, classes = means[:MAX_POINTS], shown.classes[:MAX_POINTS]
     colors = np.array(CLASS_COLORS)[classes]
     axes.scatter(*points.T, c=colors, s=6, lw=0, alpha=0.85, depthshade=False, rasterized=True)
-    axes.set(xlabel="$z_1$", ylabel="$z_2$", zlabel="$z_3$")
+    axes.set(xlabel="$z_0$", ylabel="$z_1$", zlabel="$z_2$")
     axes.set_box_aspect(np.ptp(points, axis=0), zoom=0.95)
     axes.view_init(elev=22, azim=-58)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
@@ -100,7 +100,7 @@ def draw_cloud(shown: Pictures, means: NDArray[np.float32]) -> Drawing:
         axis.set_tick_params(pad=-3, labelsize=7.5)
         axis.labelpad = -6
     class_legend(figure, shown.classes, columns=1)
-    data = pd.DataFrame(points, columns=["z_1", "z_2", "z_3"]).round(3)
+    data = pd.DataFrame(points, columns=["z_0", "z_1", "z_2"]).round(3)
     return Drawing(figure, data.assign(run_id=shown.run_id, digit=classes), (shown.run_id,))
 
 

@@ -65,9 +65,9 @@ def link_back(parts: Sequence[tuple[str, list[Node]]]) -> list[tuple[str, list[N
 
 
 def _line(claims: Sequence[Anchor]) -> Node:
-    """Write ``Claims decided here: 000.a (supported), 000.b (undecided).``"""
+    """Write ``Claims examined here: 000.a (supported), 000.b (undecided).``"""
     words: list[Node] = []
-    for word in ("Claims" if len(claims) > 1 else "Claim", "decided", "here:"):
+    for word in ("Claims" if len(claims) > 1 else "Claim", "examined", "here:"):
         words += [string(word), SPACE]
     for position, claim in enumerate(claims):
         end = "." if position == len(claims) - 1 else ","

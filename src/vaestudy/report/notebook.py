@@ -41,8 +41,7 @@ class Chapter:
     abstract
         The report's abstract, if this notebook gives it.
     not_shown
-        Labels of figures and tables that its code has and that it did not come to show: a study may
-        lack the runs.
+        Labels that its code has and that it did not come to show: a study may lack the runs.
     """
 
     name: str
@@ -81,8 +80,9 @@ def read_chapter(path: Path) -> Chapter:
                 parts.append(_placeholder(len(entries), item))
                 entries.append(Entry(item, cell.source, path.name))
     known = labels_in(cell.source for cell in cells if cell.cell_type == "code")
-    not_shown = known - {entry.item.label for entry in entries}
-    return Chapter(path.name, "\n\n".join(parts), tuple(entries), abstract, not_shown)
+    # Code labels sections and equations too, in the Markdown that it shows.
+    shown = labels_in(parts).union(entry.item.label for entry in entries)
+    return Chapter(path.name, "\n\n".join(parts), tuple(entries), abstract, known - shown)
 
 
 def _items(cell: Any) -> Iterator[Item]:

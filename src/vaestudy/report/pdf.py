@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,20 @@ from vaestudy.report.meta import ReportMeta
 from vaestudy.report.notebook import BENEATH, MARK
 from vaestudy.report.tree import Node, each, plain, raw, raw_inline, walk
 
-# Citations come as finished text, so Typst must not set them again.
-_FORM = "typst-citations"
+# Citations come as finished text, so Typst must not set them again; nor may it choose quotes, for
+# it takes an apostrophe after a digit for a prime.
+_FORM = "typst-citations-smart"
 # Lines that are kept on one page; of texts fewer, for how they break is only guessed.
 _LONG_TABLE = 40
 _LONG_TEXTS = 25
+# Rows of a long table that no page begins or ends alone.
+_TOGETHER = 3
 # Characters: beyond these a cell is a text, whose column takes what room the others leave.
 _TEXT = 60
 # Characters that a line of such a cell has, roughly.
 _LINE = 32
+# And one of a caption.
+_CAPTION_LINE = 95
 
 
 def to_pdf(document: Document, meta: ReportMeta) -> bytes:
@@ -126,17 +132,17 @@ def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]
         opening = f'#picture("{index}.svg", {common}, caption: ['
         return [raw("typst", opening), *caption, raw("typst", f"]) <{item.label}>")]
     texts = any(length > _TEXT for length in _widest(item))
-    long = _printed_lines(item) > (_LONG_TEXTS if texts else _LONG_TABLE)
+    long = _printed_lines(item.rows) > (_LONG_TEXTS if texts else _LONG_TABLE)
     common += f", long: {json.dumps(long)}, texts: {json.dumps(texts)}"
     opening = f"#tabular({common}, size: {_table_size(item):.3g}pt, caption: ["
-    tables = [_table(block, item) for block in inner if block["t"] == "Table"]
+    tables = [_table(block, item, long) for block in inner if block["t"] == "Table"]
     closing = raw("typst", f"] <{item.label}>")
     # Figures that wait for room would else come to stand between the pages of a long table.
-    before = [raw("typst", "#place.flush()")] if long else []
+    before = [raw("typst", f"#place.flush()\n#needed({_first_lines(item)})")] if long else []
     return [*before, raw("typst", opening), *caption, raw("typst", "])["), *tables, closing]
 
 
-def _table(table: Node, item: Item) -> Node:
+def _table(table: Node, item: Item, long: bool) -> Node:
     """Write a table's cells as Typst, for Pandoc's own writing cannot be told its looks."""
     _, _, _, head, bodies, _ = table["c"]
     sides = ", ".join("right" if side == "r" else "left" for side in item.align)
@@ -145,9 +151,15 @@ def _table(table: Node, item: Item) -> Node:
     for row in head[1]:
         out += _cells(row)
     out.append(raw_inline("typst", "), table.hline(stroke: 0.5pt),"))
-    for body in bodies:
-        for row in body[3]:
-            out += _cells(row)
+    rows = [row for body in bodies for row in body[3]]
+    # Typst breaks a table between any two rows, but never within its foot.
+    foot = len(rows) - _TOGETHER if long else len(rows)
+    for row in rows[:foot]:
+        out += _cells(row)
+    if long:
+        last = (cell for row in rows[foot:] for cell in _cells(row))
+        opening = "table.footer(repeat: false, "
+        out += [raw_inline("typst", opening), *last, raw_inline("typst", ")")]
     return plain([*out, raw_inline("typst", ")")])
 
 
@@ -188,11 +200,17 @@ def _widest(item: Item) -> list[int]:
     return [max(map(len, lines)) for lines in item.column_lines()]
 
 
-def _printed_lines(item: Item) -> int:
-    """Estimate how many lines a table takes: too many for what is kept on one page?"""
+def _first_lines(item: Item) -> int:
+    """Estimate how many lines a table's caption, head and first rows take."""
+    caption = 1 + len(item.markdown) // _CAPTION_LINE
+    return caption + _printed_lines([item.header, *item.rows[:_TOGETHER]])
+
+
+def _printed_lines(rows: Sequence[Sequence[str]]) -> int:
+    """Estimate how many lines rows take: too many for what is kept on one page?"""
     return sum(
         max(sum(1 + len(line) // _LINE for line in cell.split("\n")) for cell in row)
-        for row in item.rows
+        for row in rows
     )
 
 

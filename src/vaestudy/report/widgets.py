@@ -74,7 +74,12 @@ def codes_by_class(codes: NDArray[Any], classes: NDArray[np.int64]) -> str:
     return latent_scatter_3d(codes[:MAX_POINTS], classes[:MAX_POINTS], names)
 
 
-def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]) -> str:
+def latent_scatter_3d(
+    points: ArrayLike,
+    labels: ArrayLike,
+    names: Sequence[str],
+    axes: Sequence[str] = ("z₀", "z₁", "z₂"),
+) -> str:
     """Make a scatter plot of three dimensions that turns by mouse, finger and arrow keys.
 
     Parameters
@@ -85,6 +90,8 @@ def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]
         Class of each point ``[N]``, an index into ``names``.
     names
         Names of the classes, at most ten.
+    axes
+        Names of the three dimensions.
 
     Returns
     -------
@@ -94,6 +101,8 @@ def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]
     space, classes = np.asarray(points, dtype=float), np.asarray(labels)
     if space.ndim != 2 or space.shape[1] != 3:
         raise ReportError(f"points have shape {space.shape}, but expected [N, 3]")
+    if len(axes) != 3:
+        raise ReportError(f"{len(axes)} names of axes, but expected 3")
     if len(names) > len(CLASS_COLORS):
         raise ReportError(f"{len(names)} classes, but there are colours for {len(CLASS_COLORS)}")
     if classes.size and (classes.min() < 0 or classes.max() >= len(names)):
@@ -103,6 +112,7 @@ def latent_scatter_3d(points: ArrayLike, labels: ArrayLike, names: Sequence[str]
     payload = {
         "points": _pack_points(space - space.mean(axis=0), classes),
         "names": list(names),
+        "axes": list(axes),
         "colors": list(CLASS_COLORS),
     }
     return _widget("space", payload, ("network", "space"))

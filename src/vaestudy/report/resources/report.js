@@ -58,8 +58,11 @@
   const dialog = document.querySelector('.enlarged');
   const frame = dialog.querySelector('.frame');
   for (const b of all('.zoom')) b.addEventListener('click', () => {
-    const image = b.querySelector('img').cloneNode();
+    const shown = b.querySelector('img'), image = shown.cloneNode();
+    image.style.setProperty('--least-width', `${1.6 * shown.width}px`);
+    image.style.setProperty('--least-height', `${1.6 * shown.height}px`);
     frame.replaceChildren(image);
+    frame.scrollTo(0, 0);
     const caption = b.closest('figure').querySelector('figcaption').cloneNode(true);
     dialog.querySelector('p').replaceChildren(...caption.childNodes);
     dialog.showModal();

@@ -33,7 +33,7 @@ const drawAxes = () => {
     pen.lineTo(x1, y1);
     pen.stroke();
     pen.globalAlpha = 0.85;
-    pen.fillText(`z${'₁₂₃'[a]}`, tx, ty);
+    pen.fillText(D.axes[a], tx, ty);
   }
 };
 const draw = () => {
