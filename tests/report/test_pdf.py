@@ -65,6 +65,15 @@ def test_a_chapter_s_figures_stand_before_the_next_chapter(
     assert text.index("A figure.") < text.index("Other words.")
 
 
+def test_no_figure_comes_to_stand_within_a_list(make_notebook: Maker, tmp_path: Path) -> None:
+    tall = replace(figure(), svg=SVG.replace("60pt", "90pt"))
+    figures = (replace(tall, label=f"fig:{name}") for name in "abc")
+    points = "\n".join(f"- Point {i}, and a few words." for i in range(120))
+    text = printed(make_notebook("# Chapter", "Text.", *figures, points), tmp_path)
+    assert text.count("A figure.") == 3
+    assert "A figure." not in text[text.index("Point 0,") :]
+
+
 def test_an_apostrophe_after_a_digit_is_no_prime(make_notebook: Maker, tmp_path: Path) -> None:
     text = printed(make_notebook("# Chapter", "M2's \"own\", f\\'(x)."), tmp_path)
     assert "M2’s “own”, f'(x)." in text

@@ -96,6 +96,9 @@ def _prepare(blocks: list[Node], document: Document) -> list[Node]:
     def visit(node: Node) -> Node | list[Node] | None:
         if node["t"] == "Header":
             return _header(node)
+        if node["t"] in ("BulletList", "OrderedList"):
+            # Typst cannot tell a screen reader of a list that a waiting figure comes to stand in.
+            return [raw("typst", "#place.flush()"), node]
         if node["t"] != "Div":
             return None
         (label, classes, pairs), inner = node["c"]
