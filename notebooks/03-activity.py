@@ -20,6 +20,7 @@ from vaestudy.figures.activity_data import (
     find_family,
     importance_weighted,
     plain_heads,
+    with_usual_warmup,
 )
 from vaestudy.figures.activity_heatmaps import shown_seed
 from vaestudy.figures.activity_prose import (
@@ -186,7 +187,7 @@ present.figure(
 )
 present.prose(
     "@fig:activity-kl sets the two measures side by side for trained networks. "
-    + read_price(study, [family for family in families if not family.warmup])
+    + read_price(study, with_usual_warmup(study))
 )
 
 # %% [markdown]
@@ -246,7 +247,9 @@ towards zero. Straying from the prior is cheaper, and pruning should be weaker; 
 more active units in their importance-weighted models than in their VAEs.
 """)
 if iwae is None:
-    present.prose("This study has trained no importance-weighted model of the base size.")
+    present.prose(
+        "This study has trained no importance-weighted model of the base size beside the base model."
+    )
 else:
     nats = gap_text("kl", iwae, vae, "is higher by", "is lower by", "nats", 2)
     present.prose(f"""
@@ -261,13 +264,14 @@ all dimensions together {nats}.
 told = [
     read_addition(study, normal, plain, "batch normalization of the hidden layers", claim)
     for plain, claim in zip(plains, ("000.bn-more-active-vae", "000.bn-more-active"), strict=False)
-    if (normal := find_family(study, **{**plain.parameters, "batch_norm": "hidden"}))
+    if base.batch_norm == "none"
+    and (normal := find_family(study, **{**plain.parameters, "batch_norm": "hidden"}))
 ]
 present.prose(f"""
 That batch normalization keeps more units active is one of the statements to be tested. Normalised
 hidden layers pass on signals, and gradients, of one scale from the first step on, so that the
 decoder can come to use a dimension before @eq:pull has emptied it.
-{" ".join(told) or "This study has not trained the base model with it."}
+{" ".join(told) or "This study has not trained the base model both with it and without."}
 """)
 
 # %%
@@ -318,7 +322,9 @@ told = [
     for plain in plains
     if (warm := find_family(study, **{**plain.parameters, "warmup": ...}))
 ]
-present.prose("\n\n".join(told) or "This study has trained no base model with warm-up.")
+present.prose(
+    "\n\n".join(told) or "This study has trained the base model with one warm-up, or none."
+)
 if len(study.levels("warmup")) > 1:
     present.figure(
         FIGURES["active-units-warmup"](study),

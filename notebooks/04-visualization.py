@@ -44,7 +44,7 @@ from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.report import present
 from vaestudy.report.widgets import Activation, decoder_widget, latent_scatter_3d
 from vaestudy.stats import mean_interval, number
-from vaestudy.study import Study
+from vaestudy.study import Study, tried
 
 torch.set_num_threads(1)
 present.style()
@@ -169,59 +169,68 @@ present.prose(
 # nothing.
 
 # %%
-projections = FIGURES["latent-projections"](study)
-present.figure(
-    projections,
-    label="fig:latent-projections",
-    caption=f"The {vae}'s codes as its latent space grows. Above, the first two principal "
-    "components of the test digits' means, with their shares of the variance; below, the two "
-    "most active dimensions, with their activities. Dimensions are numbered from 0. Colours as "
-    "in @fig:latent-plane.",
-    alt="Two rows of small scatter plots in ten colours, a column for each number of latent "
-    "dimensions: above by principal components, below by the most active dimensions.",
-)
+projections, cloud = tried(FIGURES["latent-projections"], study), tried(cloud_of, study)
+if projections is None:
+    present.prose("This study has trained no VAE of more than two latent dimensions.")
+else:
+    present.figure(
+        projections,
+        label="fig:latent-projections",
+        caption=f"The {vae}'s codes as its latent space grows. Above, the first two principal "
+        "components of the test digits' means, with their shares of the variance; below, the two "
+        "most active dimensions, with their activities. Dimensions are numbered from 0. Colours as "
+        "in @fig:latent-plane.",
+        alt="Two rows of small scatter plots in ten colours, a column for each number of latent "
+        "dimensions: above by principal components, below by the most active dimensions.",
+    )
 
 # %%
-seen = {
-    name: [
-        neighbour_accuracy(part[list(columns)].to_numpy(), part["digit"].to_numpy())
-        for _, part in projections.data.groupby("n_z")
-    ]
-    for name, columns in {"pc": ("pc_1", "pc_2"), "active": ("z_a", "z_b")}.items()
-}
-code, space, share = cloud_of(study)
-drawn = near["run_id"].isin(projections.runs)
-whole = near.loc[drawn, "accuracy"]
-wins = sum(pc > active for pc, active in zip(seen["pc"], seen["active"], strict=True))
-percent = {name: [100 * vote for vote in votes] for name, votes in seen.items()}
-present.prose(
-    "What the projections keep can be counted by the same vote, here of the models drawn. With "
-    f"principal components it is right for {span(percent['pc'])} % of the digits, with the two most "
-    f"active dimensions for {span(percent['active'])}: the components are ahead at {wins} of "
-    f"{len(seen['pc'])} values of $n_z$. The whole of the same latent spaces gives "
-    f"{span(100 * whole)} % "
-    "(@tbl:neighbours). No plane can hold what the KL term spreads out: it draws the variance of "
-    "every dimension in use towards the prior's, so that none of them stands out. At $n_z = "
-    f"{study.base['n_z']}$ three principal components hold {number(100 * share.sum(), 0)} % "
-    "of it (@fig:latent-cloud)."
-)
+if projections is not None:
+    seen = {
+        name: [
+            neighbour_accuracy(part[list(columns)].to_numpy(), part["digit"].to_numpy())
+            for _, part in projections.data.groupby("n_z")
+        ]
+        for name, columns in {"pc": ("pc_1", "pc_2"), "active": ("z_a", "z_b")}.items()
+    }
+    drawn = near["run_id"].isin(projections.runs)
+    whole = near.loc[drawn, "accuracy"]
+    wins = sum(pc > active for pc, active in zip(seen["pc"], seen["active"], strict=True))
+    percent = {name: [100 * vote for vote in votes] for name, votes in seen.items()}
+    present.prose(
+        "What the projections keep can be counted by the same vote, here of the models drawn. With "
+        f"principal components it is right for {span(percent['pc'])} % of the digits, with the two most "
+        f"active dimensions for {span(percent['active'])}: the components are ahead at {wins} of "
+        f"{len(seen['pc'])} values of $n_z$. The whole of the same latent spaces gives "
+        f"{span(100 * whole)} % "
+        "(@tbl:neighbours). No plane can hold what the KL term spreads out: it draws the variance of "
+        "every dimension in use towards the prior's, so that none of them stands out."
+        + (
+            f" At $n_z = {study.base['n_z']}$ three principal components hold "
+            f"{number(100 * cloud[2].sum(), 0)} % of it (@fig:latent-cloud)."
+            if cloud
+            else ""
+        )
+    )
 
 # %%
-present.figure(
-    FIGURES["latent-cloud"](study),
-    label="fig:latent-cloud",
-    caption=f"The {vae}'s codes along their first three principal components ($n_z = "
-    f"{study.base['n_z']}$), which hold {number(100 * share.sum(), 0)}  % of their "
-    "variance. Every point is a test digit. On screen the cloud can be turned.",
-    alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
-    width="80%",
-    interactive=latent_scatter_3d(
-        space[:MAX_POINTS],
-        labels(study)[:MAX_POINTS],
-        [str(c) for c in range(labels(study).max() + 1)],
-        [f"PC {i} ({100 * part:.0f} %)" for i, part in enumerate(share, 1)],
-    ),
-)
+if cloud is not None:
+    code, space, share = cloud
+    present.figure(
+        FIGURES["latent-cloud"](study),
+        label="fig:latent-cloud",
+        caption=f"The {vae}'s codes along their first three principal components ($n_z = "
+        f"{study.base['n_z']}$), which hold {number(100 * share.sum(), 0)}  % of their "
+        "variance. Every point is a test digit. On screen the cloud can be turned.",
+        alt="A three-dimensional scatter plot of the test digits' codes, with a colour for each class.",
+        width="80%",
+        interactive=latent_scatter_3d(
+            space[:MAX_POINTS],
+            labels(study)[:MAX_POINTS],
+            [str(c) for c in range(labels(study).max() + 1)],
+            [f"PC {i} ({100 * part:.0f} %)" for i, part in enumerate(share, 1)],
+        ),
+    )
 
 # %% [markdown]
 # ## Latent hyperplane lattices {#sec:lattices}
@@ -253,7 +262,11 @@ present.figure(
 )
 
 # %%
-grey = plane.data.groupby("run_id", sort=False)["greyness"]
+grey = plane.data.groupby("run_id", sort=False)["greyness"].mean()
+of_each = [
+    f"{number(mean, 1)} for the {family.label}"
+    for mean, family in zip(grey, objectives(study, n_z=2), strict=True)
+]
 present.prose(
     "Moving through @fig:manifold changes the digits by degrees, and classes that look alike lie "
     "side by side. Between classes the decoder hesitates, and how much can be measured. We call "
@@ -261,31 +274,28 @@ present.prose(
     "it, 0 for pure black and white. Of the lattices drawn the clearest cell has "
     f"{number(plane.data['greyness'].min(), 1)}, the greyest "
     f"{number(plane.data['greyness'].max(), 1)}, and the mean is "
-    f"{number(grey.mean().iloc[0], 1)} for the {vae}"
-    + (f" and {number(grey.mean().iloc[1], 1)} for the {weighted[0]}" if weighted else "")
-    + "."
+    f"{' and '.join(of_each)}."
 )
 
 # %%
-drawing = FIGURES["planes"](study)
-present.figure(
-    drawing,
-    label="fig:planes",
-    caption=f"Planes through a latent space of {study.base['n_z']} dimensions. Each lattice "
-    f"of {PLANE_SIDE} × {PLANE_SIDE} cells varies two dimensions as in @fig:manifold: the two "
-    "most active ones with all others at 0, the same with all others as in the code of a test "
-    "digit, and the two least active ones around the same digit.",
-    alt="Rows of three lattices of small digits: left, the plane around zero; in the middle, the "
-    "same dimensions around the code of one digit; right, the two least active dimensions around "
-    "it.",
-)
-
-# %%
-present.prose(
-    f"With $n_z = {study.base['n_z']}$ one can show planes only, and @fig:planes shows three for "
-    "each objective. Two dimensions are a part of a digit here. "
-    + read_planes(drawing.data, study.config.evaluation.activity_threshold)
-)
+drawing = tried(FIGURES["planes"], study)
+if drawing is not None:
+    present.figure(
+        drawing,
+        label="fig:planes",
+        caption=f"Planes through a latent space of {study.base['n_z']} dimensions. Each lattice "
+        f"of {PLANE_SIDE} × {PLANE_SIDE} cells varies two dimensions as in @fig:manifold: the two "
+        "most active ones with all others at 0, the same with all others as in the code of a test "
+        "digit, and the two least active ones around the same digit.",
+        alt="Rows of three lattices of small digits: left, the plane around zero; in the middle, the "
+        "same dimensions around the code of one digit; right, the two least active dimensions around "
+        "it.",
+    )
+    present.prose(
+        f"With $n_z = {study.base['n_z']}$ one can show planes only, and @fig:planes shows three for "
+        "each objective. Two dimensions are a part of a digit here. "
+        + read_planes(drawing.data, study.config.evaluation.activity_threshold)
+    )
 
 # %%
 drawing = FIGURES["interpolations"](study)

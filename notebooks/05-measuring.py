@@ -49,7 +49,7 @@ from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
-settings = study.config.evaluation
+base, settings = study.config.base, study.config.evaluation
 iwae = study.iwae
 
 
@@ -257,7 +257,8 @@ if has(study, "mutual_information"):
         share = mean_interval(
             100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
         )
-        drift = tried(lambda: difference(study, "marginal_kl", study.warmup, {}))
+        warm = None if base.warmup else tried(lambda: study.warmup)
+        drift = warm and tried(lambda: difference(study, "marginal_kl", warm, {}))
         moved = drift and change(
             drift, "raises the marginal KL of the VAE by", "lowers that of the VAE by"
         )
@@ -271,23 +272,26 @@ else:
     present.prose("This study did not divide the KL term: its configuration has no `information`.")
 
 # %%
-drawn = FIGURES["activity-density"](study)
-present.figure(
-    drawn,
-    label="fig:activity-density",
-    caption="Activity of all latent dimensions of all runs with unchanged heads and the base model's hidden layers and decoder, by objective. Left: its density on "
-    f"a logarithmic axis. Right: the share of dimensions with more activity. The line is the threshold of {settings.activity_threshold:g}.",
-    alt="Left, density curves over activity on a logarithmic axis with a vertical line at the "
-    "threshold. Right, falling curves.",
-)
-present.table(
-    threshold_table(study),
-    label="tbl:thresholds",
-    caption="Dimensions of @fig:activity-density that count as active, by where the threshold is drawn: share of those of all runs of a "
-    f"seed; {means()}.",
-    runs=drawn.runs,
-)
-present.prose("""
+drawn = tried(FIGURES["activity-density"], study)
+if drawn is None:
+    present.prose("Heads that bound or normalise $\\mu$ leave no activity to compare here.")
+else:
+    present.figure(
+        drawn,
+        label="fig:activity-density",
+        caption="Activity of all latent dimensions of all runs with unchanged heads and the base model's hidden layers and decoder, by objective. Left: its density on "
+        f"a logarithmic axis. Right: the share of dimensions with more activity. The line is the threshold of {settings.activity_threshold:g}.",
+        alt="Left, density curves over activity on a logarithmic axis with a vertical line at the "
+        "threshold. Right, falling curves.",
+    )
+    present.table(
+        threshold_table(study),
+        label="tbl:thresholds",
+        caption="Dimensions of @fig:activity-density that count as active, by where the threshold is drawn: share of those of all runs of a "
+        f"seed; {means()}.",
+        runs=drawn.runs,
+    )
+    present.prose("""
 How much depends on the threshold shows in the density of $A_u$ over runs (@fig:activity-density, @tbl:thresholds). Where it
 has a gap, all thresholds within the gap count the same; outside one, the count moves with the threshold.
 """)
@@ -349,26 +353,29 @@ else:
     present.prose("This study's samples were not judged: its configuration has no `quality`.")
 
 # %%
-drawn = FIGURES["nearest-training-image"](study)
-present.figure(
-    drawn,
-    label="fig:nearest-training-image",
-    caption="A check for memorisation, with the base VAE. Of 1,000 drawn samples, for each digit, the one closest to a training image of "
-    "that digit, above that image; below, the same for test images. Distances are Euclidean, from "
-    "drawn pixels to grey training images.",
-    alt="Four rows of digits: samples, their nearest training images, test images, and theirs.",
-)
-closest = drawn.data.groupby("kind")["distance"].min()
-remark = (
-    f" In no run of @tbl:quality do more than {100 * worst:.1f} % of the samples come nearer to the training set than "
-    f"the nearest {100 * MEMORISED_QUANTILE:.0f} % of the test images do: nothing here suggests that samples are copies."
-    if has(study, "memorised") and worst <= 2 * MEMORISED_QUANTILE
-    else f" In the run most suspect {100 * worst:.1f} % of the samples come nearer to the training set than the nearest "
-    f"{100 * MEMORISED_QUANTILE:.0f} % of the test images do."
-    if has(study, "memorised")
-    else ""
-)
-present.prose(f"""
+drawn = tried(FIGURES["nearest-training-image"], study)
+if drawn is None:
+    present.prose("The base model is told classes: it draws no samples without one.")
+else:
+    present.figure(
+        drawn,
+        label="fig:nearest-training-image",
+        caption="A check for memorisation, with the base VAE. Of 1,000 drawn samples, for each digit, the one closest to a training image of "
+        "that digit, above that image; below, the same for test images. Distances are Euclidean, from "
+        "drawn pixels to grey training images.",
+        alt="Four rows of digits: samples, their nearest training images, test images, and theirs.",
+    )
+    closest = drawn.data.groupby("kind")["distance"].min()
+    remark = (
+        f" In no run of @tbl:quality do more than {100 * worst:.1f} % of the samples come nearer to the training set than "
+        f"the nearest {100 * MEMORISED_QUANTILE:.0f} % of the test images do: nothing here suggests that samples are copies."
+        if has(study, "memorised") and worst <= 2 * MEMORISED_QUANTILE
+        else f" In the run most suspect {100 * worst:.1f} % of the samples come nearer to the training set than the nearest "
+        f"{100 * MEMORISED_QUANTILE:.0f} % of the test images do."
+        if has(study, "memorised")
+        else ""
+    )
+    present.prose(f"""
 A model could also draw good samples by remembering images. The closest of 1,000 samples is {number(closest["sample"], 1)} away from a training
 image, the closest test image {number(closest["test"], 1)} (@fig:nearest-training-image).{remark}
 """)

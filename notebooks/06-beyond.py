@@ -153,7 +153,11 @@ one of twenty cases, and there are {len(differences)} comparisons for each of {l
 that excludes zero may do so by chance.
 """)
 else:
-    present.prose("This study has trained the base model with its own objective only.")
+    present.prose(
+        "This study has trained the base model with its own objective only."
+        if len(members) == 1
+        else "This study has no VAE of KL weight 1 for the objectives to be compared with."
+    )
 
 # %%
 drawn = tried(FIGURES["beyond-units"], study)
@@ -228,7 +232,7 @@ A ratio may rise because the signal does or because the noise falls; the noise a
 # %%
 drawn = tried(FIGURES["annealing"], study)
 if drawn is None:
-    present.prose("This study has trained no VAE with an annealed KL weight.")
+    present.prose("This study has trained the VAE with one schedule of the KL weight, or none.")
 else:
     present.figure(
         drawn,

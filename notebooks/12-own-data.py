@@ -13,7 +13,7 @@ config = "configs/quick.yaml"
 from vaestudy.figures import FIGURES
 from vaestudy.figures.cells import means
 from vaestudy.figures.families import label_of
-from vaestudy.figures.grid_data import find_grid
+from vaestudy.figures.grid_data import find_grid, grid_runs
 from vaestudy.figures.grid_prose import read_drawn, read_lowest
 from vaestudy.figures.packaged_data import find_fitted, find_variants, looks_at_base
 from vaestudy.figures.packaged_prose import (
@@ -28,11 +28,13 @@ from vaestudy.figures.packaged_prose import (
 )
 from vaestudy.figures.packaged_table import combinations_table, datasets_table, variants_table
 from vaestudy.report import present
+from vaestudy.source_chapters import own_experiments
 from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
 own = study.config.of_own_data
+experiments = () if own else own_experiments(study.config.chosen)
 fitted = tried(find_fitted, study) or []
 n_z = int(fitted[0].runs["n_z"].iloc[0]) if fitted else 0
 
@@ -53,9 +55,9 @@ and tables. Chapters that look at digits or decide the claims of papers about th
 """)
 else:
     variants = tried(find_variants, study)
-    if variants is None:
+    if variants is None and not experiments:
         present.prose("The packaged model is not run in this study; `config.yaml` has it.")
-    else:
+    if variants is not None:
         present.prose(f"""
 ## The packaged model {{#sec:packaged}}
 
@@ -119,8 +121,15 @@ parameters, on the same images and with the same noise.
     present.prose(f"{read_variances(study)} (@fig:estimator-variance.)")
 
 # %%
-drawn = tried(FIGURES["own-results"], study) if own else None
+drawn = tried(FIGURES["own-results"], study) if own or experiments else None
 if drawn is not None:
+    of_which = (
+        f"{'These experiments are' if len(experiments) > 1 else 'This experiment is'} the study's own: "
+        + "; ".join(f"*{study.config.chosen[name].title}* (`{name}`)" for name in experiments)
+        + ".\n"
+        if experiments
+        else ""
+    )
     scales = find_grid(study)
     apart = (
         " Models of other data, or another likelihood, or that are told rows' classes, have panels of their own, for their NLLs lie elsewhere."
@@ -135,7 +144,7 @@ if drawn is not None:
     present.prose(f"""
 ## The grid {{#sec:own-grid}}
 
-What a level of the grid does is to be read in three numbers of test rows, each with its interval over seeds (@fig:own-results,
+{of_which}What a level of the grid does is to be read in three numbers of test rows, each with its interval over seeds (@fig:own-results,
 @tbl:own-combinations): the NLL, $-\\log p_\\theta(x)$, of which lower is better; the latent dimensions in use, those whose
 activity, the variance of $\\mathbb E_{{q_\\phi}}[z_u \\mid x]$ over rows, exceeds {study.config.evaluation.activity_threshold:g}; and the KL from the prior, what the code costs.
 {read_lowest(study)} @fig:own-curves follows the training behind them, @fig:own-kl each latent dimension. {read_drawn(study)}
@@ -152,8 +161,8 @@ activity, the variance of $\\mathbb E_{{q_\\phi}}[z_u \\mid x]$ over rows, excee
         table,
         label="tbl:own-combinations",
         data=data,
-        runs=study.table("runs")["run_id"].tolist(),
-        caption="Every combination of this study's grid: test NLL (nats a row; of standardised columns, in their units), "
+        runs=grid_runs(study)["run_id"].tolist(),
+        caption="Every combination of this grid: test NLL (nats a row; of standardised columns, in their units), "
         f"squared error of the nearest representation, and latent dimensions in use; {means()}.",
     )
     training = FIGURES["own-curves"](study)

@@ -16,6 +16,7 @@ from vaestudy.claims.kept import kept_of
 from vaestudy.claims.words import sources_text
 from vaestudy.figures import FIGURES
 from vaestudy.figures.claims import DOCUMENTS
+from vaestudy.figures.introduction_prose import read_bias
 from vaestudy.report import present
 from vaestudy.report.ledger import (
     KEPT,
@@ -90,7 +91,9 @@ fewer than {SEEDS_FOR_A_VERDICT} paired seeds there is no verdict, nor is there 
 reached the most that there can be, as all $n_z$ units active, no difference could show, and none is denied.
 
 {in_training} measured on held-out images, which are the same pixels for all models that a claim compares;
-likelihoods are estimated with {samples:,} samples (@eq:nll). A verdict by itself errs in about
+likelihoods are estimated with {samples:,} samples (@eq:nll), with a Monte Carlo error. {read_bias(study)} Where that differs between two models, so
+much of their difference is the estimator's. Intervals are over seeds, on one split of the data: what another draw of test rows would
+change, which is most where these are few, they do not hold. A verdict by itself errs in about
 one of twenty cases at most; among {len(ran)} claims one or another may.
 """)
 

@@ -180,7 +180,7 @@ def test_a_good_ledger_is_taken() -> None:
         ({"runs__a": {"warm_up": 3}}, "runs.a.warm_up: unknown parameter; did you mean warmup?"),
         ({"runs__a": {"n_z": -3}}, "runs.a.n_z: got -3; Input should be greater than 0"),
         ({"runs__a": {"likelihood": "laplace"}}, "runs.a.likelihood: got 'laplace'"),
-        ({"runs__a": {"hidden": [200]}}, "runs.a.hidden: got 200; Input should be a valid tuple"),
+        ({"runs__a": {"hidden": 200}}, "runs.a.hidden: got 200; Input should be a valid tuple"),
         ({"runs__a": {"n_z": "standard"}}, "runs.a.n_z: got 'standard'"),
         ({"source__document": "009"}, "source.document: got '009'"),
         ({"id": "001.it-is-so"}, "the id should start with its document's, '000'"),

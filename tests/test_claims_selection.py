@@ -10,12 +10,14 @@ import pytest
 from judging import (
     IWAE,
     VALUES,
+    claim,
+    ledger,
     made_up,
     measure,
     ruling,
 )
 from studies import make_study
-from vaestudy.claims import ClaimError
+from vaestudy.claims import ClaimError, parse_ledger
 from vaestudy.claims.claim import AtLeast
 from vaestudy.claims.selection import expand
 from vaestudy.config import RunConfig
@@ -145,3 +147,30 @@ def test_several_levels_of_what_may_be_any_are_not_run(tmp_path: Path) -> None:
 def test_a_selector_of_several_runs_cannot_stand_for_one(study: Study) -> None:
     with pytest.raises(ClaimError, match="one combination is wanted here, but the selector gives"):
         ruling(study, "difference", {"a": {"n_z": [2, 10]}, "b": {}}, "lower")
+
+
+def test_networks_are_named_as_a_configuration_names_them(tmp_path: Path) -> None:
+    layers = [{"n_z": 5, "hidden": [8, 4]}]
+    vary = {"hidden": [[8], [20, 20]], "deeper": ["none", layers]}
+    values = {**VALUES, "experiments": {"nets": {"title": "t", "vary": vary}}}
+    nets = make_study(tmp_path, values, lambda run: {"nll": 100.0 + run.seed + len(run.hidden)})
+    assert len(nets.runs(hidden=[20, 20])) == len(nets.runs(hidden="20-20")) == 5
+    assert len(nets.runs(hidden=[[20, 20], [8]])) == 10
+    assert len(nets.runs(deeper=layers)) == len(nets.runs(deeper=["5(8-4)"])) == 5
+    runs = {"a": {"hidden": [20, 20]}, "b": {"hidden": [8]}}
+    found = ruling(nets, "difference", runs, "higher")
+    assert found.verdict == "supported"
+    assert found.decisive is not None
+    assert found.decisive.contrast.label == "VAE, hidden = 20-20 \N{MINUS SIGN} VAE, hidden = 8"
+    several = {"alike": [{"hidden": [[8], [20, 20]], "deeper": [layers]}]}
+    assert ruling(nets, "equivalence", several, "within", minimum_effect=2.0).verdict == "supported"
+
+
+def test_levels_of_networks_are_kept_as_tables_have_them() -> None:
+    """So that a claim's rule does not depend on how it is written."""
+    said = [{"of": {"hidden": level}} for level in ([20, 20], "20-20", [[20, 20]])]
+    first, second, third = (
+        parse_ledger(ledger(claim("level", runs, "higher", than=0.0))).claims[0] for runs in said
+    )
+    assert first.rule == second.rule
+    assert third.runs.of == {"hidden": ["20-20"]}

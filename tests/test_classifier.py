@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from builders import folder_bytes, tiny_dataset
 from vaestudy.binarization import as_float
@@ -20,7 +21,8 @@ from vaestudy.classifier import (
     save_classifier,
     train_classifier,
 )
-from vaestudy.dataset import Dataset
+from vaestudy.cli import app
+from vaestudy.dataset import Dataset, save_prepared
 
 SETTINGS = ClassifierSettings(epochs=12, batch_size=20)
 
@@ -112,3 +114,14 @@ def test_wrong_files_say_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "damaged").write_bytes(b"no classifier")
     with pytest.raises(ClassifierError, match="not a whole classifier"):
         load_classifier(tmp_path / "damaged", data)
+
+
+def test_a_table_has_no_classifier_and_is_told_so(tmp_path: Path) -> None:
+    arrays = {"train": torch.rand(60, 3), "test": torch.rand(20, 3)}
+    arrays |= {f"{k}_labels": torch.zeros(len(v), dtype=torch.int64) for k, v in arrays.items()}
+    save_prepared(Dataset.build("wine", arrays, (1, 3), "made up"), tmp_path / "wine")
+    command = ["classifier", "--data", str(tmp_path / "wine"), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "wine holds wine, a table of numbers; expected images" in result.stderr
+    assert not (tmp_path / "out").exists()

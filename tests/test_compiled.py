@@ -48,10 +48,11 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ 
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
 
 DEEPER = (DeeperLayer(n_z=2, hidden=(6,)),)
+GREY = {"likelihood": "continuous-bernoulli", "binarization": "none"}
 VARIANTS = [
     {"objective": "elbo"},
     {"objective": "dreg", "k": 3},
-    {"objective": "free-bits", "free_bits": 0.1, "likelihood": "continuous-bernoulli"},
+    {"objective": "free-bits", "free_bits": 0.1, **GREY},
     {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
     {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
     {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from builders import study
 from vaestudy.config import expand_grid, parse_config
+from vaestudy.config_errors import ConfigError
 from vaestudy.deeper import text_of
 from vaestudy.groups import Group, group_runs, study_groups
 
@@ -27,7 +28,7 @@ def ids(config: dict[str, Any]) -> list[str]:
 LEVELS: dict[str, list[Any]] = {
     "n_z": [1, 2, 5, 10, 50],
     "batch_norm": ["none", "hidden", "all"],
-    "likelihood": ["bernoulli", "gaussian", "continuous-bernoulli", "normal"],
+    "likelihood": ["bernoulli", "gaussian", "squared-error", "normal"],
     "warmup": [0, 1, 10],
     "objective": ["elbo", {"objective": "iwae", "k": 5}, {"objective": "iwae", "k": 50}],
     "hidden": [[200, 200], [7]],
@@ -167,7 +168,7 @@ def test_chapters_about_the_base_model_need_it(only: str) -> None:
     experiments = {"base": {"title": "t"}, "wide": {"title": "t", "vary": {"n_z": [99]}}}
     config = parse_config(study(experiments=experiments, only=[only]))
     assert config.has_chapter("03-activity") == (only == "base")
-    assert config.has_chapter("08-toys")
+    assert config.has_chapter("12-own-data")
     chosen = parse_config(study(report={"title": "t", "chapters": ["03-activity"]}))
     assert chosen.has_chapter("03-activity")
     assert not chosen.has_chapter("08-toys")
@@ -227,5 +228,13 @@ def test_a_chapter_needs_what_it_compares_the_base_model_with(
 ) -> None:
     values = yaml.safe_load((ROOT / "configs" / "quick.yaml").read_text(encoding="utf-8"))
     config = parse_config({**values, "only": only})
-    chapters = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    chapters = {path.stem for path in (ROOT / "notebooks").glob("0[1-6]*.py")}
     assert {stem for stem in chapters if not config.has_chapter(stem)} == lacking
+
+
+def test_an_experiment_says_the_k_of_what_weighs_samples() -> None:
+    vary: dict[str, Any] = {"objective": ["elbo", "iwae"]}
+    with pytest.raises(ConfigError, match=r"experiments\.a.*\n.*but k is left out"):
+        parse_config(study(experiments={"a": {"title": "t", "vary": vary}}))
+    parse_config(study(experiments={"a": {"title": "t", "vary": {**vary, "k": [1, 5]}}}))
+    parse_config(study(base={"k": 1}, experiments={"a": {"title": "t", "vary": vary}}))

@@ -245,3 +245,13 @@ def test_importing_the_package_imports_neither_torch_nor_scikit_learn() -> None:
     assert out.stdout.strip() == "[]"
     with pytest.raises(AttributeError, match="no attribute 'VAEE'"):
         vaestudy.VAEE  # noqa: B018
+
+
+def test_what_the_package_holds_is_found_from_it_alone() -> None:
+    code = (
+        "import vaestudy; print(vaestudy.checkpoint.load_model, vaestudy.inference.infer_missing)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.startswith("<function load_model")
+    assert {"VAE", "__version__", "checkpoint", "inference"} <= set(dir(vaestudy))
+    assert "TYPE_CHECKING" not in dir(vaestudy)

@@ -11,7 +11,8 @@ import torch
 
 from estimating import quick, table_of_unlike_units
 from vaestudy import VAE
-from vaestudy.checkpoint import CheckpointError
+from vaestudy.checkpoint import CheckpointError, load_model
+from vaestudy.dataset import DataError, load_prepared
 from vaestudy.devices import DeviceError
 
 
@@ -75,3 +76,23 @@ def test_a_generator_is_no_parameter_that_a_file_keeps(table: np.ndarray, tmp_pa
     # What the generator has drawn stays: the seed of the estimates.
     np.testing.assert_array_equal(again.score_samples(table), vae.score_samples(table))
     assert (again.sample(3) != again.sample(3)).any()
+
+
+def test_a_file_of_another_kind_is_said_to_be_so(table: np.ndarray, tmp_path: Path) -> None:
+    """And never one to delete: it may be the user's only copy."""
+    path = tmp_path / "wine.safetensors"
+    quick().fit(table).save(path)
+    text = tmp_path / "wine.csv"
+    text.write_text("alcohol,ash\n" + "13.2,2.4\n" * 99)
+    for read, given, told in (
+        (load_model, path, "is a model of VAE.save: vaestudy.VAE.load reads it"),
+        (load_prepared, path, "is a model of VAE.save: vaestudy.VAE.load reads it"),
+        (load_prepared, text, "expected a file that `vaestudy data` wrote; if it is one, delete"),
+        (load_prepared, tmp_path, "is a folder; expected a file that `vaestudy data` wrote"),
+        (VAE.load, tmp_path, "is a folder; expected a file of VAE.save"),
+        (VAE.load, text, "or no file of VAE.save; save the model again"),
+    ):
+        with pytest.raises((CheckpointError, DataError)) as error:
+            read(given)
+        assert told in str(error.value)
+        assert "delete" not in str(error.value).replace("if it is one, delete", "")

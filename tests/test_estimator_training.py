@@ -215,6 +215,17 @@ def test_one_row_cannot_be_normalised() -> None:
         quick(batch_norm="all", batch_size=1).fit(REAL)
 
 
+def test_a_batch_of_more_rows_than_there_are_draws_a_warning() -> None:
+    said = "batch_size is 28, but there are only 27 rows to train on: each epoch is one step"
+    with pytest.warns(UserWarning, match=said) as caught:
+        quick(batch_size=28).fit(REAL)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quick(batch_size=27).fit(REAL)
+        quick(batch_norm="hidden").fit(REAL[:5])  # The default, at least ten rows, is no choice.
+
+
 def test_history_says_what_each_epoch_was_measured_on(table: np.ndarray) -> None:
     history = quick().fit(table).partial_fit(table).history_
     measured = history[history["split"] != "train"].groupby("epoch")["split"].first()

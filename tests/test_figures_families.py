@@ -40,6 +40,18 @@ def test_every_objective_and_likelihood_has_a_name() -> None:
     )
 
 
+def test_every_objective_has_a_name_of_its_own() -> None:
+    assert not [name for name in OBJECTIVES if label_of({"objective": name}) == name]
+
+
+def test_what_has_no_name_yet_is_called_as_in_the_configuration() -> None:
+    """A new objective or likelihood breaks no report, and stands last."""
+    row = {"objective": "capacity", "likelihood": "laplace"}
+    assert label_of(row) == "capacity, laplace"
+    known = [{"objective": name} for name in OBJECTIVES]
+    assert sorted([{"objective": "capacity"}, *known], key=order_of)[-1]["objective"] == "capacity"
+
+
 def test_families_are_told_apart() -> None:
     rows = [
         {"objective": objective, "batch_norm": norm, "warmup": warmup, "likelihood": "bernoulli"}

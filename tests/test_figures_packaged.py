@@ -16,6 +16,7 @@ from vaestudy.dataset import save_prepared
 from vaestudy.figures import FIGURES
 from vaestudy.figures.packaged_data import explained, find_fitted, find_variants
 from vaestudy.figures.packaged_prose import (
+    kept_words,
     read_averaging,
     read_categories,
     read_errors,
@@ -200,15 +201,29 @@ def test_a_table_is_drawn_and_told(table_study: Study) -> None:
     assert f"deviation is {one.spread[-2:].mean():.3f} of the column's own" in told
     assert f"and {one.spread[:-2].mean():.3f} on average over the other columns" in told
     told = read_features(table_study)
-    assert "Of *things.csv* the code keeps most of" in told
-    assert told.count("\N{NO-BREAK SPACE}%)") == 2
+    assert "Of *things.csv* the code keeps" in told
     assert "On *things.csv* the error relative to theirs is" in read_errors(table_study)
     shown, _ = datasets_table(table_study, [one])
     assert "–" not in shown.iloc[0].tolist()
     shown, _ = combinations_table(table_study)
-    assert shown["$n_z$"].tolist() == ["1", "2"]
+    assert shown["Model"].tolist() == ["$n_z$ = 1", "$n_z$ = 2"]
     with pytest.raises(EmptySelectionError, match="no pictures"):
         FIGURES["nearest-representations"](table_study)
+
+
+@pytest.mark.parametrize(
+    ("shares", "told"),
+    [
+        ([0.714, 0.2], "keeps 71\N{NO-BREAK SPACE}% of *a*, the most of any column, and "
+         "20\N{NO-BREAK SPACE}% of *b*, the least."),
+        ([0.714, -1.25], "keeps 71\N{NO-BREAK SPACE}% of *a*, the most of any column, and nothing "
+         "of *b*: there the nearest representation does no better than the column's mean."),
+        ([0.5, -1, -2, -3, 0.001], "and nothing of 4 of 5: there the nearest"),
+        ([-0.001, -1.25], "the code keeps nothing of any column: the nearest"),
+    ],
+)  # fmt: skip
+def test_what_is_not_kept_has_no_negative_share(shares: list[float], told: str) -> None:
+    assert told in kept_words(pd.Series(shares, list("abcde")[: len(shares)]))
 
 
 def test_pictures_are_drawn(tmp_path: Path) -> None:

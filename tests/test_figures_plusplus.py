@@ -129,7 +129,7 @@ def test_a_rank_correlation_has_its_interval(study: Study) -> None:
 
 def test_sentences(study: Study) -> None:
     told = read_third_dimension(study)
-    assert "lowers the Fréchet distance between decoded samples and test digits by 100" in told
+    assert "lowers the Fréchet distance between decoded samples and training digits by 100" in told
     assert "The source's model is 784–500–2 and back" in read_model(study)
     assert "One of 5 hidden units is trained here" in read_model(study)
     assert "epochs of 60,000 images in batches of 200" in read_model(study)

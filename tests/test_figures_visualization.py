@@ -19,7 +19,7 @@ from vaestudy.latent_plane import neighbour_accuracy
 from vaestudy.rng import MemberRNG
 from vaestudy.study import Study
 from vaestudy.train import architecture_of
-from vaestudy.vae import VAE
+from vaestudy.vae import VAE, Architecture
 
 CONFIG = {
     "study": "stub",
@@ -263,3 +263,8 @@ def test_widget_layers_are_the_decoder(study):
 def test_no_widget_for_batch_norm(study):
     run_id = study.runs(batch_norm="hidden")["run_id"].iloc[0]
     assert lattices.affine_layers(codes.codes_of(study, run_id)) == []
+
+
+def test_no_widget_for_convolutions():
+    model = VAE(Architecture(n_features=784, n_z=2, hidden=(20,), network="conv"))
+    assert lattices.affine_layers(codes.Codes("r", model, np.zeros((1, 2), "f4"))) == []

@@ -106,6 +106,13 @@ def test_parameters_of_objectives_are_those_of_their_functions() -> None:
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     # What is written, and what the message must hold: the key, the value, what would do.
     ({"beta": 0}, ["beta", "got 0", "greater than 0"]),
+    ({"beta": 0.0}, ["plain autoencoder", "1.0e-6"]),
+    ({"objective": "iwae"}, ["'iwae' but k is left out", "'elbo-sampled'", "k: 1 if"]),
+    ({"objective": "dreg"}, ["'dreg' but k is left out", "it is 'stl'"]),
+    (
+        {"likelihood": "continuous-bernoulli"},
+        ["'continuous-bernoulli' but binarization is 'dynamic'", "set binarization to none"],
+    ),
     ({"elbo_share": 1.5}, ["elbo_share", "got 1.5", "at most 1"]),
     ({"warmup_rise": 0}, ["warmup_rise", "got 0", "greater than 0"]),
     ({"warmup_rise": 0.5}, ["warmup_rise is 0.5", "warmup is 0", "set warmup"]),

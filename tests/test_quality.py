@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from builders import FixedVariance, generators, randn, tiny_dataset
 from vaestudy.classifier import Classifier, ClassifierSettings, train_classifier
 from vaestudy.quality import (
+    MEMORISED_QUANTILE,
     Moments,
     class_balance,
     confidence,
@@ -166,6 +167,9 @@ def test_a_perfect_mirror_keeps_the_accuracy_of_the_test_images(classifier: Clas
     assert found["reconstruction_accuracy"].value == found["test_accuracy"].value
     assert found["test_accuracy"].n == len(data.test)
     assert found["memorised"].value == 0
+    # No share below, yet the limit below which none is comes of finitely many images itself.
+    expected = (MEMORISED_QUANTILE * (1 - MEMORISED_QUANTILE) / len(judge.held_out)) ** 0.5
+    assert found["memorised"].standard_error == pytest.approx(expected)
     # Noise is further from the data than the test images are.
     assert found["fid"].value > found["fid_floor"].value
     assert found["fid_of_means"].value > found["fid_floor_of_means"].value

@@ -57,7 +57,7 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, Run
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged.
+        If the file is missing, damaged or something else.
     """
     tensors, metadata = _read(path)
     run = parse_run(json.loads(metadata["run"]), str(path))
@@ -127,15 +127,18 @@ def stack_states(
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    remedy = "delete it and train the run again"
     try:
         return read_tensors(path, _METADATA)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; train the run first") from None
-    except ForeignFileError:
-        raise CheckpointError(f"{path} was not written by vaestudy; {remedy}") from None
+    except ForeignFileError as error:
+        raise CheckpointError(f"{path} is {error}; expected a file of a study's run") from None
     except DamagedFileError as error:
-        raise CheckpointError(f"{path} is damaged ({error}); {remedy}") from None
+        # It may be the user's own, which is none of ours to delete.
+        raise CheckpointError(
+            f"{path} is damaged ({error}), or no file of a study's run; if it is one, delete it "
+            "and train the run again"
+        ) from None
 
 
 def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from vaestudy import base_chapters
 from vaestudy.config_errors import FOLDER, ConfigError, explain
 from vaestudy.dataset_names import PICTURES
 from vaestudy.deeper import text_of
@@ -23,6 +24,7 @@ from vaestudy.measurable import check_measurable
 from vaestudy.own_data import OwnData, check_own, name_own_data
 from vaestudy.parameters import ModelParameters, NonNegativeInt, PositiveInt, Strict
 from vaestudy.run_config import RunConfig
+from vaestudy.source_chapters import has_runs
 from vaestudy.study_parts import (
     Evaluation,
     Experiment,
@@ -48,22 +50,6 @@ __all__ = [
 
 #: Whether training steps are compiled.
 CompilePolicy = Literal["auto", "always", "never"]
-
-
-#: Chapters of a study of the user's own data, without their numbers.
-_CHAPTERS_OF_OWN_DATA = ("own-data", "appendix")
-
-_WEIGHTED = {"objective": "iwae"}
-_NORMALISED = {"batch_norm": "hidden"}
-#: Chapters about the base model, with the variations of it that they compare it with throughout.
-_CHAPTERS_OF_THE_BASE: dict[str, tuple[dict[str, Any], ...]] = {
-    "introduction": (_WEIGHTED, _NORMALISED),
-    "implementing": (_WEIGHTED, _NORMALISED, {"likelihood": "gaussian"}),
-    "activity": (),
-    "visualization": (_WEIGHTED, {"n_z": 2}),
-    "measuring": (_WEIGHTED,),
-    "beyond": (),
-}
 
 
 class StudyConfig(Strict):
@@ -164,17 +150,20 @@ class StudyConfig(Strict):
         """Whether the report has a chapter, by its notebook's name.
 
         Those that ``report.chapters`` names, or all; but a study of other data than pictures of
-        MNIST's kind has those that need neither digits nor the sources' models, and one that does
-        not train its base model, or not what a chapter compares it with, not the chapter.
+        MNIST's kind has those that need neither digits nor the sources' models; and one that does
+        not train its base model, or not what a chapter compares it with, or whose base model cannot
+        be its subject, not the chapter, nor one on a source of whose models it trains none.
         """
         if self.report.chapters is not None:
             return stem in self.report.chapters
         name = stem.partition("-")[2]
         if self.of_own_data:
-            return name in _CHAPTERS_OF_OWN_DATA
-        if name not in _CHAPTERS_OF_THE_BASE:
-            return True
-        return all(self._trains(changes) for changes in ({}, *_CHAPTERS_OF_THE_BASE[name]))
+            return name in base_chapters.OF_OWN_DATA
+        if name not in base_chapters.OF_THE_BASE:
+            return has_runs(name, [run.config for run in self._runs], self.base, self.chosen)
+        return base_chapters.can_be_of(name, self.base.model_dump()) and all(
+            self._trains(changes) for changes in ({}, *base_chapters.OF_THE_BASE[name])
+        )
 
     def _trains(self, changes: dict[str, Any]) -> bool:
         """Whether a run is the base model so changed, with any K if the objective changes."""
@@ -274,7 +263,8 @@ def expand_grid(config: StudyConfig, source: str = "configuration") -> list[Run]
     ConfigError
         If a combination is impossible; the message names the experiment and the key.
     """
-    base = config.base.model_dump()
+    # What the base leaves out stays so: some defaults are refused where they were not written.
+    base = config.base.model_dump(exclude_unset=True)
     found: dict[str, tuple[RunConfig, list[str]]] = {}
     for name, experiment in config.chosen.items():
         where = f"{source}, experiments.{name}"

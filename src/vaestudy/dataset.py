@@ -16,12 +16,12 @@ from typing import Any, Final
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from vaestudy.config_errors import DataError
 from vaestudy.files import atomic_path
+from vaestudy.tensorfile import DamagedFileError, ForeignFileError, read_tensors
 
 __all__ = ["ARRAYS", "DataError", "Dataset", "load_prepared", "save_prepared"]
 
@@ -29,6 +29,7 @@ __all__ = ["ARRAYS", "DataError", "Dataset", "load_prepared", "save_prepared"]
 ARRAYS: Final = ("train", "train_labels", "test", "test_labels")
 
 _BLOCK: Final = 512
+_METADATA: Final = "dataset"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,7 @@ def save_prepared(dataset: Dataset, path: Path) -> None:
         "feature_names": dataset.feature_names,
     }
     # One key: safetensors writes several in an order that changes from run to run.
-    metadata = {"dataset": json.dumps(described)}
+    metadata = {_METADATA: json.dumps(described)}
     with atomic_path(path) as temporary:
         save_file(dataset.arrays, temporary, metadata)
 
@@ -179,13 +180,12 @@ def load_prepared(path: Path) -> Dataset:
     Raises
     ------
     DataError
-        If the file is missing or damaged.
+        If the file is missing, damaged or something else.
     """
-    remedy = f"delete {path} if it exists and run `vaestudy data` to prepare it again"
+    expects = "expected a file that `vaestudy data` wrote"
+    remedy = f"{expects}; if it is one, delete it and run `vaestudy data` again"
     try:
-        with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})["dataset"])
-            arrays = {key: file.get_tensor(key) for key in ARRAYS}
+        arrays, described = read_tensors(path, _METADATA)
         height, width = described["image_shape"]
         dataset = Dataset.build(
             described["name"],
@@ -197,15 +197,19 @@ def load_prepared(path: Path) -> Dataset:
         )
         expected = described["sha256"]
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist, expected a prepared data set: {remedy}") from error
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{path} does not exist; {expects}: run it first") from error
+    except ForeignFileError as error:
+        raise DataError(f"{path} is {error}; {expects}") from error
+    except DamagedFileError as error:
+        raise DataError(f"{path} cannot be read ({error}); {remedy}") from error
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            f"{path} is not a whole prepared data set ({type(error).__name__}: {error}): {remedy}"
+            f"{path} is not a whole prepared data set ({type(error).__name__}: {error}); {remedy}"
         ) from error
     if dataset.sha256 != expected:
         raise DataError(
-            f"{path} is damaged: its arrays have the checksum {dataset.sha256}, "
-            f"expected {expected}: {remedy}"
+            f"{path} is damaged: its arrays have the checksum {dataset.sha256}, not {expected}; "
+            f"{remedy}"
         )
     return dataset
 

@@ -28,6 +28,15 @@ CLASSES: Final = MappingProxyType(
 )
 #: Likelihoods of values beyond [0, 1].
 ANY_VALUE: Final = ("normal", "squared-error")
+#: Densities that are of grey values alone, with what they would make of binary ones.
+_OF_GREY_VALUES: Final = MappingProxyType(
+    {
+        "continuous-bernoulli": "a density is of values all over [0, 1], and where all are 0 or 1 "
+        "no probability of them",
+        "beta": "a Beta density is of values between 0 and 1, and would see each binary pixel "
+        "clipped",
+    }
+)
 #: Begins the names of data sets of the user's own; see :mod:`vaestudy.own_data`.
 OWN_PREFIX: Final = "own-"
 
@@ -67,7 +76,7 @@ def check_dataset(dataset: str, binarization: str, likelihood: str) -> None:
         raise ValueError(
             f"dataset is {dataset!r}, a table of standardised numbers, with binarization "
             f"{binarization!r} and likelihood {likelihood!r}; set binarization: none and "
-            "likelihood: normal, or squared-error"
+            f"likelihood: {', or '.join(ANY_VALUE)}"
         )
     if dataset in PLANE and binarization != "none":
         raise ValueError(
@@ -79,9 +88,8 @@ def check_dataset(dataset: str, binarization: str, likelihood: str) -> None:
             f"dataset is {dataset!r} with likelihood {likelihood!r}, which has no density in all "
             f"of the plane; expected one of {', '.join(ANY_VALUE)}"
         )
-    if likelihood == "beta" and binarization != "none":
+    if likelihood in _OF_GREY_VALUES and binarization != "none":
         raise ValueError(
-            f"likelihood is 'beta' but binarization is {binarization!r}: a Beta density is of "
-            "values between 0 and 1, and would see each binary pixel clipped; set binarization "
-            "to none"
+            f"likelihood is {likelihood!r} but binarization is {binarization!r}: "
+            f"{_OF_GREY_VALUES[likelihood]}; set binarization to none, or likelihood to bernoulli"
         )

@@ -170,7 +170,7 @@ def check_fits(run: ModelParameters, dataset: Dataset) -> None:
     if run.likelihood not in ANY_VALUE and (low < 0 or high > 1):
         raise ConfigError(
             f"likelihood is {run.likelihood!r} but the data set {dataset.name} holds values "
-            "outside [0, 1] (they are standardised): set likelihood: normal, or squared-error"
+            f"outside [0, 1] (they are standardised): set likelihood: {', or '.join(ANY_VALUE)}"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from vaestudy.dataset_names import DatasetName, check_dataset
-from vaestudy.deeper import DeeperLayers, check_deeper
+from vaestudy.deeper import DeeperLayers
 from vaestudy.label_parameters import (
     Labels,
     LabelShare,
@@ -16,6 +16,7 @@ from vaestudy.label_parameters import (
     Network,
     check_labels_and_network,
 )
+from vaestudy.objective_parameters import KLWeight, check_objective
 
 PositiveInt = Annotated[int, Field(gt=0, strict=True)]
 NonNegativeInt = Annotated[int, Field(ge=0, strict=True)]
@@ -48,8 +49,6 @@ OBJECTIVE_PARAMETERS: dict[str, Own] = {
     "ciwae": Own(("elbo_share",), otherwise="iwae"),
     "geometric-js": Own(("js_skew",), otherwise="elbo"),
 }
-#: Their decoder and encoder weigh samples differently, which needs a decoder of independent rows.
-_NEED_INDEPENDENT_ROWS = ("dreg", "piwae")
 
 
 class Strict(BaseModel):
@@ -110,7 +109,10 @@ class ModelParameters(Strict):
         "divergence instead of the KL, from the samples or in closed form, no bounds; half-joint: "
         "half of log p(x, z), which is no bound and knows nothing of q.",
     )
-    k: PositiveInt = Field(1, description="Samples of z per datum in the objective.")
+    k: PositiveInt = Field(
+        1,
+        description="Samples of z per datum in the objective; to be set for iwae, iwae-stl, dreg.",
+    )
     k_groups: PositiveInt = Field(
         1, description="miwae, piwae: groups of equal size into which the k samples are split."
     )
@@ -128,7 +130,7 @@ class ModelParameters(Strict):
     free_bits_group: PositiveInt = Field(
         1, description="free-bits: latent dimensions that share one minimum; divides n_z."
     )
-    beta: PositiveFloat = Field(
+    beta: KLWeight = Field(
         1.0, description="Weight of the KL term once warm-up is over; other than 1: the beta-VAE."
     )
     weight_decay: NonNegativeFloat = Field(
@@ -265,19 +267,7 @@ class ModelParameters(Strict):
 
     @model_validator(mode="after")
     def _objective_fits_the_model(self) -> Self:
-        for name, whole in (("k_groups", "k"), ("free_bits_group", "n_z")):
-            if getattr(self, whole) % getattr(self, name):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)} but {whole} is {getattr(self, whole)}: "
-                    f"groups are of equal size, so {name} must divide {whole}"
-                )
-        if self.objective in _NEED_INDEPENDENT_ROWS and self.batch_norm != "none":
-            raise ValueError(
-                f"objective is {self.objective!r} with batch_norm {self.batch_norm!r}: its "
-                "gradient needs samples that do not meet in the decoder, and batch statistics mix "
-                "them; set batch_norm to none, or take another objective"
-            )
-        check_deeper(self.deeper, self.objective, self.dataset)
+        check_objective(self)
         return self
 
     def is_default(self, name: str) -> bool:

@@ -273,20 +273,23 @@ def measure_quality(
     """
     samples = draw_samples(model, n_samples, generator)
     found: dict[str, Measured] = {}
+    n_floor = len(judge.held_out)
     for x, yardstick, suffix in (
         (samples.drawn, judge.drawn, ""),
         (samples.means, judge.means, "_of_means"),
     ):
         probabilities = judge.classifier.probabilities(x)
         distance = frechet_distance(moments(judge.classifier.features(x)), yardstick.train)
-        n_floor = len(judge.held_out)
         found[f"fid{suffix}"] = Measured(distance, None, n_samples)
         found[f"fid_floor{suffix}"] = Measured(yardstick.floor, None, n_floor)
         found[f"sample_confidence{suffix}"] = Measured(*confidence(probabilities), n_samples)
         found[f"test_confidence{suffix}"] = Measured(yardstick.confidence, None, n_floor)
         found[f"class_balance{suffix}"] = Measured(class_balance(probabilities), None, n_samples)
     memorised = memorised_share(nearest(samples.drawn, judge.train)[0], judge.held_out)
-    found["memorised"] = _share(memorised, n_samples)
+    # The limit is a quantile of finitely many images, whose error adds to that of the share.
+    of_limit = binomial_error(MEMORISED_QUANTILE, n_floor)
+    error = math.hypot(binomial_error(memorised, n_samples), of_limit)
+    found["memorised"] = Measured(memorised, error, n_samples)
     for name, x in (
         ("reconstruction_accuracy", reconstruct(model, judge.test)),
         ("test_accuracy", judge.test),

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from vaestudy.config import ModelParameters, StudyConfig, load_config
+from vaestudy.deeper import DeeperLayer, text_of
 
 if TYPE_CHECKING:
     from vaestudy.data import Dataset
@@ -95,7 +97,8 @@ class Study:
         Parameters
         ----------
         **parameters
-            A value, or a list of values, or ``...`` for any.
+            A value, or a list of values, or ``...`` for any; ``hidden`` and ``deeper`` as a
+            configuration or as the table has them.
 
         Raises
         ------
@@ -118,7 +121,8 @@ class Study:
         for name, value in {**self.base, **parameters}.items():
             if value is ...:
                 continue
-            allowed = tuple(value) if isinstance(value, list) else (value,)
+            level = as_level(name, value)
+            allowed = tuple(level) if isinstance(level, list) else (level,)
             # A table older than a parameter holds runs at its default.
             keep &= (
                 self._among("runs", name, allowed)
@@ -209,7 +213,41 @@ class Study:
 def as_columns(parameters: ModelParameters) -> dict[str, Any]:
     """Return parameters as they stand in the runs table."""
     values = parameters.model_dump(mode="json")
-    return {**values, "hidden": "-".join(map(str, values["hidden"]))}
+    return {**values, "hidden": as_level("hidden", parameters.hidden)}
+
+
+def as_level(name: str, value: Any) -> Any:
+    """Return a parameter's level, or a list of levels, as it stands in the runs table.
+
+    What a configuration has as lists, the widths of ``hidden`` and the layers of ``deeper``, are
+    texts there: ``[20, 10]`` is ``20-10``, and ``[[20, 10], [20]]`` two levels.
+
+    Raises
+    ------
+    ValueError
+        If the layers of ``deeper`` are none.
+    """
+    if name not in _AS_TEXT or not isinstance(value, list | tuple):
+        return value
+    if any(isinstance(entry, list | tuple | str) for entry in value):
+        return [as_level(name, entry) for entry in value]
+    return _AS_TEXT[name](value)
+
+
+def _text_of_layers(layers: Sequence[Any]) -> str:
+    try:
+        return text_of([DeeperLayer.model_validate(layer) for layer in layers])
+    except ValidationError:
+        raise ValueError(
+            f"deeper: got {layers!r}; expected none, or a list such as "
+            "[{n_z: 50, hidden: [100, 100]}]"
+        ) from None
+
+
+_AS_TEXT: dict[str, Callable[[Sequence[Any]], str]] = {
+    "hidden": lambda widths: "-".join(map(str, widths)),
+    "deeper": _text_of_layers,
+}
 
 
 @cache

@@ -25,7 +25,8 @@ class Experiment(Strict):
 
     title: str = Field(description="One line for dry runs and the appendix.")
     set: dict[str, Any] = Field(
-        default_factory=dict, description="Parameters that differ from `base` throughout."
+        default_factory=dict,
+        description="Parameters that differ from `base` throughout, but where `vary` sets them.",
     )
     vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(
         default_factory=dict,

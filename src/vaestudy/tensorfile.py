@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -13,9 +13,17 @@ from torch import Tensor
 
 from vaestudy.files import atomic_path
 
+#: What files are whose header stands under a key.
+_KINDS: Final = {
+    "vaestudy": "of a study's run: vaestudy.checkpoint.load_model reads its model",
+    "vaestudy.VAE": "a model of VAE.save: vaestudy.VAE.load reads it",
+    "vaestudy-classifier": "a classifier, of `vaestudy classifier`",
+    "dataset": "a prepared data set, of `vaestudy data`",
+}
+
 
 class ForeignFileError(ValueError):
-    """A file is no tensor file, or its header is another's."""
+    """A file's header is another's, or it is a folder; the message says what it is."""
 
 
 class DamagedFileError(RuntimeError):
@@ -44,18 +52,22 @@ def read_tensors(path: Path, key: str) -> tuple[dict[str, Tensor], dict[str, Any
     FileNotFoundError
         If there is no such file.
     ForeignFileError
-        If it has no header under ``key``.
+        If it has no header under ``key``, or is a folder.
     DamagedFileError
         If it cannot be read.
     """
+    if path.is_dir():
+        raise ForeignFileError("a folder")
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})[key])
+            headers = file.metadata() or {}
+            if key not in headers:
+                kinds = (kind for name, kind in _KINDS.items() if name in headers)
+                raise ForeignFileError(next(kinds, "of another program"))
+            header = json.loads(headers[key])
             names = file.keys()  # safe_open is no mapping and cannot be iterated
             return {name: file.get_tensor(name) for name in names}, header
-    except FileNotFoundError:
+    except (FileNotFoundError, ForeignFileError):
         raise
-    except (KeyError, ValueError) as error:
-        raise ForeignFileError(f"{path} has no header {key!r}") from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise DamagedFileError(str(error)) from error

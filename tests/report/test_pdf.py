@@ -77,3 +77,14 @@ def test_no_figure_comes_to_stand_within_a_list(make_notebook: Maker, tmp_path: 
 def test_an_apostrophe_after_a_digit_is_no_prime(make_notebook: Maker, tmp_path: Path) -> None:
     text = printed(make_notebook("# Chapter", "M2's \"own\", f\\'(x)."), tmp_path)
     assert "M2’s “own”, f'(x)." in text
+
+
+def test_tables_of_an_appendix_stand_beneath_their_headings(
+    make_notebook: Maker, tmp_path: Path
+) -> None:
+    tables = (replace(long_table(3), label=f"tbl:{name}", markdown=name) for name in ("one", "two"))
+    cells = ["# First", "Words.", "# Appendix {.appendix}\n\n## Data", next(tables)]
+    text = printed(make_notebook(*cells, "## Machines", next(tables)), tmp_path)
+    text = text[text.rindex("A.1") :]
+    places = [text.index(word) for word in ("Data", "one", "row-2", "Machines", "two")]
+    assert places == sorted(places)

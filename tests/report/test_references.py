@@ -174,6 +174,9 @@ def test_references_to_chapters_left_out_become_words(make_notebook: Maker, tmp_
     )
     text = plain_text(read_document([path], META, RESOURCES, [absent]).body)
     assert "See a section left out here, a figure left out here, Figure\u00a01." in text
+    path = make_notebook("# One {#sec:one}", "@sec:absent has it. @fig:absent (@fig:absent) too.")
+    text = plain_text(read_document([path], META, RESOURCES, [absent]).body)
+    assert "A section left out here has it. A figure left out here (a figure left out" in text
     with pytest.raises(ReportError, match="unresolved reference @sec:absent"):
         read(path)
 

@@ -8,7 +8,7 @@ localrules:
 
 
 # What a chapter imports, beside the figures.
-CHAPTER_FILES = ["study.py", "stats.py", "convergence.py"]
+CHAPTER_FILES = ["source_chapters.py", "study.py", "stats.py", "convergence.py"]
 CHAPTER_FILES += ["latent_plane.py", "inference.py", "masks.py", "components.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
@@ -60,7 +60,7 @@ rule chapter:
         "../../envs/vaestudy.yaml"
     shell:
         "python -m vaestudy chapter {input.notebook} --config {input.config} --output {output} "
-        "--log-notebook {log.notebook} > {log.text} 2>&1"
+        "--log-notebook {log.notebook} --log {log.text}"
 
 
 # Any figure alone, as PDF, PNG or SVG, with its data beside it.
@@ -90,7 +90,8 @@ rule figure:
     conda:
         "../../envs/vaestudy.yaml"
     shell:
-        "python -m vaestudy figure {wildcards.figure} --config {input.config} --output {output} 2> {log}"
+        "python -m vaestudy figure {wildcards.figure} --config {input.config} --output {output} "
+        "2> >(tee {log} >&2)"
 
 
 rule report:
@@ -124,4 +125,5 @@ rule report:
         ],
     shell:
         "python -m vaestudy report {input.notebooks} --config {input.config} "
-        "--html {output.html} --pdf {output.pdf} {params.left_out} 2> {log}"
+        "--html {output.html} --pdf {output.pdf} {params.left_out} "
+        "2> >(tee {log} >&2)"

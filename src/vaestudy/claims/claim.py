@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import pandas as pd
-from pydantic import Field, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import BeforeValidator, Field, StrictFloat, StrictInt, StrictStr, model_validator
 
 from vaestudy.config_errors import ConfigError
 from vaestudy.parameters import Strict
 from vaestudy.stats import Interval
+from vaestudy.study import as_level
 
 
 class ClaimError(ConfigError):
@@ -52,10 +53,20 @@ class AtLeast(Strict):
         return self.at_least <= level and (self.at_most is None or level <= self.at_most)
 
 
+def _as_in_tables(selector: Any) -> Any:
+    if not isinstance(selector, dict):
+        return selector
+    return {name: as_level(name, level) for name, level in selector.items()}
+
+
 #: Parameter: its level, a list of levels, {at_least: level}, or a word for levels that differ
-#: between studies (see `selection`); hidden widths are joined by hyphens, as 200-200. What it
-#: leaves out is as in the study's base model.
-Selector = dict[str, Scalar | list[Scalar] | AtLeast]
+#: between studies (see `selection`). `hidden` and `deeper` are as in a configuration, [200, 200],
+#: or as in tables, 200-200, which is what they are turned into. What it leaves out is as in the
+#: study's base model.
+Selector = Annotated[
+    dict[str, Scalar | list[Scalar] | AtLeast],
+    BeforeValidator(_as_in_tables, json_schema_input_type=dict[str, Scalar | list[Any] | AtLeast]),
+]
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,20 @@ AnyClaim = Difference | NoWorse | Equivalence | Ordering | Extremum | Level | Co
 
 
 def _minus(a: Sample, b: Sample) -> Contrast:
-    return Contrast(minus_text(a.label, b.label), (a.by_seed - b.by_seed).dropna())
+    return Contrast(minus_text(*_told_apart(a, b)), (a.by_seed - b.by_seed).dropna())
+
+
+def _told_apart(a: Sample, b: Sample) -> tuple[str, str]:
+    """Return two labels, with the levels that the claim gives where they would be the same."""
+    if a.label != b.label:
+        return a.label, b.label
+    names = [*{**a.parameters, **b.parameters}]
+    apart = [n for n in names if a.parameters.get(n) != b.parameters.get(n)]
+    first, second = (
+        ", ".join([s.label, *(f"{n} = {s.parameters[n]}" for n in apart if n in s.parameters)])
+        for s in (a, b)
+    )
+    return first, second
 
 
 def _rank_correlation(levels: Sequence[float], row: NDArray[np.float64]) -> float:

@@ -203,7 +203,7 @@ METRICS: dict[str, Metric] = {
         span=OF_SHARES,
     ),
     "fid_of_means": Metric(
-        "Fréchet distance of decoder means to test images",
+        "Fréchet distance of decoder means to training images",
         "squared features",
         final("fid_of_means"),
         digits=0,

@@ -85,5 +85,7 @@ def fit(
         table = read(data, choices)
         for remark in table.remarks:
             say(remark)
+        if (output / job.FACTS).is_file():
+            say(f"replaces the model of an earlier fit in {output}")
         chosen = start_job(device, threads)
         typer.echo(job.fit_table(data, table, output, parameters, chosen, say))

@@ -138,10 +138,16 @@ def classifier(
     from vaestudy import progress
     from vaestudy.classifier import save_classifier, train_classifier
     from vaestudy.data import load_prepared
+    from vaestudy.dataset import DataError
 
     progress.log_to(log)
     start_job("cpu", threads)
     dataset = load_prepared(data)
+    if not (dataset.is_grey and dataset.of_images):
+        raise DataError(
+            f"{data} holds {dataset.name}, a table of numbers; expected images with intensities "
+            "0..255, as the classifier is one of images: a table needs none"
+        )
     trained, accuracy = train_classifier(dataset)
     save_classifier(trained, accuracy, dataset, output)
     typer.echo(f"{dataset.name}: accuracy {accuracy.grey:.4f} grey, {accuracy.binary:.4f} binary")

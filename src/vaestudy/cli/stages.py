@@ -120,11 +120,18 @@ def chapter(
     output: Annotated[Path, typer.Option(help="Executed notebook to write.")],
     log_notebook: Annotated[Path, typer.Option(help="Where a failed run can be read.")],
     config: ConfigFile = Path("config.yaml"),
+    log: LogFile = None,
 ) -> None:
     """Execute a chapter's notebook on a finished study."""
+    from vaestudy import progress
     from vaestudy.report.chapters import execute
+    from vaestudy.report.errors import ReportError
 
-    execute(notebook, output, log_notebook, {"config": str(config.resolve())})
+    progress.log_to(log)
+    try:
+        execute(notebook, output, log_notebook, {"config": str(config.resolve())})
+    except ReportError as error:
+        raise ReportError(f"{error}; whole traceback in {log or log_notebook}") from None
 
 
 @plain_errors

@@ -14,11 +14,13 @@ from typing import Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from vaestudy.estimator.imputation import impute_rows
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import domain_of
+from vaestudy.estimator.warning import warn_user
 from vaestudy.evaluate import LogWeights, estimate_log_px, plain_log_weights
 from vaestudy.objectives import NO_BOUNDS
 from vaestudy.proposals import mixture_log_weights
@@ -109,8 +111,21 @@ class Fitted:
             parts.append(np.where(counted, log_px, -np.inf))
         return np.concatenate(parts)
 
-    def impute(self, block: Array, n_iter: int, generator: torch.Generator) -> tuple[Array, Array]:
-        """Fill in NaN: by the conditional mean, and by one draw."""
+    def impute(self, blocks: Iterable[Array], how: str, n_iter: int, seed: int) -> Array:
+        """Fill in NaN: by the conditional ``mean``, or by one draw, a ``sample``."""
+        noise = torch.Generator(self.device).manual_seed(seed)  # Blocks must not share draws.
+        both = (self._filled(block, n_iter, noise) for block in blocks)
+        filled = np.concatenate([mean if how == "mean" else draw for mean, draw in both])
+        left = int((~np.isfinite(filled)).any(axis=1).sum())
+        if left:
+            warn_user(
+                f"impute found no finite numbers for {left} of {len(filled)} rows: the model's own "
+                "overflow there; train it for more epochs, or with a lower learning_rate",
+                ConvergenceWarning,
+            )
+        return filled
+
+    def _filled(self, block: Array, n_iter: int, generator: torch.Generator) -> tuple[Array, Array]:
         observed = ~np.isnan(block)
         # Where the chain begins: the features' means, or the middle of the unit interval.
         centre = 0.5 if domain_of(self.preparation.likelihood).bounded else 0.0

@@ -224,6 +224,17 @@ def run_training(state: TrainState, data: Splits, watch: Watch) -> None:
     watch.warn_if_rising(state.runs[0])
 
 
+def warn_of_one_batch(batch_size: int | str, rows: Rows) -> None:
+    """Warn if the user's own ``batch_size`` is of more rows than there are to train on."""
+    if not isinstance(batch_size, str) and batch_size > len(rows):
+        warn_user(
+            f"batch_size is {batch_size}, but there are only {len(rows)} rows to train on: each "
+            "epoch is one step of the optimiser; lower batch_size for more steps, or leave it out "
+            "for a tenth of the data",
+            UserWarning,
+        )
+
+
 def _check_enough(state: TrainState, data: Splits) -> None:
     batch_norm = state.runs[0].batch_norm
     if batch_norm != "none" and len(data.train) < 2:

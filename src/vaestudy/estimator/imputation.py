@@ -10,7 +10,9 @@ is taken with probability
 and then :math:`x_m \sim p(x_m | z)`, exactly, since features are independent given z. Averages of
 :math:`E[x_m|z]` over the chain converge to the conditional mean, whatever the encoder's error;
 taking every proposal (Rezende, Mohamed & Wierstra 2014, appendix F) would not. The chain begins
-with a few steps of that kind, to be somewhere likely.
+with a few steps of that kind, to be somewhere likely. Where they have run off, as those of a hardly
+trained model may, the chain begins again at its first z, drawn from the prior. A row of which
+nothing is observed needs no chain: each step draws it from the model.
 
 References
 ----------
@@ -20,6 +22,7 @@ section 3.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +30,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vaestudy.evaluate import as_drawn, check_evaluating
+from vaestudy.inference import of_observed
 from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.likelihoods import Beta
 from vaestudy.vae import VAE
@@ -81,9 +85,14 @@ def impute_rows(
         x = torch.logit(Beta.clip(x))
     likelihood, n_z = twin.likelihood, model.architecture.n_z
     total, burn_in = torch.zeros_like(x), int(_BURN_IN * n_iter)
-    z = _noise(x, n_z, generator)
+    begun = math.ceil(_PSEUDO_GIBBS * n_iter)
+    first, z = x, _noise(x, n_z, generator)
+    first_z, free = z, ~observed.any(-1, keepdim=True)
     for step in range(n_iter):
-        z = _move(twin, x, z, generator, always=step < _PSEUDO_GIBBS * n_iter)
+        if step == begun:
+            lost = _lost(twin, torch.where(observed, first, torch.nan), z, first_z)
+            x, z = torch.where(lost, first, x), torch.where(lost, first_z, z)
+        z = _move(twin, x, z, generator, free, always=step < begun)
         params = model.decode(z.unsqueeze(0)).squeeze(0)
         x = torch.where(observed, x, likelihood.sample(params, generator).to(x.dtype))
         if step >= burn_in:
@@ -93,16 +102,29 @@ def impute_rows(
     return Imputation(torch.where(observed, given, mean), torch.where(observed, given, draw))
 
 
+def _lost(
+    model: VAE, x: Float[Tensor, "B D"], z: Float[Tensor, "B Z"], first_z: Float[Tensor, "B Z"]
+) -> Bool[Tensor, "B 1"]:
+    """Whether a chain is at a z less likely than its first, given ``x``, NaN if not observed."""
+    pair = torch.stack([z, first_z])
+    log_px_z = of_observed(model).likelihood.log_prob(x[None, None], model.decode(pair[None]))
+    log_pxz = log_px_z.squeeze(0) + standard_normal_log_prob(pair)
+    # A comparison with NaN is false: what is no number is less likely than anything.
+    return ~(log_pxz[0] >= log_pxz[1]).unsqueeze(-1)
+
+
 def _move(
     model: VAE,
     x: Float[Tensor, "B D"],
     z: Float[Tensor, "B Z"],
     generator: torch.Generator,
+    free: Bool[Tensor, "B 1"],
     *,
     always: bool,
 ) -> Float[Tensor, "B Z"]:
-    """Propose z from q(z|x) and take it, or stay, row by row."""
-    mu, logvar = (part.squeeze(0) for part in model.encode(x.unsqueeze(0)))
+    """Propose z from q(z|x) and take it, or stay, row by row; of ``free`` rows, draw it."""
+    # For rows that are free, q(z|x) is the prior.
+    mu, logvar = (part.squeeze(0).masked_fill(free, 0) for part in model.encode(x.unsqueeze(0)))
     proposed = mu + (0.5 * logvar).exp() * _noise(x, z.shape[-1], generator)
     if always:
         return proposed
@@ -113,7 +135,8 @@ def _move(
     log_qz_x = standard_normal_log_prob(standardized) - 0.5 * logvar.sum(-1)
     log_w = log_px_z + standard_normal_log_prob(pair) - log_qz_x
     uniform = torch.rand(len(x), generator=generator, dtype=x.dtype, device=x.device)
-    return torch.where((uniform.log() < log_w[0] - log_w[1]).unsqueeze(-1), proposed, z)
+    taken = (uniform.log() < log_w[0] - log_w[1]).unsqueeze(-1)
+    return torch.where(taken | free, proposed, z)
 
 
 def _noise(x: Tensor, n_z: int, generator: torch.Generator) -> Float[Tensor, "B Z"]:

@@ -156,6 +156,8 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         -----
         LikelihoodWarning
             If the likelihood can be computed on these data, but is not meant for them.
+        UserWarning
+            If ``batch_size`` is above the number of rows to train on.
         ConvergenceWarning
             With ``early_stopping``, if the epochs ran out, more than the warm-up and twice
             ``patience``, while the bound on held-out rows still rose: its mean over the last
@@ -242,7 +244,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         """Fill in missing values, NaN, given the row's other values; these stay as they are.
 
         Metropolis within Gibbs on z and what is missing (Mattei & Frellsen 2018); see
-        :mod:`vaestudy.estimator.imputation`.
+        :mod:`vaestudy.estimator.imputation`. A ``ConvergenceWarning`` tells of rows left so.
 
         Parameters
         ----------
@@ -260,9 +262,7 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         if how not in ("mean", "sample"):
             raise ValueError(f"how is {how!r}; expected 'mean' or 'sample'")
         n_iter, seed = fitting.whole("n_iter", n_iter, at_least=10), self._draw(random_state)
-        noise = torch.Generator(fitted.device).manual_seed(seed)  # Blocks must not share draws.
-        filled = (fitted.impute(block, n_iter, noise) for block in self._blocks(X, missing=True))
-        return np.concatenate([mean if how == "mean" else draw for mean, draw in filled])
+        return fitted.impute(self._blocks(X, missing=True), how, n_iter, seed)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file, without pickle; see :meth:`load`.

@@ -73,10 +73,12 @@ def read(path: Path) -> Saved:
         arrays, facts = read_tensors(path, _KEY)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; expected a file of VAE.save") from None
-    except ForeignFileError:
-        raise CheckpointError(f"{path} was not written by VAE.save") from None
+    except ForeignFileError as error:
+        raise CheckpointError(f"{path} is {error}; expected a file of VAE.save") from None
     except DamagedFileError as error:
-        raise CheckpointError(f"{path} is damaged ({error}); save the model again") from None
+        raise CheckpointError(
+            f"{path} is damaged ({error}), or no file of VAE.save; save the model again"
+        ) from None
     if facts["format"] != _FORMAT:
         raise CheckpointError(
             f"{path} has format {facts['format']} of vaestudy {facts['version']}, this is "

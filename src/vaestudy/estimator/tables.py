@@ -19,8 +19,9 @@ Array = NDArray[np.float64]
 #: Columns that a message names.
 _MOST_NAMED: Final = 5
 _OF_TEXT: Final = (
-    "expected numbers: make columns of 0 and 1 of categories (pd.get_dummies(X, dtype=float), or "
-    "OneHotEncoder(sparse_output=False)), leave out the others"
+    "expected numbers: make columns of 0 and 1 of categories (pd.get_dummies(X, prefix_sep='=', "
+    "dtype=float), whose names are those of `vaestudy fit`, or OneHotEncoder(sparse_output=False)),"
+    " leave out the others"
 )
 
 

@@ -100,6 +100,7 @@ class Training:
                 data = fitting.hold_out(rows, self.validation_fraction, self._seed, device)
             else:
                 data = fitting.show_training(rows, device)
+            fitting.warn_of_one_batch(self.batch_size, data.train)
             with self._reporter() as report:
                 patience = self.patience if self.early_stopping else None
                 watch = fitting.Watch(patience, report, jacobian)

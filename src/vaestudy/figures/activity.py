@@ -16,8 +16,8 @@ from vaestudy.figures.activity_data import (
     Family,
     at_the_end,
     figure_four,
-    find_families,
     plain_heads,
+    with_usual_warmup,
 )
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
@@ -49,7 +49,7 @@ def draw_histogram(study: Study) -> Drawing:
 
 def draw_price(study: Study) -> Drawing:
     """Draw each dimension's KL against its activity, with what activity costs at least."""
-    families = [f for f in find_families(study) if not f.warmup][:4]
+    families = with_usual_warmup(study)[:4]
     figure = Figure(figsize=(TEXT_WIDTH, 3.0), layout="constrained")
     axis = figure.subplots()
     parts = []

@@ -57,14 +57,14 @@ def find_family(study: Study, **parameters: Any) -> Family | None:
     """Return the replicates with these parameters, or None if the study has none.
 
     ``warmup=...`` stands for the study's standard warm-up, or where it has none for the longest
-    that such a model has; ``n_z=...`` for any.
+    that such a model has, unless that is the base model's own; ``n_z=...`` for any.
     """
     try:
         if parameters.get("warmup") is ...:
             standard = tried(lambda: study.warmup)
             longest = {"warmup": max(study.levels("warmup", **parameters))}
             parameters = {**parameters, **(standard or longest)}
-            if parameters["warmup"] == 0:
+            if parameters["warmup"] in (0, study.base["warmup"]):
                 return None
         return Family(parameters, study.runs(**parameters))
     except EmptySelectionError:
@@ -72,7 +72,12 @@ def find_family(study: Study, **parameters: Any) -> Family | None:
 
 
 def importance_weighted(study: Study) -> dict[str, Any]:
-    """Return the study's importance-weighted objective as parameters; empty if it has none."""
+    """Return the study's importance-weighted objective as parameters.
+
+    Empty if it has none, or none but the base model's own.
+    """
+    if study.base["objective"] == "iwae":
+        return {}
     try:
         return study.iwae
     except EmptySelectionError:
@@ -100,12 +105,16 @@ def figure_four(study: Study) -> list[Family]:
 
 
 def _some(study: Study, found: list[Family | None]) -> list[Family]:
-    families = [family for family in found if family is not None]
-    if not families:
+    # What is added may be the base model's already.
+    distinct: dict[tuple[str, ...], Family] = {}
+    for family in found:
+        if family is not None:
+            distinct.setdefault(tuple(family.runs["run_id"]), family)
+    if not distinct:
         raise EmptySelectionError(
             f"no run of the base model of {study.config.study!r} has finished"
         )
-    return families
+    return [*distinct.values()]
 
 
 def plain_heads(study: Study) -> pd.DataFrame:
@@ -123,6 +132,11 @@ def plain_heads(study: Study) -> pd.DataFrame:
     )
     kept: pd.DataFrame = runs[keep].reset_index(drop=True)
     return kept
+
+
+def with_usual_warmup(study: Study) -> list[Family]:
+    """Return those of :func:`find_families` whose warm-up is as long as the base model's."""
+    return [f for f in find_families(study) if f.warmup == study.base["warmup"]]
 
 
 def at_the_end(study: Study, runs: pd.DataFrame) -> pd.DataFrame:

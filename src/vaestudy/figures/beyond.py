@@ -30,7 +30,9 @@ from vaestudy.study import EmptySelectionError, Study
 
 def nll_and_units(study: Study) -> Drawing:
     """Draw test NLL over active units of all objectives of KL weight 1: means and seeds."""
-    members = [m for m in find_members(study) if m.is_(beta=1.0)]
+    members = [m for m in find_members(study) if m.is_(beta=1.0) and len(by_seed(study, m, "nll"))]
+    if not members:
+        raise EmptySelectionError(f"{study.config.study!r} has no objective of KL weight 1")
     figure = Figure(figsize=(TEXT_WIDTH, 3.4))
     axes = figure.subplots()
     data = _seeds(study, members, ("active_units", "nll"))
@@ -97,7 +99,7 @@ def rate_distortion(study: Study) -> Drawing:
     _levels(plane)
     plane.set(xlabel="rate: KL (nats)", ylabel="distortion: −reconstruction (nats)")
     _key(plane, near, below=True)
-    if others:
+    if others and near:
         _closer(plane, data, near)
     _over_beta(line, data, sweep)
     return Drawing(figure, data, runs_of([*sweep, *others]))

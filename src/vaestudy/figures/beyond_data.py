@@ -18,19 +18,14 @@ from vaestudy.figures.families import (
     order_of,
     weighs_samples,
 )
+from vaestudy.parameters import OBJECTIVE_PARAMETERS
 from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study
 
 #: Parameters that make an objective; in all others the members of the chapter equal the base.
 _OBJECTIVE = (
-    "objective",
-    "k",
-    "k_groups",
-    "elbo_share",
-    "js_skew",
-    "free_bits",
-    "free_bits_group",
-    "beta",
+    *("objective", "k", "beta"),
+    *dict.fromkeys(name for own in OBJECTIVE_PARAMETERS.values() for name in own.names),
 )
 _ANNEALING = ("warmup", "warmup_cycles", "warmup_rise")
 

@@ -126,10 +126,15 @@ def read_heights(members: Sequence[Member]) -> str:
 
 
 def read_best(study: Study) -> str:
-    """Name the objective of the lowest mean NLL and those of the most active units."""
+    """Name the objective of the lowest mean NLL and those of the most active units.
+
+    Empty if no objective has both.
+    """
     members = find_members(study)
     found = {m: (mean_of(study, m, "nll"), mean_of(study, m, "active_units")) for m in members}
     measured = {m: (nll, units) for m, (nll, units) in found.items() if nll and units}
+    if not measured:
+        return ""
     best = min(measured, key=lambda m: measured[m][0].mean)
     most = max(round(units.mean, 1) for _, units in measured.values())
     busiest = [m for m, (_, units) in measured.items() if round(units.mean, 1) == most]
@@ -202,9 +207,10 @@ def read_sweep(study: Study) -> str:
     changes = [
         f"$\\beta = {m.first['beta']:g}$ {change(gap, 'raises it by', 'lowers it by')}"
         for m in sweep
-        if not m.is_(beta=1.0) and (gap := compare(study, m, base_of(study), "nll"))
+        if not m.is_(beta=study.base["beta"]) and (gap := compare(study, m, base_of(study), "nll"))
     ]
-    return f"{_upper(ends[0])}; {ends[1]}. As to the NLL, {'; '.join(changes)}."
+    moved = f" As to the NLL, {'; '.join(changes)}." if changes else ""
+    return f"{_upper(ends[0])}; {ends[1]}.{moved}"
 
 
 def _mean(interval: Interval | None, sign: int = 1) -> str:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from vaestudy.figures.style import MUTED
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 DASHES = {"train": "-", "test": (0, (3, 1.5))}
 
@@ -29,7 +29,15 @@ class Curve:
 def summarize(
     study: Study, curves: Sequence[Curve], metric: str, splits: Sequence[str]
 ) -> pd.DataFrame:
-    """Return one row a curve × split × epoch: mean, lowest and highest seed, n."""
+    """Return one row a curve × split × epoch: mean, lowest and highest seed, n.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are no curves.
+    """
+    if not curves:
+        raise EmptySelectionError(f"{study.config.study!r} has no model whose {metric} to draw")
     parts = []
     for curve in curves:
         history = study.curves(curve.runs, [metric], splits)

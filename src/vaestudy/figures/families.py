@@ -123,8 +123,11 @@ _MARKERS = {(False, False): "o", (True, False): "s", (False, True): "^", (True, 
 
 
 def label_of(row: Row) -> str:
-    """Return the family's name, as in ``IWAE (K=5) + BN + WU``; Bernoulli goes without saying."""
-    name = _OBJECTIVES[_objective(row)]
+    """Return the family's name, as in ``IWAE (K=5) + BN + WU``; Bernoulli goes without saying.
+
+    An objective or likelihood without a name of its own here has that of the configuration.
+    """
+    name = _OBJECTIVES.get(_objective(row), _objective(row))
     said = [
         f"{symbol}={row[key]:g}"
         for key, (symbol, usual) in _SYMBOLS.items()
@@ -136,7 +139,8 @@ def label_of(row: Row) -> str:
     name += ", bounded heads" if row.get("encoder_heads", "linear") == "bounded" else ""
     name += ", convolutional" if row.get("network", "mlp") == "conv" else ""
     name += told_of(row)
-    return name + _layers(row) + _LIKELIHOODS[_likelihood(row)]
+    likelihood = _likelihood(row)
+    return name + _layers(row) + _LIKELIHOODS.get(likelihood, f", {likelihood}")
 
 
 def told_of(row: Row) -> str:
@@ -176,9 +180,14 @@ def weighs_samples(row: Row) -> bool:
 def order_of(row: Row) -> tuple[Hashable, ...]:
     """Return a key that sorts families as the text meets them, n_z last."""
     norm = ("none", "hidden", "all").index(row.get("batch_norm", "none"))
-    objective = tuple(_OBJECTIVES).index(_objective(row))
+    objective = _rank(_objective(row), _OBJECTIVES)
     k, warmup, n_z = (int(row.get(name, 0)) for name in ("k", "warmup", "n_z"))
-    return (tuple(_LIKELIHOODS).index(_likelihood(row)), objective, k, norm, warmup, n_z)
+    return (_rank(_likelihood(row), _LIKELIHOODS), objective, k, norm, warmup, n_z)
+
+
+def _rank(name: str, names: Mapping[str, str]) -> tuple[int, str]:
+    """Return a key that sorts as ``names`` stand, others last."""
+    return (list(names).index(name) if name in names else len(names), name)
 
 
 def _objective(row: Row) -> str:

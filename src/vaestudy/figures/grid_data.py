@@ -1,4 +1,4 @@
-"""Combinations of a grid of the user's own data: what they are called, and which are drawn."""
+"""Combinations of a user's own grid: what they are called, and which are drawn."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from vaestudy.config import ModelParameters
 from vaestudy.figures.families import NAMED, label_of
 from vaestudy.figures.packaged_data import Variant, title_of
+from vaestudy.source_chapters import own_experiments
 from vaestudy.study import EmptySelectionError, Study
 
 #: Combinations in one figure; of more, those with the lowest test NLL.
@@ -58,15 +59,33 @@ def find_grid(study: Study) -> list[Scale]:
     EmptySelectionError
         If there are none.
     """
-    runs = study.table("runs")
-    runs = runs[runs["status"] == "finished"]
-    if runs.empty:
-        raise EmptySelectionError(f"no run of {study.config.study!r} has finished")
+    runs = grid_runs(study)
     varied = varied_in(runs)
     keys = [*(runs[name] for name in _SCALE), runs["labels"].isin(_GIVEN)]
     groups = [part for _, part in runs.groupby(keys, sort=False)]
     most = MOST_DRAWN // len(groups)
     return [_scale(study, part, varied, max(1, most)) for part in groups]
+
+
+def grid_runs(study: Study) -> pd.DataFrame:
+    """Return the finished runs of the user's own grid.
+
+    Those are all of a study of the user's own data; of others, those of experiments that no
+    chapter knows, or all where there are none.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are none.
+    """
+    runs = study.table("runs")
+    own = set(own_experiments(study.config.chosen))
+    if own and not study.config.of_own_data:
+        runs = runs[[not own.isdisjoint(names.split(",")) for names in runs["experiments"]]]
+    runs = runs[runs["status"] == "finished"]
+    if runs.empty:
+        raise EmptySelectionError(f"no run of {study.config.study!r} has finished")
+    return runs
 
 
 def varied_in(runs: pd.DataFrame) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.mosaics import placed_figure
 from vaestudy.figures.style import CLASS_COLORS, INK, TEXT_WIDTH
 from vaestudy.latent_plane import neighbour_accuracy
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 #: A scatter plot of more points than these is a blot: the first ones are drawn.
 MAX_POINTS = 2000
@@ -64,6 +64,8 @@ def latent_projections(study: Study) -> Drawing:
     """Draw the VAE's means at growing n_z: principal components above, most active units below."""
     family = objectives(study)[0]
     levels = [n for n in study.levels("n_z", **family.parameters) if n > 2]
+    if not levels:
+        raise EmptySelectionError(f"{study.config.study!r} has no latent space beyond the plane")
     pick = np.unique(np.linspace(0, len(levels) - 1, MAX_COLUMNS).round().astype(int))
     levels = [levels[i] for i in pick]
     wide = TEXT_WIDTH if len(levels) > 1 else TEXT_WIDTH / 2
@@ -110,7 +112,15 @@ def latent_cloud(study: Study) -> Drawing:
 
 
 def cloud_of(study: Study) -> tuple[Codes, NDArray[Any], NDArray[Any]]:
-    """Return the base VAE's codes, their first three principal components and their shares."""
+    """Return the base VAE's codes, their first three principal components and their shares.
+
+    Raises
+    ------
+    EmptySelectionError
+        If they have fewer dimensions.
+    """
+    if study.config.base.n_z < 3:
+        raise EmptySelectionError(f"codes of {study.config.study!r} have no three dimensions")
     code = codes_of(study, objectives(study)[0].runs(study)["run_id"].iloc[0])
     return code, *principal_components(code.means, 3)
 

@@ -29,7 +29,7 @@ from vaestudy.figures.style import TEXT_WIDTH
 from vaestudy.layers import MemberLinear
 from vaestudy.rng import stream_seed
 from vaestudy.stats import number
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 MANIFOLD_SIDE = 20
 PLANE_SIDE = 11
@@ -87,7 +87,7 @@ def affine_layers(code: Codes) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     Empty if it is more than affine layers and nonlinearities, or if its outputs are no logits.
     """
     model, form = code.model, code.model.architecture
-    if form.batch_norm != "none" or form.likelihood != "bernoulli":
+    if (form.network, form.batch_norm, form.likelihood) != ("mlp", "none", "bernoulli"):
         return []
     affine = [m for m in [*model.decoder, model.output] if isinstance(m, MemberLinear)]
     found = []
@@ -99,6 +99,8 @@ def affine_layers(code: Codes) -> list[tuple[NDArray[Any], NDArray[Any]]]:
 
 def planes(study: Study) -> Drawing:
     """Draw planes through a larger latent space: two active dimensions, and two inactive ones."""
+    if study.config.base.n_z < 3:
+        raise EmptySelectionError(f"the latent space of {study.config.study!r} is itself a plane")
     found = objectives(study)
     cell = TEXT_WIDTH / 3
     spacing = ConstrainedLayoutEngine(h_pad=0.02, hspace=0.06)

@@ -28,7 +28,7 @@ from vaestudy.figures.mosaics import labelled_rows
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
 from vaestudy.information import activity_density
 from vaestudy.stats import mean_interval, number
-from vaestudy.study import Study
+from vaestudy.study import EmptySelectionError, Study
 
 #: Inches: of a family's row, and of axis and legend.
 _ROW, _FRAME = 0.3, 0.85
@@ -159,6 +159,8 @@ def density(study: Study) -> Drawing:
 
 def nearest_training_image(study: Study) -> Drawing:
     """Draw, of each class, the sample and the test image that come closest to a training image."""
+    if study.config.base.labels != "none":
+        raise EmptySelectionError(f"{study.config.study!r} has no samples without a class")
     run_id = study.runs().sort_values("seed")["run_id"].iloc[0]
     memory = find_neighbours(study, run_id)
     # A class to which no sample is nearest has no column.

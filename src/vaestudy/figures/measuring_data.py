@@ -173,10 +173,17 @@ def of_one_scale(study: Study) -> pd.DataFrame:
     """Return the runs whose activities compare, with ``label`` and ``order`` by objective.
 
     Of the base model's decoder and hidden layers: another's dimensions have another scale.
+
+    Raises
+    ------
+    EmptySelectionError
+        If there are none.
     """
     runs = plain_heads(study)
     for name in ("likelihood", "binarization", "hidden", "activation"):
         runs = runs[runs[name] == study.base[name]]
+    if runs.empty:
+        raise EmptySelectionError(f"{study.config.study!r} has no model with plain heads")
     bare = runs[["objective", "k"]].assign(label=lambda t: t.apply(label_of, axis=1))
     return runs.assign(label=bare["label"], order=bare.apply(order_of, axis=1)).sort_values("order")
 

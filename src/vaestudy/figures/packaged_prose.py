@@ -113,12 +113,27 @@ def read_features(study: Study) -> str:
         if one.data.of_images:
             continue
         kept = pd.Series(explained(one.rows.numpy(), one.nearest), one.feature_names).dropna()
-        told.append(
-            f"Of *{one.title}* the code keeps most of *{kept.idxmax()}* "
-            f"({number(100 * kept.max(), 0)}\N{NO-BREAK SPACE}%) and least of *{kept.idxmin()}* "
-            f"({number(100 * kept.min(), 0)}\N{NO-BREAK SPACE}%)."
-        )
+        told.append(f"Of *{one.title}* {kept_words(kept)}")
     return " ".join(told)
+
+
+def kept_words(shares: pd.Series) -> str:
+    """Say which column the code keeps best and worst; of less than nothing, what that means."""
+    rounded = (100 * shares).round()
+    no_better = "the nearest representation does no better than the column's mean"
+    if rounded.max() <= 0:
+        return f"the code keeps nothing of any column: {no_better}."
+    best = f"{_percent(rounded.max())} of *{rounded.idxmax()}*, the most of any column"
+    if rounded.min() > 0:
+        least = f"{_percent(rounded.min())} of *{rounded.idxmin()}*, the least"
+        return f"the code keeps {best}, and {least}."
+    lost = [f"*{name}*" for name in rounded.index[rounded <= 0]]
+    some = ", ".join(lost) if len(lost) <= 3 else f"{len(lost)} of {len(rounded)}"
+    return f"the code keeps {best}, and nothing of {some}: there {no_better}."
+
+
+def _percent(share: float) -> str:
+    return f"{number(share, 0)}\N{NO-BREAK SPACE}%"
 
 
 def read_categories(study: Study) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from vaestudy.config import ModelParameters
 from vaestudy.figures.cells import NOT_MEASURED, mean_cell
-from vaestudy.figures.families import NAMED, label_of
+from vaestudy.figures.grid_data import grid_runs, name_of, varied_in
 from vaestudy.figures.packaged import by_seed, training_seconds
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
@@ -25,8 +24,6 @@ _OWN = {
     "Squared error": ("squared_error", 2),
     "Active units": ("active_units", 1),
 }
-#: What a model's name tells, or a column does.
-_TOLD = {*NAMED, "warmup", "n_z"}
 
 
 def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -70,21 +67,14 @@ def datasets_table(study: Study, fitted: Sequence[Fitted]) -> tuple[pd.DataFrame
 
 
 def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return every combination of a grid of the user's own data: for reading, and as numbers."""
-    runs = study.table("runs")
-    runs = runs[runs["status"] == "finished"]
-    several_warmups = len({n for n in runs["warmup"] if n}) > 1
+    """Return every combination of a user's own grid: for reading, and as numbers."""
+    runs = grid_runs(study)
+    varied = varied_in(runs)
     shown, told = [], []
     for name, part in runs.groupby("combination_id", sort=False):
         variant = Variant(str(name), part)
-        first = variant.first
-        departures = [
-            f"{field.replace('_', ' ')} = {first[field]}"
-            for field in ModelParameters.model_fields
-            if field not in _TOLD and first[field] != study.base[field]
-        ]
-        departures += [f"WU {first['warmup']}"] if several_warmups and first["warmup"] else []
-        cells = {"Model": ", ".join([label_of(first), *departures]), "$n_z$": str(first["n_z"])}
+        # As figures call it.
+        cells = {"Model": name_of(study, variant.first, varied)}
         cells["n"] = str(len(part))
         for title, (metric, digits) in _OWN.items():
             values = by_seed(study, variant, metric)

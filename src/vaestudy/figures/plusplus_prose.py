@@ -53,7 +53,7 @@ def read_third_dimension(study: Study) -> str:
     if any(mean_of(study, "fid_of_means", **model) is None for model in (two, three)):
         return text
     looks = gap(study, "fid_of_means", three, two)
-    what = "the Fréchet distance between decoded samples and test digits by"
+    what = "the Fréchet distance between decoded samples and training digits by"
     return f"{text} It {change_of_number(looks, f'raises {what}', f'lowers {what}', 0)}."
 
 
@@ -206,11 +206,15 @@ def read_halves(study: Study) -> str:
     if not len(informed):
         raise EmptySelectionError("the study has not inferred halves")
     worth, lost = mean_interval(ignorant - informed), mean_interval(informed - exact)
-    return (
+    most = mean_interval(ignorant - exact)
+    told = (
         f"In two dimensions a look at the top half is worth {worth.text(1)} nats to the bottom "
         f"half. Against the importance-weighted posterior the variational one "
-        f"{change(lost, 'loses', 'gains')}."
+        f"{change(lost, 'loses', 'gains')}. That posterior is itself worth {most.text(1)}"
     )
+    if most.mean >= 0:
+        return f"{told}."
+    return f"{told}: no inference from the top helps a decoder that is too sure of what it sees."
 
 
 def read_search(study: Study) -> str:

@@ -21,6 +21,8 @@ from vaestudy.fit.texts import ANY_COMMA, FileError, commas_in
 
 #: A column of text with more different values than this is taken for names, not categories.
 MOST_CATEGORIES: Final = 20
+#: What is remarked of a column of text.
+ONE_HOT: Final = "one column of 0 and 1 for each of"
 
 
 def numbers(
@@ -67,7 +69,7 @@ def _as_numbers(
             f"categories: {leave_out}, or {remedies.color}"
         )
     encoded = pd.get_dummies(column, prefix=str(column.name), prefix_sep="=", dtype=float)
-    said = f"column {column.name!r} is text: one column of 0 and 1 for each of {n} values"
+    said = f"column {column.name!r} is text: {ONE_HOT} {n} values"
     return encoded, [said]
 
 

@@ -20,6 +20,7 @@ from vaestudy.fit.texts import FileError, read_text
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DIVIDED: Final = "intensities 0..255 divided by 255"
 _NPY: Final = b"\x93NUMPY"
 #: What the last axis of an image may hold: grey, or red, green and blue.
 _CHANNELS: Final = (1, 3)
@@ -170,9 +171,8 @@ def _of_intensities(table: Table) -> Table:
     array = table.data
     if table.image_shape is None or array.dtype != np.uint8:
         return table
-    streamed = array.nbytes >= STREAM_FROM
-    divided = Intensities(array) if streamed else array / 255
-    return replace(table, data=divided, remarks=("intensities divided by 255",))
+    divided = Intensities(array) if array.nbytes >= STREAM_FROM else array / 255
+    return replace(table, data=divided, remarks=(DIVIDED,))
 
 
 _READERS: Final[dict[str, Callable[[Path, Choices], Table]]] = {
@@ -247,7 +247,7 @@ def _read_images(folder: Path, choices: Choices) -> Table:
     parents = [path.parent.relative_to(folder).as_posix() for path in paths]
     color = pd.Series(parents, rows, name="folder") if len(set(parents)) > 1 else None
     turned = f", {n_turned} of them in colour turned grey, as the first is" if n_turned else ""
-    remarks = (f"{len(paths)} images{turned}, intensities 0..255 divided by 255",)
+    remarks = (f"{len(paths)} images{turned}, {DIVIDED}",)
     return Table(images.reshape(len(paths), -1) / 255, rows, color, images.shape[1:], remarks)
 
 

@@ -23,6 +23,8 @@ from vaestudy.fit import page
 from vaestudy.fit.files import Table
 from vaestudy.fit.texts import FileError
 
+#: What a fit says of itself, in its directory.
+FACTS = "model.json"
 #: Rows that the pictures look at.
 MOST_SHOWN = 2000
 
@@ -134,7 +136,7 @@ def _write_tables(model: VAE, table: Table, codes: NDArray[np.float64], output: 
         "best_epoch": model.best_epoch_,
         "held_out_bound": page.best_bound(model),
     }
-    write_json(output / "model.json", facts)
+    write_json(output / FACTS, facts)
     frame = pd.DataFrame(codes, columns=[f"z{i}" for i in range(codes.shape[1])])
     frame.insert(0, "row", table.rows.to_numpy())
     if table.color is not None:

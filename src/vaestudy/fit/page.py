@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 
 from vaestudy.figures.style import style
 from vaestudy.fit import pictures
+from vaestudy.fit.columns import ONE_HOT
+from vaestudy.fit.files import DIVIDED
 from vaestudy.report.fonts import text_css
 
 if TYPE_CHECKING:
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from vaestudy.fit.job import Shown
 
 _DEFAULT_TITLE = "Your data"
+_ENCODED = (
+    "Of a table <code>t</code> with text, as the file has it, <code>X = pd.get_dummies(t, "
+    "prefix_sep=&quot;=&quot;, dtype=float).reindex(columns=model.feature_names_in_, "
+    "fill_value=0)</code>."
+)
 
 
 @dataclass(frozen=True)
@@ -143,13 +150,22 @@ def _prepared(shown: Shown) -> str:
     shape, model = shown.table.image_shape, shown.model
     if shape is not None:
         pixels = " × ".join(str(length) for length in shape)
-        return f"<code>X</code> is [N, {model.n_features_in_}]: pictures of {pixels}, a row each."
+        divided = f", {DIVIDED}" if _remarked(shown, DIVIDED) else ""
+        return (
+            f"<code>X</code> is [N, {model.n_features_in_}]: pictures of {pixels}, a row "
+            f"each{divided}."
+        )
     if hasattr(model, "feature_names_in_"):
+        encoded = " " + _ENCODED if _remarked(shown, ONE_HOT) else ""
         return (
             "<code>X</code> has the columns <code>model.feature_names_in_</code>, in this order "
-            "and the file's units."
+            f"and the file's units.{encoded}"
         )
     return f"<code>X</code> is [N, {model.n_features_in_}], as the file is."
+
+
+def _remarked(shown: Shown, what: str) -> bool:
+    return any(what in remark for remark in shown.table.remarks)
 
 
 def _facts(shown: Shown) -> str:

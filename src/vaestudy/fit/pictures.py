@@ -119,11 +119,9 @@ def feature_reconstructions(data: Array, seen: Array, names: list[str]) -> Figur
         axes.scatter(x, y, s=4, linewidths=0, alpha=0.5, color=PALETTE[0], rasterized=True)
         axes.axline((x.mean(), x.mean()), slope=1, color=MUTED, linewidth=0.6)
         kept = 1 - ((x - y) ** 2).mean() / x.var() if x.var() > 0 else np.nan
-        axes.set_title(_short(names[i]), fontsize=8)
-        if not np.isnan(kept):
-            axes.annotate(
-                f"R² {kept:.2f}", (0.04, 0.97), xycoords="axes fraction", va="top", fontsize=7
-            )
+        # In the title: within the panel it would lie on points.
+        share = "" if np.isnan(kept) else f"\nR² {kept:.2f}"
+        axes.set_title(f"{_short(names[i])}{share}", fontsize=8)
     figure.supxlabel("data", fontsize=9)
     figure.supylabel("reconstruction", fontsize=9)
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,12 @@ from typing import Any
 import jupytext
 import nbformat
 import papermill
+
+from vaestudy.report.errors import ReportError
+
+logger = logging.getLogger(__name__)
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ParameterError(ValueError):
@@ -33,8 +41,8 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict[str, Any])
     ------
     ParameterError
         For a parameter that the notebook does not declare; papermill would take it in silence.
-    papermill.PapermillExecutionError
-        If a cell fails.
+    ReportError
+        If a cell fails; its traceback goes to the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -43,9 +51,22 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict[str, Any])
     unknown = set(parameters) - set(papermill.inspect_notebook(source))
     if unknown:
         raise ParameterError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
-    papermill.execute_notebook(
-        source, log, parameters, kernel_name="python3", progress_bar=False, cwd=Path.cwd()
-    )
+    try:
+        papermill.execute_notebook(
+            source,
+            log,
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=Path.cwd(),
+            # What the kernel says of its own ports is no matter of the report.
+            extra_arguments=["--log-level=ERROR"],
+        )
+    except papermill.PapermillExecutionError as error:
+        logger.info("%s", _COLOUR.sub("", str(error)))
+        raise ReportError(
+            f"chapter {notebook.stem}, cell {error.exec_count}: {error.ename}: {error.evalue}"
+        ) from None
     source.unlink()
     shutil.copyfile(log, temporary := output.with_name(f".{output.name}"))
     temporary.replace(output)

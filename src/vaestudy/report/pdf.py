@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from importlib import resources
@@ -93,8 +94,14 @@ def _front(meta: ReportMeta) -> str:
 
 
 def _prepare(blocks: list[Node], document: Document) -> list[Node]:
+    # Of an appendix, which is tables under headings, each stands beneath its own.
+    floats = True
+
     def visit(node: Node) -> Node | list[Node] | None:
+        nonlocal floats
         if node["t"] == "Header":
+            # Its sections have letters.
+            floats = floats and not dict(node["c"][1][2]).get("number", "")[:1].isalpha()
             return _header(node)
         if node["t"] in ("BulletList", "OrderedList"):
             # Typst cannot tell a screen reader of a list that a waiting figure comes to stand in.
@@ -104,7 +111,8 @@ def _prepare(blocks: list[Node], document: Document) -> list[Node]:
         (label, classes, pairs), inner = node["c"]
         if MARK in classes:
             index = int(dict(pairs)["entry"])
-            return _entry(document.entries[index].item, index, dict(pairs)["number"], inner)
+            item, number = document.entries[index].item, dict(pairs)["number"]
+            return _entry(item, index, number, inner, floats=floats)
         if "equation" in classes:
             opening = raw("typst", f"#numbered-equation({_quote(dict(pairs)['number'])})[")
             return [opening, *inner, raw("typst", f"] <{label}>")]
@@ -126,9 +134,9 @@ def _header(node: Node) -> Node:
     return plain([raw_inline("typst", opening), *inlines, raw_inline("typst", f"] <{identifier}>")])
 
 
-def _entry(item: Item, index: int, number: str, inner: list[Node]) -> list[Node]:
+def _entry(item: Item, index: int, number: str, inner: list[Node], *, floats: bool) -> list[Node]:
     caption = [block for block in inner if block["t"] != "Table"]
-    common = f"number: {_quote(number)}"
+    common = f"number: {_quote(number)}, floats: {json.dumps(floats)}"
     if item.kind == "figure":
         width = min(item.natural_width * 100, float(item.width.rstrip("%")))
         common += f", width: {width:.4g}%, alt: {_quote(item.alt)}"
@@ -194,7 +202,10 @@ def _columns(item: Item) -> str:
     widths = []
     for widest, (_, *lines) in zip(_widest(item), item.column_lines(), strict=True):
         typical = sum(map(len, lines)) / max(len(lines), 1)
-        widths.append(f"{typical**0.5:.1f}fr" if widest > _LINE else "auto")
+        # A word that the column cannot hold would run into the next one.
+        word = max((len(word) for line in lines for word in re.split(r"[\s-]", line)), default=0)
+        share = max(typical, 1.5 * word) ** 0.5
+        widths.append(f"{share:.1f}fr" if widest > _LINE else "auto")
     texts = any(widest > _TEXT for widest in _widest(item))
     return ", ".join(widths if texts else ["auto"] * len(widths))
 
