@@ -262,7 +262,6 @@ def _row(ruling: Ruling) -> dict[str, object]:
     # A pending claim may name a metric that is still to come.
     metric = METRICS.get(claim.statistic.metric)
     digits = metric.digits if metric else 2
-    lowest, highest = span_of(claim)
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     t, bootstrap = (shown.t, shown.bootstrap) if shown else (nothing, nothing)
     return {
@@ -278,8 +277,7 @@ def _row(ruling: Ruling) -> dict[str, object]:
         "title": metric.title if metric else claim.statistic.metric.replace("_", " "),
         "unit": metric.unit if metric and not claim.unitless else "",
         "digits": digits,
-        "lowest": lowest,
-        "highest": highest,
+        **dict(zip(("lowest", "highest"), span_of(claim), strict=True)),
         "compared": shown.contrast.label if shown else "",
         "reference": claim.reference,
         "region_low": region.low,
