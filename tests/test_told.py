@@ -65,7 +65,7 @@ def test_codes_and_reconstructions_are_of_the_model_that_is_told(study: Study) -
         want = shown.model.encode(ALL.rows(shown)[None])[0][0]
     drawn = FIGURES["labels-cloud"](study)
     assert codes == pytest.approx(want.numpy(), abs=1e-6)
-    assert drawn.data["z_3"].tolist() == pytest.approx(want[:, 2].tolist(), abs=1e-3)
+    assert drawn.data["z_2"].tolist() == pytest.approx(want[:, 2].tolist(), abs=1e-3)
     ink = FIGURES["labels-rebuilt"](study).data.groupby("row")["mean_intensity"].agg(list)
     assert ink.loc[HALF.name] != ink.loc[BLANK.name]
     assert set(drawn.runs) <= set(study.runs(**_SMALL, labels="condition")["run_id"])
