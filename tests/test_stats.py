@@ -145,3 +145,10 @@ def test_change_is_worded_by_its_interval(interval: Interval, start: str) -> Non
 
 def test_durations() -> None:
     assert [seconds_text(s) for s in (5, 300, 7200)] == ["5 s", "5 min", "2.0 h"]
+
+
+def test_an_interval_is_cut_to_what_its_mean_can_be() -> None:
+    cut = Interval(0.9, 0.3, 1.5, 3, (0.8, 0.9, 1.0)).within(0, 1)
+    assert cut == Interval(0.9, 0.3, 1, 3)
+    alone = mean_interval([2.0]).within(0, 1)
+    assert alone.text() == mean_interval([2.0]).text()

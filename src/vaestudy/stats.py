@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -56,6 +56,11 @@ class Interval:
         low, high = ends if factor >= 0 else ends[::-1]
         values = tuple(factor * value for value in self.values)
         return Interval(factor * self.mean, low, high, self.n, values)
+
+    def within(self, least: float, most: float) -> Interval:
+        """Return it cut to what the mean can be; the interval of few seeds goes beyond."""
+        low, high = (max(least, min(most, end)) for end in (self.low, self.high))
+        return replace(self, low=low, high=high) if not math.isnan(self.low) else self
 
     @property
     def sign(self) -> Verdict:

@@ -259,8 +259,7 @@ def tabulate(rulings: Sequence[Ruling]) -> pd.DataFrame:
 
 def _row(ruling: Ruling) -> dict[str, object]:
     claim, shown, region = ruling.claim, ruling.decisive, ruling.claim.region
-    # A pending claim may name a metric that is still to come.
-    metric = METRICS.get(claim.statistic.metric)
+    metric = METRICS.get(claim.statistic.metric)  # None of a pending claim whose metric is to come.
     digits = metric.digits if metric else 2
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     t, bootstrap = (shown.t, shown.bootstrap) if shown else (nothing, nothing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -207,20 +206,10 @@ def follow(
     }
 
 
-def bounded_mean(values: Iterable[float], least: float, most: float) -> Interval:
-    """Return the mean of what lies between two ends, its interval cut to them.
-
-    That of few seeds leaves them: a count of units would be negative, or above their number.
-    """
-    found = mean_interval(values)
-    low, high = np.clip([found.low, found.high], least, most)
-    return Interval(found.mean, float(low), float(high), found.n, found.values)
-
-
 def final_units(study: Study, **parameters: Any) -> Interval:
     """Return the mean over seeds of the active units at the end, of at most n_z."""
     most = int(study.runs(**parameters)["n_z"].max())
-    return bounded_mean(by_seed(study, "active_units", parameters), 0, most)
+    return mean_interval(by_seed(study, "active_units", parameters)).within(0, most)
 
 
 def count_paying(study: Study, runs: pd.DataFrame, nats: float) -> pd.Series:

@@ -11,7 +11,6 @@ from vaestudy.figures.activity_data import (
     MARGIN,
     Family,
     at_the_end,
-    bounded_mean,
     count_active,
     count_paying,
     fates,
@@ -27,7 +26,7 @@ from vaestudy.figures.activity_table import (
 )
 from vaestudy.objectives import warmup_beta
 from vaestudy.report.phrases import by_seed, change, difference, verdict
-from vaestudy.stats import Interval, number, paired_difference
+from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study, tried
 
 #: A dimension that costs more nats than this is more than residue of its initial weights.
@@ -106,10 +105,10 @@ def read_course(study: Study, family: Family) -> str:
     early = fates(study, family.runs)
     counts = count_active(study, family.runs).query("epoch == 0")["active"]
     untrained, pruned, lowest = (
-        bounded_mean(values, 0, n_z).text(1)
+        mean_interval(values).within(0, n_z).text(1)
         for values in (counts, early["pruned"], early["lowest"])
     )
-    when = bounded_mean(early["lowest_epoch"], 1, epochs).text(1)
+    when = mean_interval(early["lowest_epoch"]).within(1, epochs).text(1)
     return (
         f"An untrained encoder maps images at random, which is enough for {untrained} of the base "
         f"{family.label}'s dimensions to have an $A_u$ above the threshold; that says nothing "
@@ -158,7 +157,8 @@ def read_returns(study: Study, base: Family) -> str:
     own = fates(study, base.runs)
     n_z = int(base.runs["n_z"].max())
     of_base = {
-        name: bounded_mean(own[name], 0, n_z).text(1) for name in ("pruned", "clearly", "stayed")
+        name: mean_interval(own[name]).within(0, n_z).text(1)
+        for name in ("pruned", "clearly", "stayed")
     }
     return (
         f"Over all models with plain heads, {crossed}, {clearly:,} of them clearly "
@@ -231,8 +231,8 @@ def _read_full_strength(study: Study, warm: Family) -> str:
     after = paired_difference(by_seed(study, "active_units", warm.parameters), start)
     return (
         f"It is from epoch {warm.warmup + 1} of {epochs} on. From before that epoch, with "
-        f"{bounded_mean(start, 0, n_z).text(1)} active units, to the end of training the count "
-        f"{_same(change(after, 'rises by', 'falls by', 'units', 1))}."
+        f"{mean_interval(start).within(0, n_z).text(1)} active units, to the end of training the "
+        f"count {_same(change(after, 'rises by', 'falls by', 'units', 1))}."
     )
 
 

@@ -133,7 +133,7 @@ def betas(members: Sequence[Member]) -> list[Member]:
 
 
 def schedules(study: Study, members: Sequence[Member]) -> list[Member]:
-    """Return the VAE without annealing, with the longest linear warm-up, and with cycles."""
+    """Return the VAE without annealing, with the standard linear warm-up, and with cycles."""
     linear = find_family(study, warmup=...)
     cyclical = [m for m in members if m.is_(objective="elbo", k=1) and m.first["warmup_cycles"] > 1]
     return [base_of(study), *([Member(linear.runs)] if linear else []), *cyclical]

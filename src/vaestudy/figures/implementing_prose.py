@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from vaestudy.figures.activity_data import bounded_mean, final_units
+from vaestudy.figures.activity_data import final_units
 from vaestudy.figures.implementing_table import epochs_to, settled, speed_gap
 from vaestudy.report.phrases import Parameters, change, difference, verdict
-from vaestudy.stats import paired_difference
+from vaestudy.stats import mean_interval, paired_difference
 from vaestudy.study import Study
 
 #: Nats within which two likelihoods count as the same.
@@ -71,9 +71,10 @@ def _read_fastest(study: Study) -> str:
         gap = paired_difference(epochs[n], epochs[first])
         more = gap.sign == "higher"
         told[more].append(f"{n} ({gap.text(1, signed=True, n=False)})" if more else str(n))
+    fewest = mean_interval(epochs[first]).within(0, study.config.base.epochs)
     text = (
         "Getting within 1 nat of its own last value takes the fewest epochs on average, "
-        f"{bounded_mean(epochs[first], 0, study.config.base.epochs).text(1)}, at $n_z = {first}$"
+        f"{fewest.text(1)}, at $n_z = {first}$"
     )
     text += f"; it takes more with {', '.join(told[True])}" if told[True] else ""
     if told[False]:

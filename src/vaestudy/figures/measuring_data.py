@@ -20,7 +20,7 @@ from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
 from vaestudy.rng import stream_seed
 from vaestudy.splits import test_pixels
 from vaestudy.stats import mean_interval, paired_difference
-from vaestudy.study import EmptySelectionError, Study
+from vaestudy.study import EmptySelectionError, Study, tried
 
 #: Metrics of each section, and of each of its tables: title and digits of a column.
 LIKELIHOOD = {
@@ -71,8 +71,9 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
     """Return the runs of the chapter's families that have all these measurements, one row a run.
 
     Families depart from the base model in objective, batch normalization and warm-up, which is the
-    study's longest. Columns: ``run_id``, ``seed``, ``label``, the metrics, and the Monte Carlo
-    standard error of each as ``METRIC_error``, missing where it is not known.
+    study's standard one, or where it has none its longest. Columns: ``run_id``, ``seed``,
+    ``label``, the metrics, and the Monte Carlo standard error of each as ``METRIC_error``, missing
+    where it is not known.
 
     Raises
     ------
@@ -80,8 +81,8 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
         If there are none.
     """
     runs = study.runs(**dict.fromkeys(FREE["families"], ...))
-    lengths = (0, max(study.levels("warmup")))
-    runs = runs[runs["warmup"].isin(lengths) & (runs["warmup_cycles"] == 1)]
+    standard = tried(lambda: study.warmup) or {"warmup": max(study.levels("warmup"))}
+    runs = runs[runs["warmup"].isin((0, standard["warmup"])) & (runs["warmup_cycles"] == 1)]
     wanted = [part for name in columns for part in _DERIVED.get(name, (name,))[:2]]
     evaluation = study.table("evaluation")
     values = evaluation[evaluation["metric"].isin(wanted)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from scipy import stats
 
 from vaestudy.figures.measuring_prose import change_of_number
@@ -19,7 +18,7 @@ from vaestudy.figures.plusplus_data import (
 )
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
 from vaestudy.report.phrases import change
-from vaestudy.stats import EQUALS, Interval, mean_interval, number
+from vaestudy.stats import EQUALS, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
 
 #: Under this variance, a hundredth of the prior's, a posterior is all but a point.
@@ -72,14 +71,8 @@ def read_variance(study: Study) -> str:
     return (
         f"Its mean over images and dimensions is {ends[0].text(3)} at $n_z = {dimensions[0]}$ and "
         f"{ends[1].text(3)} at {dimensions[-1]}; its rank correlation with $n_z$ is "
-        f"{_correlation(mean_interval(found)).text(2)}."
+        f"{mean_interval(found).within(-1, 1).text(2)}."
     )
-
-
-def _correlation(found: Interval) -> Interval:
-    """Cut an interval to what a correlation can be; that of few seeds leaves it."""
-    low, high = np.clip([found.low, found.high], -1, 1)
-    return Interval(found.mean, float(low), float(high), found.n, found.values)
 
 
 def read_clothes(study: Study) -> str:
