@@ -308,8 +308,9 @@ has a gap, all thresholds within the gap count the same; outside one, the count 
 # $$ \lVert m_1 - m_2 \rVert^2 + \operatorname{tr}\bigl( C_1 + C_2 - 2\,(C_1 C_2)^{1/2} \bigr) . $$ {#eq:frechet}
 #
 # Samples are judged twice: as *drawn* pixels, which is what the model says of data, against images binarized
-# alike; and as decoder *means*, which are free of the pixels' own noise, against grey images. The features are
-# not those of the network that other papers use, so the distances compare within this report only.
+# alike; and as decoder *means*, which are free of the pixels' own noise, against the images' own means (grey ones,
+# unless a threshold made them black and white). The features are not those of the network that other papers use, so
+# the distances compare within this report only.
 
 # %%
 if has(study, "fid"):
@@ -362,7 +363,7 @@ else:
         label="fig:nearest-training-image",
         caption="A check for memorisation, with the base VAE. Of 1,000 drawn samples, for each digit, the one closest to a training image of "
         "that digit, above that image; below, the same for test images. Distances are Euclidean, from "
-        "drawn pixels to grey training images.",
+        "drawn pixels to training images.",
         alt="Four rows of digits: samples, their nearest training images, test images, and theirs.",
     )
     closest = drawn.data.groupby("kind")["distance"].min()

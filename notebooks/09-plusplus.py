@@ -99,7 +99,7 @@ if drawn is not None:
         drawn,
         label="fig:plus-samples",
         caption="Decoder means at ten samples of the prior, by the number of latent dimensions (first seed). Right: the "
-        "Fréchet distance of such pictures from grey training digits in a classifier's features, a mean over seeds, where it was measured."
+        "Fréchet distance of such pictures from training digits in a classifier's features, a mean over seeds, where it was measured."
         + read_filled(drawn, study.dataset),
         alt="Rows of ten decoded digits, one row a number of latent dimensions.",
     )

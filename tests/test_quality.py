@@ -12,6 +12,8 @@ from builders import FixedVariance, generators, randn, tiny_dataset
 from vaestudy.classifier import Classifier, ClassifierSettings, train_classifier
 from vaestudy.quality import (
     MEMORISED_QUANTILE,
+    Judge,
+    Measured,
     Moments,
     class_balance,
     confidence,
@@ -25,6 +27,7 @@ from vaestudy.quality import (
     reconstruct,
 )
 from vaestudy.splits import test_pixels as pixels_of_test
+from vaestudy.splits import train_pixels as pixels_of_train
 from vaestudy.vae import VAE, Architecture
 
 
@@ -193,11 +196,22 @@ class Copier(nn.Module):
 
 
 def test_a_model_that_copies_is_found_out(classifier: Classifier) -> None:
+    _, found = of_copies(classifier, "none")
+    assert found["memorised"].value == 1
+    assert found["fid_of_means"].value < 1e-3 * found["fid_floor_of_means"].value
+
+
+def test_means_of_thresholded_images_are_not_grey(classifier: Classifier) -> None:
+    judge, found = of_copies(classifier, "threshold")
+    torch.testing.assert_close(judge.train, pixels_of_train(tiny_dataset(), "threshold"))
+    assert found["fid_of_means"].value < 1e-3 * found["fid_floor_of_means"].value
+
+
+def of_copies(classifier: Classifier, binarization: str) -> tuple[Judge, dict[str, Measured]]:
+    """Return what is found of a model that copies the training images, and who found it."""
     data = tiny_dataset()
-    judge = make_judge(classifier, data, "none", len(data.test))
+    judge = make_judge(classifier, data, binarization, len(data.test))
     model = mirror()
     model.decoder = Copier(judge.train)
     model.likelihood = FixedVariance(1e-3)
-    found = measure_quality(judge, model, len(data.train), *generators(0))
-    assert found["memorised"].value == 1
-    assert found["fid_of_means"].value < 1e-3 * found["fid_floor_of_means"].value
+    return judge, measure_quality(judge, model, len(data.train), *generators(0))

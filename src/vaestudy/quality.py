@@ -2,8 +2,9 @@ r"""How good samples and reconstructions are, as a classifier and the training s
 
 Samples are z ~ p(z), then x ~ p(x|z). They are judged twice: as **drawn** pixels, which are what
 the model says of data and compare with test pixels binarized alike; and as decoder **means**
-E[x|z], which show what a model has learned without the pixels' own noise, and compare with grey
-images, the means of binary pixels.
+E[x|z], which show what a model has learned without the pixels' own noise, and compare with the
+images' own means: the grey images of which binary pixels are drawn, and thresholded images, of
+which nothing is drawn, as they are.
 
 Fréchet distance of two sets of images, between the Gaussians with their features' moments (Heusel
 et al. 2017; here of our own classifier's features, so that values compare within a data set only):
@@ -188,7 +189,7 @@ class Judge:
     test, labels
         The pixels that all runs are tested on, and their classes.
     train
-        Grey training images, to which nearest distances are taken.
+        Means of the training images, to which nearest distances are taken.
     held_out
         Distance of each of the first test images to its nearest training image.
     drawn, means
@@ -230,18 +231,25 @@ def make_judge(
     classifier = classifier.to(device)
     drawn_train = fixed_binarization(dataset.train, binarization, TRAIN_BINARIZATION_SEED)
     drawn_test = test_pixels(dataset, binarization).to(device)
-    grey_train = as_float(dataset.train, "none").to(device)
-    grey_test = as_float(dataset.test, "none").to(device)
+    mean_train = _mean_pixels(dataset.train, binarization).to(device)
+    mean_test = _mean_pixels(dataset.test, binarization).to(device)
     drawn = as_float(drawn_train, binarization).to(device)
     return Judge(
         classifier,
         test=drawn_test,
         labels=dataset.test_labels.to(device),
-        train=grey_train,
-        held_out=nearest(drawn_test[:n_samples], grey_train)[0],
+        train=mean_train,
+        held_out=nearest(drawn_test[:n_samples], mean_train)[0],
         drawn=_yardstick(classifier, drawn, drawn_test[:n_samples]),
-        means=_yardstick(classifier, grey_train, grey_test[:n_samples]),
+        means=_yardstick(classifier, mean_train, mean_test[:n_samples]),
     )
+
+
+def _mean_pixels(pixels: Tensor, binarization: str) -> Tensor:
+    """Return E[x] of every pixel as models see it: its intensity, unless a threshold decides it."""
+    how = "threshold" if binarization == "threshold" else "none"
+    # A threshold draws nothing, so that the seed is of no effect.
+    return as_float(fixed_binarization(pixels, how, TRAIN_BINARIZATION_SEED), how)
 
 
 def _yardstick(classifier: Classifier, train: Tensor, test: Tensor) -> Yardstick:
