@@ -8,15 +8,7 @@ from typer.testing import CliRunner
 
 from vaestudy.cli import app
 
-BAD = """# ---
-# jupyter:
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
-# %% tags=["parameters"]
+BAD = """# %% tags=["parameters"]
 config = "study.yaml"
 
 # %%
@@ -37,3 +29,15 @@ def test_a_cell_that_fails_is_one_message(tmp_path: Path) -> None:
     assert "\n----> 1 {" in log.read_text(encoding="utf-8")
     assert executed.exists()
     assert not output.exists()
+
+
+def test_a_chapter_without_parameters_is_told_what_it_needs(tmp_path: Path) -> None:
+    notebook = tmp_path / "03-bare.py"
+    notebook.write_text("# %%\nprint(1)\n", encoding="utf-8")
+    arguments = ["--output", tmp_path / "out.ipynb", "--log-notebook", tmp_path / "log.ipynb"]
+    result = CliRunner().invoke(app, ["chapter", str(notebook), *map(str, arguments)])
+    assert result.exit_code == 1
+    told = f"error: {notebook} declares no parameter config; it needs a cell '# %% tags="
+    assert told in result.output
+    assert "docs/chapters.md" in result.output
+    assert "traceback" not in result.output

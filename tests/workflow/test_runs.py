@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from checkout import MINI, TABLES, Checkout, checksum
+from checkout import MINI, ROOT, TABLES, Checkout, checksum
 
 REPRODUCIBLE = ("runs", "history", "units", "evaluation", "summary", "datasets")
 ONE_RUN: dict[str, Any] = {
@@ -102,3 +103,15 @@ def wait_for(checkout: Checkout, pattern: str, seconds: float = 120) -> None:
     while not list(checkout.path.glob(pattern)):
         assert time.monotonic() < deadline, checkout.logs()
         time.sleep(0.02)
+
+
+def test_the_chapter_of_the_documentation_joins_the_report(trained: Checkout) -> None:
+    text = (ROOT / "docs/chapters.md").read_text(encoding="utf-8")
+    (chapter,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (trained.path / "notebooks/13-mine.py").write_text(chapter, encoding="utf-8")
+    executed = "results/mini/notebooks/13-mine.ipynb"
+    planned = trained.dry_run("results/mini/report.html")
+    assert planned.jobs["chapter"] > 1
+    assert "train" not in planned.jobs
+    trained.run(executed)
+    assert "Figure fig:mine" in (trained.path / executed).read_text(encoding="utf-8")

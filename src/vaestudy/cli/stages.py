@@ -124,12 +124,14 @@ def chapter(
 ) -> None:
     """Execute a chapter's notebook on a finished study."""
     from vaestudy import progress
-    from vaestudy.report.chapters import execute
+    from vaestudy.report.chapters import ParameterError, execute
     from vaestudy.report.errors import ReportError
 
     progress.log_to(log)
     try:
         execute(notebook, output, log_notebook, {"config": str(config.resolve())})
+    except ParameterError:
+        raise  # before any cell ran: there is no traceback to point to
     except ReportError as error:
         raise ReportError(f"{error}; whole traceback in {log or log_notebook}") from None
 

@@ -19,7 +19,10 @@ logger = logging.getLogger(__name__)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class ParameterError(ValueError):
+_PYTHON = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+class ParameterError(ReportError):
     """A notebook was given a parameter that it does not declare."""
 
 
@@ -50,7 +53,11 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict[str, Any])
     nbformat.write(_read(notebook), source)
     unknown = set(parameters) - set(papermill.inspect_notebook(source))
     if unknown:
-        raise ParameterError(f"{notebook} declares no parameter {', '.join(sorted(unknown))}")
+        names = ", ".join(sorted(unknown))
+        raise ParameterError(
+            f"{notebook} declares no parameter {names}; it needs a cell "
+            f"'# %% tags=[\"parameters\"]' that gives {names} a value, as docs/chapters.md shows"
+        )
     try:
         papermill.execute_notebook(
             source,
@@ -74,6 +81,8 @@ def execute(notebook: Path, output: Path, log: Path, parameters: dict[str, Any])
 
 def _read(notebook: Path) -> nbformat.NotebookNode:
     content: nbformat.NotebookNode = jupytext.read(notebook)
+    # A script that names no kernel, and so no language, is Python's.
+    content.metadata.setdefault("kernelspec", _PYTHON)
     for position, cell in enumerate(content.cells):
         # Jupytext makes random ids; these keep the executed notebook the same between repeats.
         cell["id"] = f"{notebook.stem}-{position}"
