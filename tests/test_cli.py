@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 import vaestudy
 from vaestudy.cli import app
-from vaestudy.config import expand_grid, load_config
+from vaestudy.cli.options import assignments
+from vaestudy.config import expand_grid, load_config, parse_run
 from vaestudy.config_errors import ConfigError
 from vaestudy.figures.published_data import read_published
 
@@ -47,6 +48,16 @@ def test_runs_lists_every_run_and_counts_jobs() -> None:
     listed = [line.split("\t")[0] for line in result.stdout.splitlines()]
     assert listed == [run.config.run_id for run in grid]
     assert f"{len(grid)} runs in" in result.stderr
+
+
+def test_runs_tells_what_sets_a_run_apart_as_train_takes_it() -> None:
+    study = load_config(TINY)
+    base = study.base.model_dump(mode="json")
+    lines = vae("runs", "--config", TINY).stdout.splitlines()
+    for line, run in zip(lines, expand_grid(study), strict=True):
+        *_, levels = line.split("\t")
+        values = {**base, **assignments(levels.split(" "))}
+        assert parse_run(values, "--set") == run.config
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,12 +92,24 @@ def _dataset_of(run: RunConfig, own: Mapping[str, Any], root: str | None) -> Dat
 
 @plain_errors
 def runs(config: ConfigFile = Path("config.yaml")) -> None:
-    """List a study's runs and their experiments."""
+    """List a study's runs: name, experiments, settings.
+
+    Settings are those that set a run apart from the base model, as `train --set` takes them.
+    """
     study, grid = read_grid(config)
+    base = study.base.model_dump(mode="json")
     for run in grid:
-        typer.echo(f"{run.config.run_id}\t{','.join(run.experiments)}")
+        values = run.config.model_dump(mode="json")
+        apart = {name: value for name, value in values.items() if base.get(name) != value}
+        levels = " ".join(f"{name}={_as_set(value)}" for name, value in apart.items())
+        typer.echo(f"{run.config.run_id}\t{','.join(run.experiments)}\t{levels}")
     groups = study_groups(study, grid)
     typer.echo(f"{len(grid)} runs in {len(groups)} training jobs, study {study.study!r}", err=True)
+
+
+def _as_set(value: Any) -> str:
+    """Return a parameter as ``vaestudy train --set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 @plain_errors
