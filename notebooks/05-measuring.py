@@ -41,9 +41,9 @@ from vaestudy.figures.measuring_prose import (
     tell,
     told,
 )
-from vaestudy.quality import MEMORISED_QUANTILE
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference
+from vaestudy.sample_measures import MEMORISED_QUANTILE
 from vaestudy.stats import mean_interval, number
 from vaestudy.study import Study, tried
 

@@ -11,20 +11,22 @@ from torch import Tensor, nn
 from builders import FixedVariance, generators, randn, tiny_dataset
 from vaestudy.classifier import Classifier, ClassifierSettings, train_classifier
 from vaestudy.quality import (
-    MEMORISED_QUANTILE,
     Judge,
     Measured,
+    draw_samples,
+    make_judge,
+    measure_quality,
+    reconstruct,
+)
+from vaestudy.sample_measures import (
+    MEMORISED_QUANTILE,
     Moments,
     class_balance,
     confidence,
-    draw_samples,
     frechet_distance,
-    make_judge,
-    measure_quality,
     memorised_share,
     moments,
     nearest,
-    reconstruct,
 )
 from vaestudy.splits import test_pixels as pixels_of_test
 from vaestudy.splits import train_pixels as pixels_of_train

@@ -32,6 +32,7 @@ rule examine:
             "examine.py",
             "slower.py",
             "quality.py",
+            "sample_measures.py",
             "evaluate.py",
             "annealing.py",
             "hmc.py",

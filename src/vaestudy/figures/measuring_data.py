@@ -16,8 +16,9 @@ from vaestudy.examination import FREE
 from vaestudy.figures.activity_data import plain_heads
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of, order_of
-from vaestudy.quality import MEMORISED_QUANTILE, draw_samples, nearest
+from vaestudy.quality import draw_samples
 from vaestudy.rng import stream_seed
+from vaestudy.sample_measures import MEMORISED_QUANTILE, nearest
 from vaestudy.splits import test_pixels
 from vaestudy.stats import mean_interval, paired_difference
 from vaestudy.study import EmptySelectionError, Study, tried
