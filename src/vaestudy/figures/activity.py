@@ -104,7 +104,8 @@ def _draw_steps(axis: Axes, study: Study, families: list[Family]) -> pd.DataFram
 
 def _draw_costs(axis: Axes, least: float) -> None:
     """Draw the least KL that a variance of the mean can have, and the linear model's."""
-    activity = np.logspace(np.log10(least), np.log10(0.9999), 300)
+    # The linear model's cost is infinite at 1, where the least may be, too.
+    activity = np.logspace(np.log10(min(least, 0.9)), np.log10(0.9999), 300)
     axis.plot(activity, activity / 2, color=MUTED, lw=1, label=r"least: $A_u/2$", zorder=0)
     axis.plot(activity, -np.log1p(-activity) / 2, color=MUTED, lw=1, ls=(0, (4, 2)), zorder=0,
               label=r"linear model: $-\frac{1}{2}\ln(1-A_u)$")  # fmt: skip
