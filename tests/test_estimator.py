@@ -40,7 +40,7 @@ def exact(scaling: Scaling, **options: float) -> tuple[VAE, LinearGaussian]:
     toy = LinearGaussian(**options)
     vae = quick()
     vae.n_features_in_, vae._seed = len(toy.b), 0
-    vae._fitted = Fitted(toy.model, Preparation("normal", scaling), "elbo")
+    vae._fitted = Fitted(toy.model, Preparation("normal", scaling))
     return vae, toy
 
 

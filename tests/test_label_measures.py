@@ -141,6 +141,41 @@ def test_the_marginal_estimate_is_the_sum_over_labels() -> None:
     assert (found.standard_error < 0.05).all()
 
 
+@pytest.mark.parametrize("objective", ["jensen-shannon", "half-joint"])
+def test_narrow_posteriors_of_inferred_labels_hide_nothing(objective: str) -> None:
+    """-log p(x) is at most -log p(x|y) + log C, whichever y."""
+    model = perturbed(VAE(architecture(n_z=2, n_classes=C, infers_labels=True), 1)).eval()
+    with torch.no_grad():
+        model.heads.weight[..., 2:].zero_()
+        model.heads.bias[..., 2:].fill_(-12.0)
+    pixels, labels = (randn(6, D, seed=3) > 0).double(), torch.arange(6) % C
+    run = run_config(**{**M2, "objective": objective, "n_z": 2})
+    rows = measure_run(model, run, pixels, 20_000, 0.01, "never", labels).set_index("metric")
+    nll, given = rows.loc["nll", "value"], rows.loc["nll_given_label", "value"]
+    assert nll < given + math.log(C) + 0.05
+    narrow = estimate_log_px(
+        model,
+        unlabelled(pixels, C),
+        20_000,
+        generators(0),
+        log_weights=marginal_log_weights(model),
+    )
+    assert narrow.nll().item() > nll + 1, "q alone finds all codes: nothing is tested"
+
+
+def test_the_prior_changes_nothing_where_q_is_wide() -> None:
+    model = perturbed(VAE(architecture(n_z=2, n_classes=C, infers_labels=True), 1)).eval()
+    rows, n = unlabelled((randn(4, D, seed=3) > 0).double(), C), 16_000
+    plain, both = (
+        estimate_log_px(
+            model, rows, n, generators(1), log_weights=marginal_log_weights(model, narrowed)
+        )
+        for narrowed in (None, 1.0)
+    )
+    error = (plain.standard_error.square() + both.standard_error.square()).sqrt()
+    assert ((plain.log_px - both.log_px).abs() < 4 * error + 0.01).all()
+
+
 def test_no_chunk_of_samples_is_too_small_for_all_labels() -> None:
     model = perturbed(VAE(architecture(n_features=D, n_classes=C, infers_labels=True))).eval()
     pixels = (randn(2, D) > 0).double()

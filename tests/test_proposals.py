@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from exact import curved, log_px_by_quadrature
 from vaestudy.deeper import DeeperLayer
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
 from vaestudy.measure import measure_run
-from vaestudy.proposals import mixture_log_weights
+from vaestudy.proposals import mixture_log_weights, undo
 from vaestudy.vae import VAE
 
 
@@ -72,6 +74,16 @@ def test_weights_are_those_of_the_mixture(logvar: float, images: Tensor) -> None
     torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
 
 
+def test_a_kl_weight_is_undone_exactly_of_normal_posteriors() -> None:
+    """Of a linear model, q of precision 1 + s / beta stands for a posterior of precision 1 + s."""
+    s = torch.tensor([1e-3, 0.7, 40.0, 1e9]).double()
+    for beta in (1e-3, 0.25, 1.0):
+        trained = -torch.log(1 + s / beta)
+        torch.testing.assert_close(undo(trained, beta), -torch.log(1 + s), rtol=1e-9, atol=1e-12)
+    assert undo(torch.tensor(-300.0), 0.5).isfinite()
+    assert undo(torch.tensor([-5.0, 0.0]), 0.0).tolist() == [0.0, 0.0]
+
+
 def test_one_sample_is_the_posteriors(images: Tensor) -> None:
     model, x, eps = curved(), images.unsqueeze(0), randn(1, 1, 8, 2, seed=4)
     encoded = model.encode(x)
@@ -94,17 +106,35 @@ def test_several_layers_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("objective", "hides"), [("elbo", True), ("jensen-shannon", False), ("half-joint", False)]
+    ("training", "hides"),
+    [
+        ({"objective": "elbo"}, True),
+        ({"objective": "elbo", "beta": 0.1}, False),
+        ({"objective": "jensen-shannon"}, False),
+        ({"objective": "half-joint"}, False),
+    ],
+    ids=["elbo", "low beta", "jensen-shannon", "half-joint"],
 )
 def test_models_trained_for_no_bound_are_measured_so(
-    objective: str, hides: bool, images: Tensor
+    training: dict[str, Any], hides: bool, images: Tensor
 ) -> None:
     model = too_narrow(-12)
-    run = run_config(objective=objective, n_z=2)
+    run = run_config(n_z=2, **training)
     rows = measure_run(model, run, images, 20_000, 0.01).set_index("metric")
     exact = -log_px_by_quadrature(model, images).mean().item()
     off = rows.loc["nll", "value"] - exact
     assert (off > 1) if hides else (abs(off) < 0.1)
+
+
+@pytest.mark.filterwarnings("ignore:epochs=60 ran out")
+def test_a_weak_kl_weight_hides_nothing() -> None:
+    """Trained and scored by the estimator, against the same scores with many more samples."""
+    trained = quick(beta=0.01, epochs=60, learning_rate=0.01, n_importance=2000).fit(REAL)
+    few, many = trained.score(REAL), trained.set_params(n_importance=100_000).score(REAL)
+    assert abs(many - few) < 0.2
+    assert trained._fitted.narrowed == 0.01
+    of_q = replace(trained._fitted, narrowed=None).log_px([REAL], 100_000, 0)
+    assert of_q.mean() < many - 0.5, "not the model that the mixture is for"
 
 
 def test_so_are_an_estimators_scores() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> No
             "step": str(state.optimizer.step_count),
             "failed": state.failed.get(member, ""),
             "log_steps": str(state.step_log.n_first if state.step_log else 0),
+            "seconds": repr(state.seconds),
         }
         write_tensors(path, _METADATA, metadata, tensors)
 
@@ -119,6 +121,7 @@ def stack_states(
     state.model.load_state_dict(_strip(stacked, "model."))
     state.optimizer.restore(_strip(stacked, "adam."), int(metadata["step"]))
     state.epoch = int(metadata["epoch"])
+    state.seconds = fmean(float(meta.get("seconds", 0)) for _, meta in loaded)
     state.history = _stack_histories([tensors for tensors, _ in loaded])
     logged = [tensors for tensors, _ in loaded]
     state.step_log = _stack_step_logs(logged, _log_steps(metadata), device)

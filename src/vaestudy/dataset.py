@@ -7,7 +7,6 @@ verified, in a fraction of a second at the start of a job.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +15,10 @@ from typing import Any, Final
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vaestudy.config_errors import DataError
-from vaestudy.files import atomic_path
-from vaestudy.tensorfile import DamagedFileError, ForeignFileError, read_tensors
+from vaestudy.tensorfile import DamagedFileError, ForeignFileError, read_tensors, write_tensors
 
 __all__ = ["ARRAYS", "DataError", "Dataset", "load_prepared", "save_prepared"]
 
@@ -168,10 +165,7 @@ def save_prepared(dataset: Dataset, path: Path) -> None:
         "label_names": dataset.label_names,
         "feature_names": dataset.feature_names,
     }
-    # One key: safetensors writes several in an order that changes from run to run.
-    metadata = {_METADATA: json.dumps(described)}
-    with atomic_path(path) as temporary:
-        save_file(dataset.arrays, temporary, metadata)
+    write_tensors(path, _METADATA, described, dataset.arrays)
 
 
 def load_prepared(path: Path) -> Dataset:

@@ -24,6 +24,9 @@ _SINGLE_LAYER = {
         ("jensen-shannon", "geometric-js"),
         "its divergence is from a prior N(0, I), which is that of the last layer alone",
     ),
+    "half-joint": (
+        "its log p(x) takes samples of a prior N(0, I), which is that of the last layer alone"
+    ),
     "free-bits": "its minimum is of a closed-form KL, which the layers below the last have not",
 }
 NONE = "none"

@@ -27,7 +27,7 @@ from vaestudy.files import write_json, write_parquet
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.objectives import NO_BOUNDS
-from vaestudy.run_files import RunFiles, read_record
+from vaestudy.run_files import CHECKPOINT, RunFiles, read_record
 from vaestudy.splits import Splits, load_splits
 from vaestudy.steplog import StepLog
 from vaestudy.train import EpochFunction, EpochReport, TrainState, initial_state, train
@@ -146,35 +146,32 @@ def _train_part(
 ) -> None:
     paths = [files[run].checkpoint for run in state.runs]
     for run in state.runs:
+        # A record of an earlier training would say of this one's files that they are its own.
+        files[run].record.unlink(missing_ok=True)
         write_json(files[run].parameters, run.model_dump(mode="json"))
-    start, first = time.perf_counter(), state.epoch
+    start, before = time.perf_counter(), state.seconds
 
     def after_epoch(state: TrainState, report: EpochReport) -> None:
+        state.seconds = before + (time.perf_counter() - start) / len(state.runs)
         if on_epoch is not None:
             on_epoch(state.runs, report)
         if state.epoch % checkpoint_every == 0 and state.epoch < report.epochs:
             checkpoint.save_state(state, paths, dataset.sha256)
 
     train(state, splits, after_epoch, run_epoch)
-    seconds = time.perf_counter() - start
-    _write_results(state, files, dataset, seconds, state.epoch - first)
+    _write_results(state, files, dataset)
 
 
-def _write_results(
-    state: TrainState,
-    files: dict[RunConfig, RunFiles],
-    dataset: Dataset,
-    seconds: float,
-    epochs: int,
-) -> None:
+def _write_results(state: TrainState, files: dict[RunConfig, RunFiles], dataset: Dataset) -> None:
     members = len(state.runs)
     speed = {
-        "train_seconds": seconds,
-        # What a second of this job bought, all members together.
-        "images_per_second": members * epochs * len(dataset.train) / seconds,
+        # Of all epochs, also those of earlier jobs that this one went on from.
+        "train_seconds": members * state.seconds,
+        # What a second of it bought, all members together.
+        "images_per_second": state.epoch * len(dataset.train) / state.seconds,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "members": members,
-        "epochs_timed": epochs,
+        "epochs_timed": state.epoch,
         "peak_rss_mb": peak_rss_mb(),
     }
     for member, run in enumerate(state.runs):
@@ -226,6 +223,8 @@ def _locked(directories: Sequence[Path]) -> Iterator[None]:
                 raise BusyError(
                     f"another process is training {directory.name}; wait for it to end, or stop it"
                 ) from None
+            for left in directory.glob(f".*.{CHECKPOINT}"):
+                left.unlink(missing_ok=True)  # by a process that was killed as it wrote
         yield
     finally:
         for handle in handles:

@@ -9,7 +9,9 @@ out to its labels in strata, :math:`n_y \ge 1` of them in proportion to q(y|x), 
 
 .. math:: w = \frac{p(x|z, y)\,p(z)\,p(y)}{q(z|x, y)\,n_y / S} .
 
-The mean of w is unbiased for p(x), as that of :mod:`vaestudy.evaluate` is, at the same cost.
+The mean of w is unbiased for p(x), as that of :mod:`vaestudy.evaluate` is, at the same cost. Where
+q(z|x, y) may be too narrow (:mod:`vaestudy.proposals`), every other sample of a label is drawn from
+the prior, and w has the mixture of both in place of q(z|x, y).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from vaestudy.classifier import Classifier, label_agreement
@@ -26,6 +28,7 @@ from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights, check_evaluating
 from vaestudy.labels import labelled, one_hot, unlabelled
 from vaestudy.latent_terms import standard_normal_log_prob
+from vaestudy.proposals import narrowing, undo
 from vaestudy.rng import normal
 from vaestudy.semisupervised import under_every_label
 from vaestudy.vae import VAE
@@ -60,7 +63,8 @@ def label_estimates(
     if run.labels == "blanked":
         found.append(Estimate("nll", blank))
     if run.labels == "m2":
-        found.append(Estimate("nll", blank, log_weights=marginal_log_weights(model)))
+        weights = marginal_log_weights(model, narrowing(run.objective, run.beta))
+        found.append(Estimate("nll", blank, log_weights=weights))
     return found
 
 
@@ -80,13 +84,16 @@ def strata(q: Float[Tensor, "M B C"], n: int) -> Int64[Tensor, "M B C"]:
     return counts.scatter_add(-1, q.argmax(-1, keepdim=True), rest)
 
 
-def marginal_log_weights(model: VAE) -> LogWeights:
+def marginal_log_weights(model: VAE, narrowed: float | None = None) -> LogWeights:
     """Return a function that computes log w of images without labels, in samples of code and label.
 
     Parameters
     ----------
     model
         In evaluation mode, one that infers labels.
+    narrowed
+        The KL weight that q(z|x, y) was trained with, to be undone; then every other sample of a
+        label, beginning with the second, is of the prior. None: all are q's.
     """
     n_classes = model.architecture.n_classes
 
@@ -98,15 +105,36 @@ def marginal_log_weights(model: VAE) -> LogWeights:
         label = torch.searchsorted(counts.cumsum(-1), places.contiguous(), right=True)
         of_each = model.encode(under_every_label(pixels, n_classes))
         mu, logvar = (_chosen(part.unflatten(1, counts.shape[1:]), label) for part in of_each)
+        logvar = logvar if narrowed is None else undo(logvar, narrowed)
         condition = torch.nn.functional.one_hot(label.transpose(1, 2), n_classes).to(eps)
-        z = mu + (0.5 * logvar).exp() * eps
+        n_of_label = torch.take_along_dim(counts, label, -1).transpose(1, 2)
+        first = torch.take_along_dim(counts.cumsum(-1) - counts, label, -1)
+        of_prior = (places - first).transpose(1, 2) % 2 == 1 if narrowed is not None else None
+        z, log_proposal = _proposed(mu, logvar, eps, of_prior, n_of_label)
         log_px_z = model.likelihood.log_prob(pixels.unsqueeze(1), model.decode(z, condition))
-        log_qz_xy = standard_normal_log_prob(eps) - 0.5 * logvar.sum(-1)
-        log_share = torch.log(torch.take_along_dim(counts, label, -1) / n).transpose(1, 2)
         log_prior = standard_normal_log_prob(z) - math.log(n_classes)
-        return log_px_z + log_prior - log_qz_xy - log_share
+        return log_px_z + log_prior - log_proposal - torch.log(n_of_label / n)
 
     return log_weights
+
+
+def _proposed(
+    mu: Float[Tensor, "M S B Z"],
+    logvar: Float[Tensor, "M S B Z"],
+    eps: Float[Tensor, "M S B Z"],
+    of_prior: Bool[Tensor, "M S B"] | None,
+    n: Int64[Tensor, "M S B"],
+) -> tuple[Float[Tensor, "M S B Z"], Float[Tensor, "M S B"]]:
+    """Return codes and their log-density under q, or under q and the prior, of n samples each."""
+    sigma = (0.5 * logvar).exp()
+    z, log_det = mu + sigma * eps, 0.5 * logvar.sum(-1)
+    if of_prior is None:
+        return z, standard_normal_log_prob(eps) - log_det
+    z = torch.where(of_prior.unsqueeze(-1), eps, z)
+    # Of q's own samples the noise is known; (z - mu) / sigma would round it.
+    noise = torch.where(of_prior.unsqueeze(-1), (eps - mu) / sigma, eps)
+    log_q = standard_normal_log_prob(noise) - log_det + torch.log((n + 1) // 2 / n)
+    return z, torch.logaddexp(log_q, standard_normal_log_prob(z) + torch.log(n // 2 / n))
 
 
 def _chosen(

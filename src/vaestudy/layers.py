@@ -70,7 +70,7 @@ class MemberLinear(nn.Module):
         """Apply member m's map to ``x[m]``."""
         if x.dim() != 3:
             return self(x.flatten(1, -2)).unflatten(1, x.shape[1:-1])  # type: ignore[no-any-return]
-        if self.product_dtype is not None:
+        if self.training and self.product_dtype is not None:
             product = torch.bmm(x.to(self.product_dtype), self.weight.to(self.product_dtype))
             return product.to(x.dtype) if self.bias is None else product.to(x.dtype) + self.bias
         if self.bias is None:

@@ -6,7 +6,8 @@ Bernoulli models, a density for the others, so they do not compare. On binary pi
 ``nll_mean``, under a Bernoulli with the likelihood's mean. On grey pixels ``nll_continuous`` makes
 a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
 every family's density at pixels kept half a grey level away from 0 and 1. Importance samples come
-from q(z|x), of models trained for no bound from the prior as well (:mod:`vaestudy.proposals`).
+from q(z|x); of models of one stochastic layer that were trained for no bound, or with a KL weight
+below 1, from the prior as well (:mod:`vaestudy.proposals`).
 
 ``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions, of models
 of one stochastic layer; where labels are inferred, of q(z|x, y) over the labels of q(y|x) too.
@@ -63,7 +64,7 @@ from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.measure_further import measure_further
 from vaestudy.objectives import NO_BOUNDS
-from vaestudy.proposals import mixture_log_weights
+from vaestudy.proposals import mixture_log_weights, narrowing
 from vaestudy.rng import MemberRNG
 from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.run_files import RunFiles, read_record
@@ -144,8 +145,9 @@ def _estimate_rows(
 ) -> list[Row]:
     """Return an estimate by importance sampling; of a Beta likelihood under both of its names."""
     n, log_weights = len(estimate.rows), estimate.log_weights
-    if log_weights is None and run.objective in NO_BOUNDS:
-        log_weights = mixture_log_weights(model, estimate.measure)
+    narrowed = None if run.deeper else narrowing(run.objective, run.beta)
+    if log_weights is None and narrowed is not None:
+        log_weights = mixture_log_weights(model, estimate.measure, narrowed)
     elif log_weights is None:
         log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
     generators = MemberRNG((run.seed,), estimate.rows.device).generators("estimate")

@@ -52,8 +52,8 @@ def measure_gradients(
     model
         One member, in evaluation mode, on the device of ``batch``.
     run
-        Its parameters: the objective, its K and the KL weight that training ends with; its seed
-        fixes the samples' noise.
+        Its parameters: the objective, its K and its KL weight at full strength; its seed fixes the
+        samples' noise.
     batch
         What the gradient is taken on.
     n_draws

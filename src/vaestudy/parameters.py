@@ -201,7 +201,7 @@ class ModelParameters(Strict):
         if self.warmup > self.epochs:
             raise ValueError(
                 f"warmup is {self.warmup} epochs but training lasts {self.epochs}: the KL weight "
-                "would never reach 1; lower warmup or raise epochs"
+                "would be cut short on its way; lower warmup or raise epochs"
             )
         if self.warmup_cycles > max(self.warmup, 1):
             raise ValueError(
@@ -213,6 +213,12 @@ class ModelParameters(Strict):
             raise ValueError(
                 f"warmup_rise is {self.warmup_rise} but warmup is 0: nothing rises; set warmup or "
                 "leave warmup_rise out"
+            )
+        if self.epochs == self.warmup == self.warmup_cycles:
+            raise ValueError(
+                f"warmup is all of {self.epochs} epochs, in {self.warmup_cycles} cycles: each "
+                "epoch would begin one, with a KL weight of 0; lower warmup or warmup_cycles, or "
+                "raise epochs"
             )
         if self.batch_norm != "none" and self.batch_size == 1:
             raise ValueError(

@@ -1,9 +1,9 @@
-r"""Importance samples from the prior too, for a q(z|x) that was trained for no bound on log p(x).
+r"""Importance samples from the prior too, for a q(z|x) that may be too narrow to find all codes.
 
 An encoder trained for a bound on log p(x) covers the codes that could have made x, and its samples
-estimate log p(x) well. One that was trained without the KL may put nearly all its mass where it
-reconstructs best: then no number of its samples finds the other codes, and the standard error does
-not tell. Samples from the mixture
+estimate log p(x) well. One that was trained without the KL, or with a weight of it below 1, puts
+its mass where it reconstructs best: then no number of its samples finds the other codes, and the
+standard error does not tell. Samples from the mixture
 
 .. math:: m(z) = \alpha\,q(z|x) + (1-\alpha)\,p(z), \qquad w = \frac{p(x|z)\,p(z)}{m(z)}
 
@@ -11,6 +11,14 @@ cannot miss them: a weight is at most :math:`1/\alpha` times that of the same co
 most :math:`p(x|z)/(1-\alpha)`, so that with equal shares :math:`E[w^2]` is at most twice that of
 either proposal alone (Hesterberg 1995, *Weighted average importance sampling and defensive mixture
 distributions*). The shares are dealt, not drawn.
+
+What a KL weight :math:`\beta` does to q is undone first. The best q for it is in proportion to
+:math:`p(z)\,p(x|z)^{1/\beta}`; if that is normal and of precision :math:`\lambda_q`, the
+posterior's precision is
+
+.. math:: \lambda = 1 + \beta\,(\lambda_q - 1) .
+
+Where it is not, the weights make up for it.
 """
 
 from __future__ import annotations
@@ -23,10 +31,27 @@ from torch import Tensor
 
 from vaestudy.evaluate import MEASURES, LogWeights
 from vaestudy.latent_terms import standard_normal_log_prob
+from vaestudy.objectives import NO_BOUNDS
 from vaestudy.vae import VAE
 
 
-def mixture_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
+def narrowing(objective: str, beta: float) -> float | None:
+    """Return what has narrowed q(z|x) in training: a KL weight below 1, or 1 for no bound.
+
+    None if nothing has: then samples of q alone estimate log p(x) best.
+    """
+    if objective in NO_BOUNDS:
+        return 1.0
+    return beta if beta < 1 else None
+
+
+def undo(logvar: Tensor, kl_weight: float) -> Tensor:
+    """Return the log-variance of a normal posterior, of q's that was trained with a KL weight."""
+    # log(1 + b (1/v - 1)), without overflow where v is next to nothing.
+    return logvar - torch.log(kl_weight + (1 - kl_weight) * logvar.exp())
+
+
+def mixture_log_weights(model: VAE, measure: str = "nll", kl_weight: float = 1.0) -> LogWeights:
     """Return a function that computes log w = log p(x, z) - log m(z), [M, S, B].
 
     The first half of the noise, rounded up, makes samples of q(z|x), the other half is codes drawn
@@ -38,6 +63,8 @@ def mixture_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
         In evaluation mode, with one stochastic layer.
     measure
         A name in ``MEASURES``.
+    kl_weight
+        What q(z|x) was trained with, at most 1, to be undone.
 
     Raises
     ------
@@ -54,6 +81,7 @@ def mixture_log_weights(model: VAE, measure: str = "nll") -> LogWeights:
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
         n = eps.shape[1]
         of_q, of_prior = eps.tensor_split([(n + 1) // 2], dim=1)
+        logvar = undo(logvar, kl_weight)
         mu, logvar = mu.unsqueeze(1), logvar.unsqueeze(1)
         sigma = (0.5 * logvar).exp()
         z = torch.cat([torch.addcmul(mu, sigma, of_q), of_prior], dim=1)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: Name of the file that holds a training state.
+CHECKPOINT = "checkpoint.safetensors"
+
 
 class MissingResultError(RuntimeError):
     """A run's files are not there; the message says which and what makes them."""
@@ -31,7 +34,7 @@ class RunFiles:
     @property
     def checkpoint(self) -> Path:
         """The training state while training lasts."""
-        return self.directory / "checkpoint.safetensors"
+        return self.directory / CHECKPOINT
 
     @property
     def history(self) -> Path:

@@ -44,9 +44,8 @@ from vaestudy.information import (
 from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.masks import top_half
-from vaestudy.objectives import NO_BOUNDS
 from vaestudy.posteriors import FitSettings
-from vaestudy.proposals import mixture_log_weights
+from vaestudy.proposals import mixture_log_weights, narrowing
 from vaestudy.quality import Judge, measure_quality
 from vaestudy.rng import stream_seed
 from vaestudy.rows import Row
@@ -90,7 +89,12 @@ def anneal(
         target_acceptance=settings.target_acceptance,
     )
     # As the run's nll was measured, so that the two compare.
-    weights = (mixture_log_weights if run.objective in NO_BOUNDS else plain_log_weights)(model)
+    narrowed = narrowing(run.objective, run.beta)
+    weights = (
+        plain_log_weights(model)
+        if narrowed is None
+        else mixture_log_weights(model, kl_weight=narrowed)
+    )
     plain = estimate_log_px(
         model, images, n_samples, _generators(run, "is", test.device), log_weights=weights
     )

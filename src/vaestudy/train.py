@@ -56,6 +56,8 @@ class TrainState:
         Each member's weight of the penalty [M]; None where no member has one.
     step_log
         What was measured at single steps; None where nothing is to be logged.
+    seconds
+        Time that the epochs done have taken, a model.
     """
 
     model: VAE
@@ -66,6 +68,7 @@ class TrainState:
     failed: dict[int, str] = field(default_factory=dict)
     weight_decay: Float[Tensor, "M"] | None = None
     step_log: StepLog | None = None
+    seconds: float = 0.0
 
     @property
     def device(self) -> torch.device:

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
@@ -22,7 +23,6 @@ from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import domain_of
 from vaestudy.estimator.warning import warn_user
 from vaestudy.evaluate import LogWeights, estimate_log_px, plain_log_weights
-from vaestudy.objectives import NO_BOUNDS
 from vaestudy.proposals import mixture_log_weights
 from vaestudy.vae import VAE
 
@@ -42,18 +42,18 @@ class Fitted:
         The model.
     preparation
         Of its data.
-    objective
-        What it was trained for: if no bound, importance samples come from the prior as well.
+    narrowed
+        What has narrowed q(z|x) in training (:func:`vaestudy.proposals.narrowing`), or None.
     """
 
     model: VAE
     preparation: Preparation
-    objective: str
+    narrowed: float | None = None
 
     @classmethod
-    def of(cls, model: VAE, preparation: Preparation, objective: str) -> Self:
+    def of(cls, model: VAE, preparation: Preparation, narrowed: float | None) -> Self:
         """Copy a model in training."""
-        return cls(deepcopy(model).double().eval(), preparation, objective)
+        return cls(deepcopy(model).double().eval(), preparation, narrowed)
 
     @property
     def device(self) -> torch.device:
@@ -93,8 +93,7 @@ class Fitted:
             generator=torch.Generator().manual_seed(seed),
             dtype=torch.float64,
         ).to(self.device)
-        proposal = mixture_log_weights if self.objective in NO_BOUNDS else plain_log_weights
-        weights, parts = _with_noise(proposal(self.model), noise), []
+        weights, parts = _with_noise(self._log_weights(), noise), []
         for block in blocks:
             generators = [torch.Generator(self.device).manual_seed(seed)]
             estimate = estimate_log_px(
@@ -103,13 +102,18 @@ class Fitted:
                 n_samples,
                 generators,
                 log_weights=weights,
-                chunk_rows=max(n_samples, CHUNK_ROWS),
+                chunk_rows=CHUNK_ROWS,
             )
             log_px = estimate.log_px[0].cpu().numpy() + self.preparation.scaling.log_jacobian
             # No number comes of codes so far out that their own log-densities overflow.
             counted = self._possible(block) & ~np.isnan(log_px)
             parts.append(np.where(counted, log_px, -np.inf))
         return np.concatenate(parts)
+
+    def _log_weights(self) -> LogWeights:
+        if self.narrowed is None:
+            return plain_log_weights(self.model)
+        return mixture_log_weights(self.model, kl_weight=self.narrowed)
 
     def impute(self, blocks: Iterable[Array], how: str, n_iter: int, seed: int) -> Array:
         """Fill in NaN: by the conditional ``mean``, or by one draw, a ``sample``."""
@@ -159,8 +163,14 @@ class Fitted:
         return np.asarray((lowest >= 0) & (highest <= 1))
 
 
-def _with_noise(log_weights: LogWeights, noise: Tensor) -> LogWeights:
+def _with_noise(log_weights: LogWeights, noise: Float[Tensor, "1 S 1 Z"]) -> LogWeights:
+    """Give all data the same S samples, however many of them are taken at a time."""
+    used = 0
+
     def same_for_all(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
-        return log_weights(x, mu, logvar, noise.expand(eps.shape))
+        nonlocal used
+        part = noise[:, used : used + eps.shape[1]]
+        used = (used + eps.shape[1]) % noise.shape[1]
+        return log_weights(x, mu, logvar, part.expand(eps.shape))
 
     return same_for_all

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vaestudy.config_errors import ConfigError, explain
 from vaestudy.devices import tf32_products
+from vaestudy.estimator.rows import Subset, Weighted
 from vaestudy.estimator.threads import cores_for
 from vaestudy.estimator.warning import warn_user
 from vaestudy.history import SCALARS
@@ -77,7 +78,10 @@ def configure(values: Mapping[str, Any]) -> FitConfig:
 
 @contextmanager
 def own_modes() -> Iterator[None]:
-    """Train in single precision and with gradients, whatever the caller has set for tensors."""
+    """Train in single precision and with gradients, whatever the caller has set for tensors.
+
+    The default type and TF32 are the process's: a caller who changes them fits in one thread.
+    """
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
@@ -106,11 +110,16 @@ def unending(run: RunConfig) -> FitConfig:
 
 
 def hold_out(rows: Rows, fraction: float, seed: int, device: torch.device) -> Splits:
-    """Split ``rows`` at random: a part to train on, and at least one row held out."""
+    """Split ``rows`` at random: a part to train on, and at least one row held out.
+
+    Whole weights are repetitions, and so are equal rows: some of a row may be on either side.
+    """
     n, width = len(rows), rows.index_select(0, torch.zeros(1, dtype=torch.int64, device=device))
     most = min(MOST_HELD_OUT, max(1, _BYTES_HELD_OUT // (4 * width.shape[1])), n - 1)
     n_test = min(max(1, round(fraction * n)), most)
     generator = torch.Generator().manual_seed(stream_seed(seed, "split"))
+    if isinstance(rows, Weighted) and rows.generator is not None:
+        return _hold_out_weighted(rows, generator, n_test / n, device)
     order = torch.randperm(n, generator=generator).to(device)
     test = rows.index_select(0, order[:n_test])
     return Splits(_chosen(rows, order[n_test:]), test)
@@ -123,9 +132,21 @@ def show_training(rows: Rows, device: torch.device) -> Splits:
     return Splits(rows, rows.index_select(0, chosen))
 
 
-def _chosen(rows: Rows, index: Tensor) -> Rows:
-    from vaestudy.estimator.rows import Subset
+def _hold_out_weighted(
+    rows: Weighted, generator: torch.Generator, fraction: float, device: torch.device
+) -> Splits:
+    """Hold out rows, and not presentations of rows: one that is met often is met on one side."""
+    weighing = rows.weights.nonzero().squeeze(1).cpu()
+    order = weighing[torch.randperm(len(weighing), generator=generator)].to(device)
+    n_held = min(max(1, round(fraction * len(order))), len(order) - 1)
+    held, rest = order[:n_held], order[n_held:]
+    n_test = min(max(1, round(fraction * len(rows))), len(rows) - 1)
+    test = rows.of(held, n_test, drawn=False)
+    everywhere = torch.arange(n_test, device=device)
+    return Splits(rows.of(rest, len(rows) - n_test, drawn=True), test.index_select(0, everywhere))
 
+
+def _chosen(rows: Rows, index: Tensor) -> Rows:
     return rows.index_select(0, index) if isinstance(rows, Tensor) else Subset(rows, index)
 
 

@@ -88,7 +88,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
     A memory-mapped array of 256 MiB or more is streamed from its file; in memory, the order of rows
     does not matter. A fit that fails or is interrupted leaves the estimator as it was.
     A weight says how often a row stands in the data: whole ones give the same model as rows
-    repeated, and take as long; divided by their mean, no longer than none.
+    repeated, and take as long; divided by their mean, no longer than none. Of rows that are
+    repeated some may be held out and others trained on, as of all that are equal; where weights are
+    fractions, a row is on one side.
 
     Where data are standardised, the model does not see features that are constant in training: they
     come back exactly, and add nothing to log p(x). Later rows in which they differ draw a warning;
@@ -179,8 +181,9 @@ class VAE(Prefixed, TransformerMixin, Training, BaseEstimator):  # type: ignore[
         """Train for one epoch on ``X``, from where the model stands; see :meth:`fit`.
 
         The first call fixes likelihood, scaling and an ``auto`` batch size from its data: let it
-        see a fair share. Parameters changed between calls count, those of the network and the
-        optimiser are refused. Nothing is held out.
+        see a fair share. It fixes what follows from ``random_state``, too. Parameters changed
+        between calls count; those of the network, the optimiser, likelihood and device are refused.
+        Nothing is held out.
         """
         self._train_on(X, sample_weight)
         return self

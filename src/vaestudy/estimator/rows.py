@@ -121,6 +121,11 @@ class Weighted:
     def __len__(self) -> int:
         return self.n
 
+    @property
+    def weights(self) -> Float[Tensor, " N"]:
+        """The rows' weights, ``n`` in all."""
+        return self.ends.diff(prepend=self.ends.new_zeros(1))
+
     def index_select(self, dim: int, index: Tensor, /) -> Tensor:
         within: Tensor | float = 0.5
         if self.generator is not None:
@@ -128,6 +133,12 @@ class Weighted:
             within = within.to(index.device)
         at = torch.searchsorted(self.ends, index.double() + within, right=True)
         return self.rows.index_select(dim, at.clamp_max(len(self.ends) - 1))
+
+    def of(self, chosen: Int64[Tensor, " k"], n: int, *, drawn: bool) -> Weighted:
+        """Return the rows at ``chosen`` with their weights, as n presentations, drawn or fixed."""
+        weights = self.weights[chosen]
+        ends = weights.cumsum(0) * (n / weights.sum())
+        return Weighted(Subset(self.rows, chosen), ends, n, self.generator if drawn else None)
 
 
 def weighted(rows: Rows, weights: NDArray[np.float64], seed: int, device: torch.device) -> Weighted:

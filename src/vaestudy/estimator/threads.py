@@ -31,7 +31,7 @@ def step_operations(state: TrainState) -> float:
 def cores_for(state: TrainState) -> Iterator[None]:
     """Train on one core if a step is small; afterwards the caller has as many threads as before.
 
-    PyTorch's number of threads is the calling thread's own: fits side by side do not meet.
+    A Python thread that first uses PyTorch meanwhile begins with one core as well, and keeps it.
     """
     if state.device.type != "cpu" or step_operations(state) >= WORTH_SHARING:
         yield

@@ -22,7 +22,9 @@ from vaestudy.estimator.persistence import Saved
 from vaestudy.estimator.support import AUTO, Facts, Scaling, choose_likelihood, domain_of
 from vaestudy.estimator.tables import refuse_not_finite
 from vaestudy.jobs import OnEpoch
+from vaestudy.objectives import beta_schedule
 from vaestudy.progress import bar_reporter
+from vaestudy.proposals import narrowing
 from vaestudy.rng import stream_seed
 from vaestudy.run_config import RunConfig
 from vaestudy.splits import Rows
@@ -157,11 +159,15 @@ class Training:
     def _now(self, run: RunConfig) -> fitting.FitConfig:
         """Return the run of a model that stands, with the parameters as they are now."""
         now = {name: plain(getattr(self, name)) for name in _OF_RUN}
-        for name in _FOR_GOOD:
-            if now[name] != getattr(run, name):
+        stands = {name: (now[name], getattr(run, name)) for name in _FOR_GOOD}
+        if self.likelihood != AUTO:
+            stands["likelihood"] = self.likelihood, self.likelihood_
+        stands["device"] = select_device(self.device).type, self._state.device.type
+        for name, (wanted, has) in stands.items():
+            if wanted != has:
                 raise ValueError(
-                    f"{name} is {now[name]!r}, but the model that partial_fit goes on with has "
-                    f"{getattr(run, name)!r}; call fit for a new model, or set {name} back"
+                    f"{name} is {wanted!r}, but the model that partial_fit goes on with has "
+                    f"{has!r}; call fit for a new model, or set {name} back"
                 )
         if plain(self.batch_size) != AUTO:
             now["batch_size"] = plain(self.batch_size)
@@ -196,8 +202,11 @@ class Training:
 
     def _finish(self, best_epoch: int) -> None:
         """Set what training gave."""
-        objective = self._state.runs[0].objective
-        self._fitted = Fitted.of(self._state.model, self._preparation(), objective)
+        run = self._state.runs[0]
+        # Training may have ended before its warm-up did.
+        beta = min(run.beta, beta_schedule(run, best_epoch))
+        narrowed = narrowing(run.objective, beta)
+        self._fitted = Fitted.of(self._state.model, self._preparation(), narrowed)
         self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
         self.history_ = self._history_frame()
 
