@@ -19,6 +19,7 @@ from torch import Tensor
 from vaestudy.config import RunConfig, parse_run
 from vaestudy.engine import engine_fingerprint
 from vaestudy.history import History
+from vaestudy.run_files import RunFiles
 from vaestudy.steplog import StepLog
 from vaestudy.tensorfile import (
     DamagedFileError,
@@ -66,6 +67,22 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> tuple[VAE, Run
     model = VAE(architecture_of(run, n_features, n_classes), members=1)
     model.load_state_dict(tensors)
     return model.to(device).eval(), run
+
+
+def load_run(files: RunFiles, run: RunConfig, device: torch.device) -> VAE:
+    """Return a run's trained model.
+
+    Raises
+    ------
+    CheckpointError
+        If its file holds another run.
+    """
+    model, saved = load_model(files.model, device)
+    if saved != run:
+        raise CheckpointError(
+            f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
+        )
+    return model
 
 
 def save_state(state: TrainState, paths: Sequence[Path], data_sha256: str) -> None:

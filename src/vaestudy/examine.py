@@ -15,11 +15,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vaestudy.checkpoint import load_run
 from vaestudy.classifier import Classifier, ClassifierError, load_classifier
 from vaestudy.config import RunConfig
 from vaestudy.data import Dataset
 from vaestudy.examination import Examination
-from vaestudy.measure import load_run
 from vaestudy.quality import Judge, make_judge
 from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.run_files import RunFiles, read_record

@@ -42,7 +42,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from vaestudy.checkpoint import CheckpointError, load_model
+from vaestudy.checkpoint import load_run
 from vaestudy.classifier import binomial_error
 from vaestudy.compiled import choose_log_weights
 from vaestudy.config import CompilePolicy, RunConfig
@@ -226,19 +226,3 @@ def measure_group(
         tables.append(pd.concat(found, ignore_index=True))
         log.info("%s\n%s", run.run_id, tables[-1].drop(columns="run_id").to_string(index=False))
     return tables[-1] if len(tables) <= 2 else pd.concat(tables[1:], ignore_index=True)
-
-
-def load_run(files: RunFiles, run: RunConfig, device: torch.device) -> VAE:
-    """Return a run's trained model.
-
-    Raises
-    ------
-    CheckpointError
-        If its file holds another run.
-    """
-    model, saved = load_model(files.model, device)
-    if saved != run:
-        raise CheckpointError(
-            f"{files.model} holds {saved.run_id}, not {run.run_id}; delete it and train again"
-        )
-    return model

@@ -15,8 +15,11 @@ rule dataset:
             "subset.py",
             "toys.py",
             "own_dataset.py",
+            "own_values.py",
+            "estimator/support.py",
             "fit/columns.py",
             "fit/files.py",
+            "fit/texts.py",
         ),
     output:
         f"{RESULTS}/data/{{dataset}}.safetensors",

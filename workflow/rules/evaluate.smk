@@ -9,6 +9,8 @@ rule evaluate:
             "evaluate.py",
             "measure.py",
             "measure_further.py",
+            "proposals.py",
+            "rows.py",
             "gradients.py",
             "information.py",
             "components.py",

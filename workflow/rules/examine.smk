@@ -34,6 +34,8 @@ rule examine:
             "quality.py",
             "sample_measures.py",
             "evaluate.py",
+            "proposals.py",
+            "rows.py",
             "annealing.py",
             "hmc.py",
             "ais.py",
@@ -44,6 +46,8 @@ rule examine:
             "label_measures.py",
             "inference.py",
             "masks.py",
+            "partial.py",
+            "classifier.py",
         ),
     output:
         f"{RESULTS}/groups/{{group}}/examination.parquet",
