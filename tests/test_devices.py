@@ -72,6 +72,26 @@ def test_others_choices_stand(fake_gpus: Path, monkeypatch: pytest.MonkeyPatch, 
     assert not list(fake_gpus.iterdir())
 
 
+def test_of_several_that_are_shown_each_job_takes_one(
+    fake_gpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for expected in ("2", "GPU-x"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-x")
+        assert devices.claim_gpu() == expected
+        assert devices.os.environ["CUDA_VISIBLE_DEVICES"] == expected
+
+
+@pytest.mark.parametrize("built", [False, True], ids=["PyTorch for CPUs", "driver too old"])
+def test_a_gpu_of_no_use_is_left_to_others(
+    built: bool, fake_gpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert start_job("auto", 1).type == "cpu"
+    assert devices.lock_first_free(["GPU-a"], fake_gpus)[0] == "GPU-a"
+
+
 def test_machines_without_a_gpu(fake_gpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "list_gpus", list)
     assert devices.claim_gpu() is None

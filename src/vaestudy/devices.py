@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-#: Whoever sets one of these has chosen the GPU already: Slurm, another scheduler, or the user.
-_CHOSEN_BY_OTHERS = (_VISIBLE, "SLURM_JOB_ID")
+#: A job of Slurm that is shown no GPU has asked for none.
+_IN_SLURM = "SLURM_JOB_ID"
 
 #: Locks last as long as the process: a handle that nothing refers to would be closed.
 _held: list[TextIO] = []
@@ -123,17 +123,27 @@ def claim_gpu() -> str | None:
     Returns
     -------
         The GPU's identifier, which ``CUDA_VISIBLE_DEVICES`` now holds; None if there is no GPU, or
-        none to choose, because Slurm or the user has set what this process may see.
+        none to choose. Of several that Slurm or the user lets this process see it takes one, by the
+        name that it has there.
     """
-    if any(name in os.environ for name in _CHOSEN_BY_OTHERS):
-        return None
-    gpus = list_gpus()
+    shown = os.environ.get(_VISIBLE)
+    if shown is None:
+        gpus = [] if _IN_SLURM in os.environ else list_gpus()
+    else:
+        gpus = [name.strip() for name in shown.split(",")]
+        gpus = gpus if len(gpus) > 1 else []
     if not gpus:
         return None
     gpu, handle = lock_first_free(gpus, _lock_directory())
     _held.append(handle)
     os.environ[_VISIBLE] = gpu
     return gpu
+
+
+def release_gpu(gpu: str | None) -> None:
+    """Let other jobs have a GPU that was claimed and is of no use to this one."""
+    if gpu is not None:
+        _held.pop().close()
 
 
 def list_gpus() -> list[str]:

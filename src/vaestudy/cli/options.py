@@ -25,7 +25,7 @@ from vaestudy.config import (
     parse_run,
 )
 from vaestudy.config_errors import ConfigError, explain
-from vaestudy.devices import claim_gpu
+from vaestudy.devices import claim_gpu, release_gpu
 from vaestudy.own_data import OwnData
 
 if TYPE_CHECKING:
@@ -140,15 +140,17 @@ def results_in(directory: Path) -> Iterator[None]:
 def start_job(device: str, threads: int) -> torch.device:
     """Settle what decides the last bit of a result, and return the device."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if device != "cpu":
-        claim_gpu()
     import torch
 
     from vaestudy.devices import compute_in_fp32, select_device
 
+    # Jobs wait for a GPU; those whose PyTorch knows none would wait for nothing.
+    claimed = claim_gpu() if device != "cpu" and torch.backends.cuda.is_built() else None
     torch.set_num_threads(threads)
     compute_in_fp32()
     chosen = select_device(device)
+    if chosen.type == "cpu":
+        release_gpu(claimed)
     if chosen.type == "cuda":  # the CPU's are all deterministic, and the switch costs a second
         torch.use_deterministic_algorithms(True)
     return chosen
