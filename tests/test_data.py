@@ -176,6 +176,8 @@ def test_prepared_file_gives_the_data_set_back(dataset: Dataset, tmp_path: Path)
     save_prepared(dataset, path)
     assert path.read_bytes() == content
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+    (path.parent / "plain").touch()
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode, "others may read it, too"
     assert load_prepared(path).subset(2, 2).train.shape == (2, 6)
 
 
@@ -189,7 +191,7 @@ def test_failed_write_leaves_the_old_file(
         path.write_bytes(b"half")
         raise OSError("no space left")
 
-    monkeypatch.setattr("vaestudy.dataset.save_file", full_disk)
+    monkeypatch.setattr("vaestudy.tensorfile.save_file", full_disk)
     with pytest.raises(OSError, match="no space"):
         save_prepared(dataset.subset(1, 1), path)
     assert load_prepared(path).sha256 == dataset.sha256

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from builders import LinearGaussian, generators
 from estimating import quick, table_of_unlike_units
 from exact import curved
 from vaestudy import VAE
+from vaestudy.estimator import fitted
 from vaestudy.estimator.fitted import Fitted
 from vaestudy.estimator.imputation import impute_rows
 from vaestudy.estimator.inputs import Preparation
@@ -71,6 +73,21 @@ def test_score_samples_converges_for_a_poor_encoder(scaling: Scaling) -> None:
     want = original_units(toy, scaling).log_prob(torch.from_numpy(x)).numpy()
     vae.set_params(n_importance=4000)
     np.testing.assert_allclose(vae.score_samples(x), want, atol=0.05)
+
+
+@pytest.mark.parametrize("narrowed", [None, 1.0], ids=["q", "prior too"])
+def test_all_rows_meet_the_same_samples_however_many_are_taken_at_once(
+    narrowed: float | None, scaling: Scaling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vae, toy = exact(scaling, shift=0.3, widen=1.3)
+    model = replace(vae._fitted, narrowed=narrowed)
+    x = np.repeat(scaling.backward(toy.sample(3).numpy()), 2, axis=0)
+    at_once = model.log_px([x], 5000, 0)
+    monkeypatch.setattr(fitted, "CHUNK_ROWS", 600)
+    in_parts = model.log_px([x], 5000, 0)
+    np.testing.assert_allclose(in_parts[::2], in_parts[1::2], rtol=1e-12)
+    # The mixture's halves are cut of each part, so that its samples are others.
+    np.testing.assert_allclose(at_once, in_parts, rtol=1e-10 if narrowed is None else 0.05)
 
 
 def test_a_fit_comes_near_the_density_of_its_linear_data() -> None:

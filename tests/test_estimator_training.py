@@ -150,6 +150,22 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"likelihood": "squared-error"}, "likelihood is 'squared-error', but the model"),
+        ({"device": "nonsense"}, "device is 'nonsense'; expected"),
+    ],
+)
+def test_partial_fit_refuses_what_it_cannot_change(
+    change: dict[str, str], message: str, table: np.ndarray
+) -> None:
+    begun = quick(likelihood="normal").partial_fit(table)
+    with pytest.raises(ValueError, match=message):
+        begun.set_params(**change).partial_fit(table)
+    begun.set_params(likelihood="auto", device="cpu").partial_fit(table)
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("how", ["diverges", "interrupted"])
 def test_a_fit_that_fails_leaves_the_model_as_it_was(

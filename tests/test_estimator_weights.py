@@ -10,6 +10,7 @@ import torch
 
 from estimating import quick, table_of_unlike_units
 from vaestudy.estimator import inputs
+from vaestudy.estimator.fitting import hold_out
 from vaestudy.estimator.rows import weighted
 from vaestudy.estimator.support import LikelihoodWarning
 
@@ -133,3 +134,22 @@ def test_a_streamed_file_is_surveyed_where_it_has_weight(
     weights[[4, 7, 9]] = [1.0, 5.0, 3.0]  # Neither the first nor the last.
     vae = quick(likelihood="normal").fit(np.load(path, mmap_mode="r"), sample_weight=weights)
     np.testing.assert_allclose(vae.mean_, np.average(REAL[[4, 9]], axis=0, weights=[1, 3]))
+
+
+def test_rows_of_fractional_weights_are_held_out_whole() -> None:
+    rows = torch.arange(300.0).unsqueeze(1)
+    weights = np.random.default_rng(3).exponential(size=300)
+    weights[:20] = 0
+    whole = weighted(rows, weights / weights.mean(), 0, torch.device("cpu"))
+    splits = hold_out(whole, 0.1, 7, torch.device("cpu"))
+    held = set(splits.test[:, 0].tolist())
+    met = [splits.train.index_select(0, torch.arange(len(splits.train))) for _ in range(200)]
+    trained = set(torch.cat(met)[:, 0].tolist())
+    assert not held & trained
+    assert not held & set(range(20))
+    assert len(splits.test) + len(splits.train) == 300
+    assert len(held | trained) > 250
+    # Each part meets its rows in proportion to their weights.
+    counts = torch.bincount(torch.cat(met)[:, 0].long(), minlength=300).numpy()
+    kept = sorted(int(row) for row in trained)
+    assert np.corrcoef(counts[kept], weights[kept])[0, 1] > 0.99

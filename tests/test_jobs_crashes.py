@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from vaestudy.config import RunConfig
 from vaestudy.devices import DeviceError, out_of_memory_told, select_device
 from vaestudy.jobs import BusyError
 from vaestudy.run_files import RunFiles, read_record
+from vaestudy.tensorfile import read_tensors
 
 
 def test_a_crash_anywhere_resumes_to_bitwise_the_same(tmp_path: Path) -> None:
@@ -161,3 +163,50 @@ def test_a_full_gpu_says_what_to_do() -> None:
         out_of_memory_told(16, "iwae5"),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+
+def test_a_record_does_not_vouch_for_another_trainings_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between two engines' trainings, the run is of neither until it is trained again."""
+    run = run_config(epochs=2)
+    training([run], tmp_path)
+    of_this = results(tmp_path, run)
+    with monkeypatch.context() as other:
+        other.setattr(jobs, "engine_fingerprint", lambda: "another")
+        with pytest.raises(KeyboardInterrupt):
+            training([run], tmp_path, stop_after=1)
+        assert not RunFiles(tmp_path / run.run_id).record.exists()
+    training([run], tmp_path)
+    assert results(tmp_path, run) == of_this
+
+
+def test_the_time_of_a_run_is_that_of_all_its_epochs(tmp_path: Path) -> None:
+    run = run_config(epochs=6)
+    with pytest.raises(KeyboardInterrupt):
+        training([run], tmp_path, stop_after=5)
+    before = read_tensors(RunFiles(tmp_path / run.run_id).checkpoint, "vaestudy")[1]
+    training([run], tmp_path)
+    record = read_record(RunFiles(tmp_path / run.run_id))
+    assert record["train_seconds"] > float(before["seconds"]) > 0
+    assert record["epochs_timed"] == 6
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path: Path) -> None:
+    run = run_config()
+    left = tmp_path / run.run_id / ".4711.checkpoint.safetensors"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    training([run], tmp_path)
+    assert not left.exists()
+
+
+def test_where_files_cannot_be_locked_training_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(jobs.fcntl, "flock", unsupported)
+    training([run_config()], tmp_path)
+    assert "cannot be locked" in caplog.text

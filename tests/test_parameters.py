@@ -116,6 +116,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"elbo_share": 1.5}, ["elbo_share", "got 1.5", "at most 1"]),
     ({"warmup_rise": 0}, ["warmup_rise", "got 0", "greater than 0"]),
     ({"warmup_rise": 0.5}, ["warmup_rise is 0.5", "warmup is 0", "set warmup"]),
+    ({"warmup": 1, "epochs": 1}, ["warmup is all of 1 epochs", "KL weight of 0", "raise epochs"]),
     (
         {"warmup": 3, "warmup_cycles": 4},
         ["warmup_cycles is 4", "warmup is 3", "raise warmup"],

@@ -6,6 +6,7 @@ alone; an unfinished one goes on from its checkpoint; only what is missing is tr
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import time
@@ -35,6 +36,10 @@ from vaestudy.train import EpochFunction, EpochReport, TrainState, initial_state
 log = logging.getLogger(__name__)
 
 OnEpoch = Callable[[Sequence[RunConfig], EpochReport], None]
+
+
+#: What file systems say that know no locks, such as some that are mounted over a network.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK)
 
 
 class BusyError(RuntimeError):
@@ -223,6 +228,15 @@ def _locked(directories: Sequence[Path]) -> Iterator[None]:
                 raise BusyError(
                     f"another process is training {directory.name}; wait for it to end, or stop it"
                 ) from None
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                log.warning(
+                    "%s lies where files cannot be locked (%s): nothing keeps a second process "
+                    "from training it at once",
+                    directory,
+                    error.strerror,
+                )
             for left in directory.glob(f".*.{CHECKPOINT}"):
                 left.unlink(missing_ok=True)  # by a process that was killed as it wrote
         yield
