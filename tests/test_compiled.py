@@ -36,9 +36,10 @@ from vaestudy.compiled import (
     step_request,
 )
 from vaestudy.deeper import DeeperLayer
-from vaestudy.evaluate import estimate_log_px, plain_log_weights
+from vaestudy.evaluate import estimate_log_px
 from vaestudy.history import SCALARS
 from vaestudy.jobs import train_group
+from vaestudy.proposals import log_weights_of
 from vaestudy.pure import state_tensors
 from vaestudy.tracing import trace_step
 from vaestudy.train import StepFunction, TrainState, train, train_epoch, train_step
@@ -266,8 +267,13 @@ def test_which_labels_are_known_asks_for_no_step_of_its_own() -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize(("measure", "deeper"), [("nll_restricted", ()), ("nll", DEEPER)])
-def test_compiled_weights_are_the_plain_ones(measure: str, deeper: tuple[DeeperLayer, ...]) -> None:
+@pytest.mark.parametrize(
+    ("measure", "deeper", "kl_weight"),
+    [("nll_restricted", (), None), ("nll", DEEPER, None), ("nll", (), 1.0), ("nll", (), 0.25)],
+)
+def test_compiled_weights_are_the_plain_ones(
+    measure: str, deeper: tuple[DeeperLayer, ...], kl_weight: float | None
+) -> None:
     shape = architecture(likelihood="gaussian", deeper=deeper)
     model = perturbed(VAE(shape, members=2)).float().eval()
     x = (randn(3, 12) > 0).float()
@@ -275,14 +281,17 @@ def test_compiled_weights_are_the_plain_ones(measure: str, deeper: tuple[DeeperL
     n_samples = 2 * SAMPLES_AT_ONCE + 100
     plain, compiled = (
         estimate_log_px(model, x, n_samples, generators(0, 1), log_weights=log_weights)
-        for log_weights in (plain_log_weights(model, measure), compiled_log_weights(model, measure))
+        for log_weights in (
+            log_weights_of(model, measure, kl_weight),
+            compiled_log_weights(model, measure, kl_weight),
+        )
     )
     torch.testing.assert_close(compiled.log_px, plain.log_px, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(compiled.standard_error, plain.standard_error, rtol=1e-3, atol=1e-5)
 
 
 def test_few_samples_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_: "compiled")
+    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_, **__: "compiled")
     model = VAE(architecture())
     assert choose_log_weights(model, "nll", 5000, 1000, "auto") == "compiled"
     for n_samples, n_data, policy in (

@@ -75,19 +75,19 @@ def test_score_samples_converges_for_a_poor_encoder(scaling: Scaling) -> None:
     np.testing.assert_allclose(vae.score_samples(x), want, atol=0.05)
 
 
-@pytest.mark.parametrize("narrowed", [None, 1.0], ids=["q", "prior too"])
+@pytest.mark.parametrize("kl_weight", [None, 1.0], ids=["q", "prior too"])
 def test_all_rows_meet_the_same_samples_however_many_are_taken_at_once(
-    narrowed: float | None, scaling: Scaling, monkeypatch: pytest.MonkeyPatch
+    kl_weight: float | None, scaling: Scaling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vae, toy = exact(scaling, shift=0.3, widen=1.3)
-    model = replace(vae._fitted, narrowed=narrowed)
+    model = replace(vae._fitted, kl_weight=kl_weight)
     x = np.repeat(scaling.backward(toy.sample(3).numpy()), 2, axis=0)
     at_once = model.log_px([x], 5000, 0)
     monkeypatch.setattr(fitted, "CHUNK_ROWS", 600)
     in_parts = model.log_px([x], 5000, 0)
     np.testing.assert_allclose(in_parts[::2], in_parts[1::2], rtol=1e-12)
     # The mixture's halves are cut of each part, so that its samples are others.
-    np.testing.assert_allclose(at_once, in_parts, rtol=1e-10 if narrowed is None else 0.05)
+    np.testing.assert_allclose(at_once, in_parts, rtol=1e-10 if kl_weight is None else 0.05)
 
 
 def test_a_fit_comes_near_the_density_of_its_linear_data() -> None:

@@ -168,9 +168,9 @@ def test_the_prior_changes_nothing_where_q_is_wide() -> None:
     rows, n = unlabelled((randn(4, D, seed=3) > 0).double(), C), 16_000
     plain, both = (
         estimate_log_px(
-            model, rows, n, generators(1), log_weights=marginal_log_weights(model, narrowed)
+            model, rows, n, generators(1), log_weights=marginal_log_weights(model, kl_weight)
         )
-        for narrowed in (None, 1.0)
+        for kl_weight in (None, 1.0)
     )
     error = (plain.standard_error.square() + both.standard_error.square()).sqrt()
     assert ((plain.log_px - both.log_px).abs() < 4 * error + 0.01).all()

@@ -1,7 +1,7 @@
 """The whole training step, and the importance weights of evaluation, as compiled libraries.
 
 What is compiled is what :func:`vaestudy.train.train_step` and
-:func:`vaestudy.evaluate.plain_log_weights` compute; :mod:`vaestudy.tracing` makes the graphs of
+:func:`vaestudy.proposals.log_weights_of` compute; :mod:`vaestudy.tracing` makes the graphs of
 them, :mod:`vaestudy.libraries` keeps what is made. The first job of a kind pays some 20 s, later
 ones load a library in milliseconds and never import the compiler.
 
@@ -22,9 +22,10 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from vaestudy.config import CompilePolicy, RunConfig
-from vaestudy.evaluate import LogWeights, plain_log_weights
+from vaestudy.evaluate import LogWeights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
+from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.splits import Splits
 from vaestudy.train import (
@@ -107,15 +108,25 @@ def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> Step
 
 
 def choose_log_weights(
-    model: VAE, measure: str, n_samples: int, n_data: int, policy: CompilePolicy
+    model: VAE,
+    measure: str,
+    n_samples: int,
+    n_data: int,
+    policy: CompilePolicy,
+    *,
+    kl_weight: float | None = None,
 ) -> LogWeights:
-    """Return what computes the importance weights of ``n_data`` data; see :func:`choose_step`."""
+    """Return what computes the importance weights of ``n_data`` data; see :func:`choose_step`.
+
+    Those of q(z|x), or with a ``kl_weight`` of its mixture with the prior
+    (:func:`vaestudy.proposals.mixing`).
+    """
     planned = n_samples * n_data * model.members
     pays = planned >= WORTH_IT_FROM_SAMPLES and n_samples >= SAMPLES_AT_ONCE
-    plain = plain_log_weights(model, measure)
+    plain = log_weights_of(model, measure, kl_weight)
     if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
         return plain
-    return _or_plain(lambda: compiled_log_weights(model, measure), plain, policy)
+    return _or_plain(lambda: compiled_log_weights(model, measure, kl_weight), plain, policy)
 
 
 def _are_pixels(data: Splits) -> bool:
@@ -200,8 +211,8 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
     }
 
 
-def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
-    """Return what :func:`vaestudy.evaluate.plain_log_weights` returns, compiled.
+def compiled_log_weights(model: VAE, measure: str, kl_weight: float | None = None) -> LogWeights:
+    """Return what :func:`vaestudy.proposals.log_weights_of` returns, compiled.
 
     Only chunks of one datum and ``SAMPLES_AT_ONCE`` samples take the compiled way.
 
@@ -216,10 +227,11 @@ def compiled_log_weights(model: VAE, measure: str) -> LogWeights:
         "members": model.members,
         "measure": measure,
         "samples": SAMPLES_AT_ONCE,
+        "kl_weight": kl_weight,
     }
     library = load_library(request)
     tensors = model_tensors(model)
-    plain = plain_log_weights(model, measure)
+    plain = log_weights_of(model, measure, kl_weight)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
         if eps.shape[1:3] != (SAMPLES_AT_ONCE, 1):

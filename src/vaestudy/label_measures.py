@@ -10,7 +10,7 @@ out to its labels in strata, :math:`n_y \ge 1` of them in proportion to q(y|x), 
 .. math:: w = \frac{p(x|z, y)\,p(z)\,p(y)}{q(z|x, y)\,n_y / S} .
 
 The mean of w is unbiased for p(x), as that of :mod:`vaestudy.evaluate` is, at the same cost. Where
-q(z|x, y) may be too narrow (:mod:`vaestudy.proposals`), every other sample of a label is drawn from
+the prior is sampled too (:mod:`vaestudy.proposals`), every other sample of a label is drawn from
 the prior, and w has the mixture of both in place of q(z|x, y).
 """
 
@@ -28,7 +28,7 @@ from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights, check_evaluating
 from vaestudy.labels import labelled, one_hot, unlabelled
 from vaestudy.latent_terms import standard_normal_log_prob
-from vaestudy.proposals import narrowing, undo
+from vaestudy.proposals import mixing, undo
 from vaestudy.rng import normal
 from vaestudy.semisupervised import under_every_label
 from vaestudy.vae import VAE
@@ -63,7 +63,7 @@ def label_estimates(
     if run.labels == "blanked":
         found.append(Estimate("nll", blank))
     if run.labels == "m2":
-        weights = marginal_log_weights(model, narrowing(run.objective, run.beta))
+        weights = marginal_log_weights(model, mixing(run.objective, run.beta, run.n_z))
         found.append(Estimate("nll", blank, log_weights=weights))
     return found
 
@@ -84,14 +84,14 @@ def strata(q: Float[Tensor, "M B C"], n: int) -> Int64[Tensor, "M B C"]:
     return counts.scatter_add(-1, q.argmax(-1, keepdim=True), rest)
 
 
-def marginal_log_weights(model: VAE, narrowed: float | None = None) -> LogWeights:
+def marginal_log_weights(model: VAE, kl_weight: float | None = None) -> LogWeights:
     """Return a function that computes log w of images without labels, in samples of code and label.
 
     Parameters
     ----------
     model
         In evaluation mode, one that infers labels.
-    narrowed
+    kl_weight
         The KL weight that q(z|x, y) was trained with, to be undone; then every other sample of a
         label, beginning with the second, is of the prior. None: all are q's.
     """
@@ -105,11 +105,11 @@ def marginal_log_weights(model: VAE, narrowed: float | None = None) -> LogWeight
         label = torch.searchsorted(counts.cumsum(-1), places.contiguous(), right=True)
         of_each = model.encode(under_every_label(pixels, n_classes))
         mu, logvar = (_chosen(part.unflatten(1, counts.shape[1:]), label) for part in of_each)
-        logvar = logvar if narrowed is None else undo(logvar, narrowed)
+        logvar = logvar if kl_weight is None else undo(logvar, kl_weight)
         condition = torch.nn.functional.one_hot(label.transpose(1, 2), n_classes).to(eps)
         n_of_label = torch.take_along_dim(counts, label, -1).transpose(1, 2)
         first = torch.take_along_dim(counts.cumsum(-1) - counts, label, -1)
-        of_prior = (places - first).transpose(1, 2) % 2 == 1 if narrowed is not None else None
+        of_prior = (places - first).transpose(1, 2) % 2 == 1 if kl_weight is not None else None
         z, log_proposal = _proposed(mu, logvar, eps, of_prior, n_of_label)
         log_px_z = model.likelihood.log_prob(pixels.unsqueeze(1), model.decode(z, condition))
         log_prior = standard_normal_log_prob(z) - math.log(n_classes)

@@ -84,11 +84,12 @@ def cache_directory() -> Path:
 
 
 def _identity(request: Request) -> str:
+    # The formulas of the weights are no part of the engine, which says what training computes.
+    formulas = ("evaluate.py", "proposals.py") if request["kind"] == "weights" else ()
     facts = {
         "request": request,
         "engine": engine_fingerprint(),
-        # The formulas of the weights are no part of the engine, which says what training computes.
-        "weights": source_digest("evaluate.py") if request["kind"] == "weights" else "",
+        "weights": source_digest(*formulas),
         "torch": torch.__version__,
         "processor": _processor_features(),
     }

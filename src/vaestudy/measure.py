@@ -7,7 +7,7 @@ Bernoulli models, a density for the others, so they do not compare. On binary pi
 a density of a Bernoulli model, with its logits as a continuous Bernoulli's, and ``nll_clipped`` is
 every family's density at pixels kept half a grey level away from 0 and 1. Importance samples come
 from q(z|x); of models of one stochastic layer that were trained for no bound, or with a KL weight
-below 1, from the prior as well (:mod:`vaestudy.proposals`).
+below 1, or have few latent dimensions, from the prior as well (:mod:`vaestudy.proposals`).
 
 ``posterior_variance`` is the mean of sigma^2 of q(z|x) over images and latent dimensions, of models
 of one stochastic layer; where labels are inferred, of q(z|x, y) over the labels of q(y|x) too.
@@ -64,7 +64,7 @@ from vaestudy.labels import tested_rows
 from vaestudy.layer_activity import layer_activities
 from vaestudy.measure_further import measure_further
 from vaestudy.objectives import NO_BOUNDS
-from vaestudy.proposals import mixture_log_weights, narrowing
+from vaestudy.proposals import mixing
 from vaestudy.rng import MemberRNG
 from vaestudy.rows import COLUMNS, Row, rows_table
 from vaestudy.run_files import RunFiles, read_record
@@ -145,11 +145,11 @@ def _estimate_rows(
 ) -> list[Row]:
     """Return an estimate by importance sampling; of a Beta likelihood under both of its names."""
     n, log_weights = len(estimate.rows), estimate.log_weights
-    narrowed = None if run.deeper else narrowing(run.objective, run.beta)
-    if log_weights is None and narrowed is not None:
-        log_weights = mixture_log_weights(model, estimate.measure, narrowed)
-    elif log_weights is None:
-        log_weights = choose_log_weights(model, estimate.measure, n_samples, n, policy)
+    if log_weights is None:
+        kl_weight = None if run.deeper else mixing(run.objective, run.beta, run.n_z)
+        log_weights = choose_log_weights(
+            model, estimate.measure, n_samples, n, policy, kl_weight=kl_weight
+        )
     generators = MemberRNG((run.seed,), estimate.rows.device).generators("estimate")
     found = estimate_log_px(model, estimate.rows, n_samples, generators, log_weights=log_weights)
     # A Beta likelihood takes clipped pixels as it is.

@@ -19,6 +19,10 @@ posterior's precision is
 .. math:: \lambda = 1 + \beta\,(\lambda_q - 1) .
 
 Where it is not, the weights make up for it.
+
+In a few dimensions the mixture is taken of all models. An encoder may cover the posteriors of the
+rows that it has learned and miss those of others: of models of two dimensions, 5,000 samples of q
+have put the NLL of test images 1 nat too high, by a standard error of 0.01.
 """
 
 from __future__ import annotations
@@ -29,20 +33,37 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from vaestudy.evaluate import MEASURES, LogWeights
+from vaestudy.evaluate import MEASURES, LogWeights, plain_log_weights
 from vaestudy.latent_terms import standard_normal_log_prob
 from vaestudy.objectives import NO_BOUNDS
 from vaestudy.vae import VAE
 
+#: So many latent dimensions let samples of the prior find any posterior: of S some S exp(-KL) do.
+FEW_DIMENSIONS = 3
 
-def narrowing(objective: str, beta: float) -> float | None:
-    """Return what has narrowed q(z|x) in training: a KL weight below 1, or 1 for no bound.
 
-    None if nothing has: then samples of q alone estimate log p(x) best.
+def mixing(objective: str, beta: float, n_z: int | None = None) -> float | None:
+    """Return the KL weight to undo in a mixture of q(z|x) and the prior; None for q(z|x) alone.
+
+    Parameters
+    ----------
+    objective, beta
+        What q was trained for: no bound, or a KL weight below 1, leave it too narrow.
+    n_z
+        Latent dimensions; None for more than few, or where samples are too few to search them.
     """
     if objective in NO_BOUNDS:
         return 1.0
-    return beta if beta < 1 else None
+    if beta < 1:
+        return beta
+    return 1.0 if n_z is not None and n_z <= FEW_DIMENSIONS else None
+
+
+def log_weights_of(model: VAE, measure: str = "nll", kl_weight: float | None = None) -> LogWeights:
+    """Return the weights of q(z|x) alone, or of what :func:`mixing` says."""
+    if kl_weight is None:
+        return plain_log_weights(model, measure)
+    return mixture_log_weights(model, measure, kl_weight)
 
 
 def undo(logvar: Tensor, kl_weight: float) -> Tensor:

@@ -24,7 +24,7 @@ from vaestudy.annealing import AnnealingSettings
 from vaestudy.bdmc import bidirectional_bounds
 from vaestudy.classifier import Classifier, binomial_error
 from vaestudy.config import RunConfig
-from vaestudy.evaluate import estimate_log_px, plain_log_weights
+from vaestudy.evaluate import estimate_log_px
 from vaestudy.examination import (
     AnnealedSampling,
     Conditional,
@@ -45,7 +45,7 @@ from vaestudy.label_measures import conditional_accuracy
 from vaestudy.latent_terms import kl_per_unit
 from vaestudy.masks import top_half
 from vaestudy.posteriors import FitSettings
-from vaestudy.proposals import mixture_log_weights, narrowing
+from vaestudy.proposals import log_weights_of, mixing
 from vaestudy.quality import Judge, measure_quality
 from vaestudy.rng import stream_seed
 from vaestudy.rows import Row
@@ -89,12 +89,7 @@ def anneal(
         target_acceptance=settings.target_acceptance,
     )
     # As the run's nll was measured, so that the two compare.
-    narrowed = narrowing(run.objective, run.beta)
-    weights = (
-        plain_log_weights(model)
-        if narrowed is None
-        else mixture_log_weights(model, kl_weight=narrowed)
-    )
+    weights = log_weights_of(model, kl_weight=mixing(run.objective, run.beta, run.n_z))
     plain = estimate_log_px(
         model, images, n_samples, _generators(run, "is", test.device), log_weights=weights
     )

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from vaestudy.compiled import model_tensors
 from vaestudy.config import parse_run
-from vaestudy.evaluate import plain_log_weights
 from vaestudy.files import atomic_path
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
+from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
@@ -60,7 +60,9 @@ def step_example(state: TrainState, batch_size: int) -> list[Tensor]:
     return [*changed, *(tensor.to(changed[0]) for tensor in inputs)]
 
 
-def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.ExportedProgram:
+def trace_log_weights(
+    model: VAE, measure: str, samples: int, kl_weight: float | None = None
+) -> torch.export.ExportedProgram:
     """Return the graph of one datum's importance weights."""
     a, members = model.architecture, model.members
     model.eval()
@@ -75,7 +77,7 @@ def trace_log_weights(model: VAE, measure: str, samples: int) -> torch.export.Ex
             self.model = model
 
         def forward(self, *data: Tensor) -> Tensor:
-            return plain_log_weights(self.model, measure)(*data)
+            return log_weights_of(self.model, measure, kl_weight)(*data)
 
     weights = Weights()
 
@@ -128,7 +130,7 @@ def _step_of(request: Request) -> torch.export.ExportedProgram:
 def _weights_of(request: Request) -> torch.export.ExportedProgram:
     architecture = TypeAdapter(Architecture).validate_python(request["architecture"])
     model = VAE(architecture, request["members"])
-    return trace_log_weights(model, request["measure"], request["samples"])
+    return trace_log_weights(model, request["measure"], request["samples"], request["kl_weight"])
 
 
 #: A product and the sum that it goes into in one instruction, which the polynomials of

@@ -22,8 +22,8 @@ from vaestudy.estimator.imputation import impute_rows
 from vaestudy.estimator.inputs import Preparation
 from vaestudy.estimator.support import domain_of
 from vaestudy.estimator.warning import warn_user
-from vaestudy.evaluate import LogWeights, estimate_log_px, plain_log_weights
-from vaestudy.proposals import mixture_log_weights
+from vaestudy.evaluate import LogWeights, estimate_log_px
+from vaestudy.proposals import log_weights_of
 from vaestudy.vae import VAE
 
 Array = NDArray[np.float64]
@@ -42,18 +42,18 @@ class Fitted:
         The model.
     preparation
         Of its data.
-    narrowed
-        What has narrowed q(z|x) in training (:func:`vaestudy.proposals.narrowing`), or None.
+    kl_weight
+        To undo in importance samples, which then are the prior's too; None for those of q(z|x).
     """
 
     model: VAE
     preparation: Preparation
-    narrowed: float | None = None
+    kl_weight: float | None = None
 
     @classmethod
-    def of(cls, model: VAE, preparation: Preparation, narrowed: float | None) -> Self:
+    def of(cls, model: VAE, preparation: Preparation, kl_weight: float | None) -> Self:
         """Copy a model in training."""
-        return cls(deepcopy(model).double().eval(), preparation, narrowed)
+        return cls(deepcopy(model).double().eval(), preparation, kl_weight)
 
     @property
     def device(self) -> torch.device:
@@ -93,7 +93,8 @@ class Fitted:
             generator=torch.Generator().manual_seed(seed),
             dtype=torch.float64,
         ).to(self.device)
-        weights, parts = _with_noise(self._log_weights(), noise), []
+        proposed = log_weights_of(self.model, kl_weight=self.kl_weight)
+        weights, parts = _with_noise(proposed, noise), []
         for block in blocks:
             generators = [torch.Generator(self.device).manual_seed(seed)]
             estimate = estimate_log_px(
@@ -109,11 +110,6 @@ class Fitted:
             counted = self._possible(block) & ~np.isnan(log_px)
             parts.append(np.where(counted, log_px, -np.inf))
         return np.concatenate(parts)
-
-    def _log_weights(self) -> LogWeights:
-        if self.narrowed is None:
-            return plain_log_weights(self.model)
-        return mixture_log_weights(self.model, kl_weight=self.narrowed)
 
     def impute(self, blocks: Iterable[Array], how: str, n_iter: int, seed: int) -> Array:
         """Fill in NaN: by the conditional ``mean``, or by one draw, a ``sample``."""

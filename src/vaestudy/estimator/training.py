@@ -24,7 +24,7 @@ from vaestudy.estimator.tables import refuse_not_finite
 from vaestudy.jobs import OnEpoch
 from vaestudy.objectives import beta_schedule
 from vaestudy.progress import bar_reporter
-from vaestudy.proposals import narrowing
+from vaestudy.proposals import mixing
 from vaestudy.rng import stream_seed
 from vaestudy.run_config import RunConfig
 from vaestudy.splits import Rows
@@ -205,8 +205,8 @@ class Training:
         run = self._state.runs[0]
         # Training may have ended before its warm-up did.
         beta = min(run.beta, beta_schedule(run, best_epoch))
-        narrowed = narrowing(run.objective, beta)
-        self._fitted = Fitted.of(self._state.model, self._preparation(), narrowed)
+        kl_weight = mixing(run.objective, beta)
+        self._fitted = Fitted.of(self._state.model, self._preparation(), kl_weight)
         self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
         self.history_ = self._history_frame()
 
