@@ -249,13 +249,12 @@ if layers and activation in get_args(Activation):
     x, y = flat.means[:MAX_POINTS].T
     points = {"x": x, "y": y, "label": labels(study)[:MAX_POINTS]}
     widget = decoder_widget(layers, activation, study.dataset.image_shape, points)
-live = f"On screen the {vae}'s decoder runs under the pointer, over the test digits' codes."
 present.figure(
     plane,
     label="fig:manifold",
     caption="The plane of a two-dimensional latent space, decoded. A lattice of "
     f"{MANIFOLD_SIDE} × {MANIFOLD_SIDE} codes at equal steps of the prior's probability; the "
-    "axes give $z$. " + (live if widget else ""),
+    "axes give $z$.",
     alt="Lattices of small digits, in which neighbouring digits are alike and classes pass into "
     "one another.",
     interactive=widget,

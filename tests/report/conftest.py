@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pytest
@@ -66,6 +67,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     built = Built(notebooks, folder / "report.html", folder / "report.pdf")
     build_report(built.notebooks, META, built.html, built.pdf, RESOURCES)
     return built
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start Chromium; its event loop, which no notebook's may meet, ends with the module."""
+    from .pages import CHROMIUM
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 Maker = Callable[..., Path]

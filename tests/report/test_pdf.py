@@ -74,6 +74,19 @@ def test_no_figure_comes_to_stand_within_a_list(make_notebook: Maker, tmp_path: 
     assert "A figure." not in text[text.index("Point 0,") :]
 
 
+@pytest.mark.parametrize("lines", [23, 24, 25])
+def test_no_figure_comes_between_a_sentence_and_its_equation(
+    make_notebook: Maker, tmp_path: Path, lines: int
+) -> None:
+    # As high as most of a page, so that it waits for the next one, where the equation goes too.
+    tall = replace(figure(), svg=SVG.replace("60pt", "110pt"))
+    filler = "\n\n".join(["Word."] * lines)
+    sentence = "The sentence says that\n\n$$ 1111 = 2222 $$ {#eq:a}\n\nholds."
+    text = printed(make_notebook("# Chapter", "Text.", tall, f"{filler}\n\n{sentence}"), tmp_path)
+    assert "A figure." not in text[text.index("The sentence") : text.index("2222")]
+    assert "A figure." in text
+
+
 def test_an_apostrophe_after_a_digit_is_no_prime(make_notebook: Maker, tmp_path: Path) -> None:
     text = printed(make_notebook("# Chapter", "M2's \"own\", f\\'(x)."), tmp_path)
     assert "M2’s “own”, f'(x)." in text

@@ -8,6 +8,7 @@ import html as escaping
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from vaestudy.report.item import Item
 from vaestudy.report.notebook import Entry
 from vaestudy.report.tree import SPACE, Node, plain, raw, strong
 
@@ -15,6 +16,8 @@ _LARGE_CSV = 50_000
 _LONG_TABLE = 30
 _SHORT = 30
 _WIDE = 6
+# A live picture that shows something else than the figure says so in its first tag.
+_BENEATH = 'data-stands="beneath"'
 
 
 def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> list[Node]:
@@ -39,7 +42,10 @@ def entry_blocks(entry: Entry, index: int, number: str, inner: list[Node]) -> li
     text = [raw("html", "<figcaption>"), *_named(caption, f"{name}."), raw("html", "</figcaption>")]
     foot = raw("html", _provenance(entry, index, name) + "</figure>")
     if figure:
-        return [head, raw("html", _plate(entry, index, name)), *text, foot]
+        beneath = item.interactive and _BENEATH in item.interactive.partition(">")[0]
+        live = f'<div class="live">@@vaestudy:live:{index}@@</div>' if item.interactive else ""
+        plate = _plate(item, index, "" if beneath else live)
+        return [head, raw("html", plate), *text, raw("html", live if beneath else ""), foot]
     tables = [_aligned(block, item.align) for block in inner if block["t"] == "Table"]
     looks = ["scroll"]
     looks += ["tall"] if len(item.rows) > _LONG_TABLE else []
@@ -69,14 +75,10 @@ def _named(caption: list[Node], name: str) -> list[Node]:
     return [start if not rest else {**start, "t": "Para"}, *rest]
 
 
-def _plate(entry: Entry, index: int, name: str) -> str:
-    item = entry.item
+def _plate(item: Item, index: int, live: str) -> str:
+    """Give a figure's picture, and the live one that takes its place where scripts run."""
     width = min(item.natural_width * 100, float(item.width.rstrip("%")))
-    image = (
-        f'<button type="button" class="zoom" aria-label="Enlarge {name}">'
-        f'<img src="@@vaestudy:svg:{index}@@" alt="{escaping.escape(item.alt)}"></button>'
-    )
-    live = f'<div class="live">@@vaestudy:live:{index}@@</div>' if item.interactive else ""
+    image = f'<img src="@@vaestudy:svg:{index}@@" alt="{escaping.escape(item.alt)}">'
     kind = "plate has-live" if live else "plate"
     return f'<div class="{kind}" style="--width:{width:.4g}%">{image}{live}</div>'
 
@@ -103,6 +105,9 @@ def _provenance(entry: Entry, index: int, name: str) -> str:
     if item.kind == "figure":
         # The script gives it the picture's address: the file holds each picture once.
         links += f'<a class="save-svg" download="{stem}.svg" href="#{item.label}">SVG</a>'
+        # Beside the picture, not around it: what stands in a button is not read out as a picture.
+        enlarge = f'<button type="button" class="zoom" aria-label="Enlarge {name}">Enlarge</button>'
+        links = enlarge + links
     label = f'<span class="source">{text(entry.notebook)}</span>'
     return (
         f'<div class="provenance" role="group" aria-label="Source of {name}">'

@@ -37,7 +37,7 @@ class Item:
     width
         Largest width that the figure may take, as a percentage of the column.
     interactive
-        HTML that takes the picture's place on a screen.
+        HTML that takes the picture's place on a screen, or stands beneath its caption.
     header, rows, align
         A table's cells, in Markdown, and the side to which each column is set (``l`` or ``r``). A
         cell's second line stands beneath its first in smaller type.

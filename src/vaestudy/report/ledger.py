@@ -14,6 +14,8 @@ from vaestudy.stats import SEEDS_FOR_A_VERDICT
 #: The label of the table of verdicts that longer studies have reached.
 KEPT = "tbl:claims-kept"
 _VERDICTS = ("supported", "contradicted", "undecided")
+# Claims that a sentence names; of more it says how many, for the table names them again.
+_FEW = 5
 
 
 def decided_table(claims: pd.DataFrame, kept: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -80,16 +82,15 @@ def outcome(claims: pd.DataFrame, kept: pd.DataFrame, n_samples: int) -> str:
     Returns
     -------
     str
-        Markdown; every claim is named, but those of a study that suffices for no verdict at all.
+        Markdown; a few claims of one verdict are named, more are counted.
     """
     ran = claims[claims["n"] > 0]
     if len(ran) and not ran["sufficient"].any():
         own = _too_small(int(ran["n"].max()), n_samples)
     else:
         own = " ".join(
-            f"{verdict.capitalize()}: {_names(ran, verdict)}."
-            for verdict in _VERDICTS
-            if (ran["verdict"] == verdict).any()
+            f"{verdict.capitalize()}: {_names(ran, verdict) or f'{count} claims'}."
+            for verdict, count in _counts(ran).items()
         )
     return " ".join(text for text in (own, _of_longer(kept)) if text)
 
@@ -115,9 +116,9 @@ def _too_small(n: int, n_samples: int) -> str:
 def _of_longer(kept: pd.DataFrame) -> str:
     if kept.empty:
         return ""
-    counts = {verdict: int((kept["verdict"] == verdict).sum()) for verdict in _VERDICTS}
     found = "; ".join(
-        f"{count} {verdict} ({_names(kept, verdict)})" for verdict, count in counts.items() if count
+        f"{count} {verdict}" + (f" ({names})" if (names := _names(kept, verdict)) else "")
+        for verdict, count in _counts(kept).items()
     )
     return (
         f"Of the claims that this study is too small for, longer studies have tested {len(kept)} "
@@ -125,8 +126,15 @@ def _of_longer(kept: pd.DataFrame) -> str:
     )
 
 
+def _counts(claims: pd.DataFrame) -> dict[str, int]:
+    """Return the number of claims by verdict, of those verdicts that there are."""
+    counts = {verdict: int((claims["verdict"] == verdict).sum()) for verdict in _VERDICTS}
+    return {verdict: count for verdict, count in counts.items() if count}
+
+
 def _names(claims: pd.DataFrame, verdict: str) -> str:
-    return ", ".join(map(_linked, claims.loc[claims["verdict"] == verdict, "claim"]))
+    names = claims.loc[claims["verdict"] == verdict, "claim"]
+    return ", ".join(map(_linked, names)) if len(names) <= _FEW else ""
 
 
 def _linked(claim: str) -> str:

@@ -122,8 +122,24 @@ def _prepare(blocks: list[Node], document: Document) -> list[Node]:
             return _prepare(inner, document)
         return None
 
-    prepared: list[Node] = walk(blocks, visit)
+    prepared: list[Node] = walk(_lead_in(blocks), visit)
     return prepared
+
+
+def _lead_in(blocks: list[Node]) -> list[Node]:
+    """Keep a paragraph with the equation that goes on with its sentence."""
+    out: list[Node] = []
+    for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        if (
+            block["t"] == "Para"
+            and after
+            and after["t"] == "Div"
+            and "equation" in after["c"][0][1]
+        ):
+            out += [raw("typst", "#lead-in["), block, raw("typst", "]")]
+        else:
+            out.append(block)
+    return out
 
 
 def _header(node: Node) -> Node:

@@ -49,7 +49,8 @@ def figure(
     width
         Largest width, as a percentage of the text column. A figure is printed at its own size.
     interactive
-        HTML that stands in the picture's place where scripts run.
+        HTML that stands in the picture's place where scripts run, or beneath the caption
+        (:mod:`vaestudy.report.widgets`).
     """
     check_figure(label, caption, alt, width)
     svg = _svg(drawing.figure)

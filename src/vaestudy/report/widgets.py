@@ -1,7 +1,8 @@
 """Live pictures for the HTML report: a decoder under the pointer, a space to turn.
 
 Each function gives HTML that stands alone: no library, nothing loaded, and it follows the
-colours of the page around it.
+colours of the page around it. On a screen a space stands instead of the figure's picture, which is
+a still of it; a decoder stands beneath the figure's caption, with a line of its own.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def decoder_widget(
     if points is not None:
         plane = np.stack([np.asarray(points["x"]), np.asarray(points["y"])], axis=1)
         payload["points"] = _pack_points(plane, np.asarray(points["label"]))
-    return _widget("decoder", payload, ("network", "decoder"))
+    # A picture of lattices or images is no still of it: both are to be seen.
+    return _widget("decoder", payload, ("network", "decoder"), stands="beneath")
 
 
 def codes_by_class(codes: NDArray[Any], classes: NDArray[np.int64]) -> str:
@@ -176,7 +178,13 @@ def _base64(values: NDArray[Any], dtype: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values).astype(dtype).tobytes()).decode()
 
 
-def _widget(name: str, payload: dict[str, Any], scripts: Sequence[str]) -> str:
+def _widget(
+    name: str,
+    payload: dict[str, Any],
+    scripts: Sequence[str],
+    stands: Literal["instead", "beneath"] = "instead",
+) -> str:
+    """Give a widget, which stands instead of its figure's picture or beneath its caption."""
     folder = resources.files("vaestudy.report").joinpath("resources/widgets")
 
     def read(file: str) -> str:
@@ -186,7 +194,8 @@ def _widget(name: str, payload: dict[str, Any], scripts: Sequence[str]) -> str:
     # A page ends a script at the first "</", whatever language it is in.
     data = json.dumps(payload, separators=(",", ":")).replace("</", "<\\/")
     return (
-        f'<div class="vaestudy-widget {name}"><style>{read("widget.css")}</style>'
+        f'<div class="vaestudy-widget {name}" data-stands="{stands}">'
+        f"<style>{read('widget.css')}</style>"
         f'{read(f"{name}.html")}<script type="application/json">{data}</script>'
         f"<script>(root => {{\n{script}\n}})(document.currentScript.parentElement);</script></div>"
     )

@@ -57,16 +57,21 @@
   // Enlarged figures.
   const dialog = document.querySelector('.enlarged');
   const frame = dialog.querySelector('.frame');
-  for (const b of all('.zoom')) b.addEventListener('click', () => {
-    const shown = b.querySelector('img'), image = shown.cloneNode();
+  const enlarge = figure => {
+    const shown = figure.querySelector('.plate > img'), image = shown.cloneNode();
     image.style.setProperty('--least-width', `${1.6 * shown.width}px`);
     image.style.setProperty('--least-height', `${1.6 * shown.height}px`);
     frame.replaceChildren(image);
     frame.scrollTo(0, 0);
-    const caption = b.closest('figure').querySelector('figcaption').cloneNode(true);
+    const caption = figure.querySelector('figcaption').cloneNode(true);
+    for (const e of all('[id]', caption)) e.removeAttribute('id');
     dialog.querySelector('p').replaceChildren(...caption.childNodes);
     dialog.showModal();
-  });
+  };
+  // A press on the picture does what the button beneath it does.
+  for (const e of all('.zoom, .plate > img')) e.addEventListener('click', () => enlarge(e.closest('figure')));
+  // What a link leads to stands on the page behind.
+  dialog.addEventListener('click', e => { if (e.target.closest('a[href^="#"]')) dialog.close(); });
   frame.addEventListener('click', () => dialog.close());
   dialog.querySelector('.close').addEventListener('click', () => dialog.close());
 

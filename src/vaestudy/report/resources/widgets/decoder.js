@@ -101,7 +101,7 @@ plane.addEventListener('keydown', e => {
 });
 
 const buttons = [...root.querySelectorAll('[data-view]')];
-if (!points) root.querySelector('.switch').remove();
+if (!points) for (const e of root.querySelectorAll('.switch, .with-points')) e.remove();
 for (const b of buttons) b.addEventListener('click', () => {
   view = b.dataset.view;
   for (const other of buttons) other.setAttribute('aria-pressed', String(other === b));
