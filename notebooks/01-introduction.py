@@ -10,7 +10,7 @@
 config = "configs/quick.yaml"
 
 # %% tags=["setup"]
-from vaestudy.figures.introduction_prose import read_bias, read_units
+from vaestudy.figures.introduction_prose import read_bias, read_outcome, read_units
 from vaestudy.report import present
 from vaestudy.report.phrases import difference, final_mean, pixels_text, scope
 from vaestudy.study import Study, tried
@@ -35,7 +35,7 @@ it: {scope(study)}. The base model ends at a test negative log-likelihood of
 NLL by {weighting.text(signed=True)} nats, {" and ".join(changes)}; brackets are 95 % intervals over paired seeds. Training
 bounds of different objectives, which the draft compares, are tight to
 different degrees and cannot rank models by themselves: models are compared here by one estimator on one
-set of held-out pixels.
+set of held-out pixels. {read_outcome(study)}
 """)
 
 # %% [markdown]
@@ -95,16 +95,19 @@ set of held-out pixels.
 # ## What is measured, and how {#sec:measures}
 #
 # Bounds are what models are trained on, but not what they should be compared by: two bounds differ
-# in how tight they are as well as in how good their models are. Every comparison of models in this
-# report is made by an estimate of @eq:marginal itself, on test images, by importance sampling with
-# the encoder as the proposal [@rezende2014; @burda2016]:
+# in how tight they are as well as in how good their models are. Every comparison of
+# likelihoods in this report is made by an estimate of @eq:marginal itself, on test images, by
+# importance sampling with the encoder as the proposal [@rezende2014; @burda2016]:
 #
 # $$ \log \hat p(x) = \log \frac1S \sum_{s=1}^{S} \frac{p_\theta(x \mid z_s)\, p(z_s)}{q_\phi(z_s \mid x)},
 #   \qquad z_s \sim q_\phi(z \mid x) . $$ {#eq:nll}
 #
 # In expectation it, too, is a lower bound, and one that tightens as $S$ grows, so it is the same
-# estimator with the same $S$ for every model. (Of models that are trained for no bound, half of the samples
-# come from the prior: @sec:plus-divergences.)
+# estimator with the same $S$ for every model. An encoder may miss codes that could have made a test image, and the
+# samples' own error does not tell. Half of them are therefore drawn from the prior, and the denominator is the density of that
+# mixture, of models that are trained for no bound (@sec:plus-divergences) or with a KL weight below 1, whose effect on the
+# encoder's variance is undone first, and of all models with up to three latent dimensions, where the prior's samples
+# find any code.
 
 # %%
 table = study.table("datasets").iloc[0]
@@ -121,7 +124,9 @@ in any model's mean NLL is at most {error:.2f} nats. {read_bias(study)} The data
 combination is trained from {n_seeds} seeds, which fix the initial weights, the order
 of the images, {"their binarization " if study.config.base.binarization == "dynamic" else ""}and the noise; differences between combinations are taken seed
 by seed, and every mean over seeds stands with its $n$ and its 95 % interval by Student's $t$; in tables, beneath that, with its
-bootstrap interval, which does not lean on the normal distribution [@hesterberg2015]. What is said of a picture is of the
+bootstrap interval, which does not lean on the normal distribution [@hesterberg2015]. An interval that would reach beyond
+what its quantity can be, a share above 1 or more active units than there are dimensions, is cut there; a table then has
+its two ends in place of ±. What is said of a picture is of the
 one model that is drawn.
 {"With so few seeds the intervals are wide, often wider than the effect, and this study gives estimates, not verdicts." if n_seeds < 5 else ""}
 """)

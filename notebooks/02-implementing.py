@@ -26,6 +26,7 @@ from vaestudy.figures.implementing_table import (
     variants_table,
     warmup_table,
 )
+from vaestudy.figures.run_notes import weight_note
 from vaestudy.report import present
 from vaestudy.report.phrases import by_seed, change, difference, verdict
 from vaestudy.stats import mean_interval, paired_difference
@@ -116,12 +117,12 @@ less here than in the deep networks it was devised for.
 # The decoder's outputs are parameters of a distribution over images, and which distribution is a
 # modelling choice. For binary pixels the natural one is a Bernoulli per pixel, with logits $l_d$:
 #
-# $$ \log p_\theta(x \mid z) = \sum_d x_d\, l_d - \ln\bigl(1 + e^{l_d}\bigr) . $$ {#eq:bernoulli}
+# $$ \log p_\theta(x \mid z) = \sum_d \Bigl[ x_d\, l_d - \ln\bigl(1 + e^{l_d}\bigr) \Bigr] . $$ {#eq:bernoulli}
 #
 # The alternative that the draft tries is a Gaussian, whose mean passes through a sigmoid and whose
 # log-variance through a $\tanh$:
 #
-# $$ \log p_\theta(x \mid z) = -\tfrac12 \sum_d \log 2\pi + \log\sigma_d^2 + \frac{(x_d - \mu_d)^2}{\sigma_d^2},
+# $$ \log p_\theta(x \mid z) = -\tfrac12 \sum_d \Bigl[ \log 2\pi + \log\sigma_d^2 + \frac{(x_d - \mu_d)^2}{\sigma_d^2} \Bigr],
 #   \quad \mu = \operatorname{sigmoid}(a),\; \log\sigma^2 = \tanh(b) . $$ {#eq:gaussian}
 
 # %%
@@ -133,7 +134,7 @@ present.figure(
     "on its own scale; lines are means over seeds, bands their range (cut where they leave the panel). The left axis is the log of a "
     "probability, the right one the log of a density: no height on the left compares with "
     "one on the right.",
-    alt="Two panels of rising curves, Bernoulli on the left and Gaussian on the right, for the VAE and "
+    alt="Two panels of curves by epoch, Bernoulli on the left and Gaussian on the right, for the VAE and "
     "the importance-weighted autoencoder.",
 )
 gaussian_bound = mean_interval(study.final(study.runs(likelihood="gaussian"), "bound")["value"])
@@ -279,6 +280,7 @@ else:
     nll_vae = difference(study, "nll", warm, {})
     nll_iwae = difference(study, "nll", {**iwae, **warm}, iwae)
     units_gap = difference(study, "active_units", warm, {})
+    below_one = weight_note(study.runs(warmup=...))
     present.figure(
         FIGURES["warmup"](study),
         label="fig:warmup",
@@ -292,7 +294,7 @@ else:
         FIGURES["warmup-sweep"](study),
         label="fig:warmup-sweep",
         caption="Lengths of the warm-up for the VAE: the schedule of the KL weight, the test bound at $\\beta = 1$, "
-        "cut where it leaves the panel, and the test NLL at the end, as in @fig:warmup. Darker is longer.",
+        f"cut where it leaves the panel, and the test NLL at the end, as in @fig:warmup. Grey is none; darker green is longer.{below_one}",
         alt="Three panels: linear ramps of beta, test bound curves, and final NLL by length of warm-up.",
     )
     present.prose(f"""
@@ -310,13 +312,17 @@ if warm is not None:
         warmup_table(study),
         label="tbl:warmup-sweep",
         caption=f"Length of the warm-up, VAE, $n_z = {base.n_z}$: test NLL (nats), its paired difference from no "
-        f"warm-up, and active units; {means(seeds)}.",
+        f"warm-up, and active units; {means(seeds)}.{below_one}",
     )
 
 # %% [markdown]
 # ## Latent dimensionality {#sec:latent-dimension}
 
 # %%
+present.prose("""
+How many dimensions a code is given is the last choice that the draft varies. @fig:latent-dimension and @tbl:latent-dimension
+vary it with all else as in the base model.
+""")
 present.figure(
     FIGURES["latent-dimension"](study),
     label="fig:latent-dimension",

@@ -14,29 +14,33 @@ from vaestudy.figures import FIGURES
 from vaestudy.figures.activity_data import (
     MARGIN,
     at_the_end,
+    base_networks,
     figure_four,
     final_units,
     find_families,
     find_family,
     importance_weighted,
-    plain_heads,
     with_usual_warmup,
+    without_free_bits,
 )
 from vaestudy.figures.activity_heatmaps import shown_seed
-from vaestudy.figures.activity_prose import (
+from vaestudy.figures.activity_metric_prose import (
     WORTH,
+    read_plateau,
+    read_price,
+    read_threshold,
+)
+from vaestudy.figures.activity_prose import (
     read_addition,
     read_course,
     read_latent_dimension,
-    read_plateau,
-    read_price,
     read_returns,
     read_ten,
-    read_threshold,
     read_warmup,
 )
 from vaestudy.figures.activity_table import combinations, fate_table, size_table
 from vaestudy.figures.cells import means
+from vaestudy.figures.run_notes import weight_note
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference, final_mean
 from vaestudy.study import Study
@@ -103,8 +107,8 @@ sentence here and leaves headings and four pictures; the text and the measuremen
 # all of its spread is noise. One that pins the image down has a small $\sigma_u$, and nearly all
 # of its spread is signal. $A_u$ is the part that is signal.
 #
-# Its companion is the dimension's share of the KL term, the mean over images of the $u$th summand
-# of @eq:kl. The two are tied in one direction. For any fixed variance of $\mu_u$ that summand is
+# Its companion is the dimension's share of the KL term, the mean over images of its summand in
+# @eq:kl. The two are tied in one direction. For any fixed variance of $\mu_u$ that summand is
 # least when $\mu_u$ has mean zero and $\sigma_u = 1$, so
 #
 # $$ \mathbb E_x\bigl[\mathrm{KL}_u\bigr] \;\ge\; \tfrac12 A_u : $$ {#eq:price}
@@ -116,14 +120,18 @@ sentence here and leaves headings and four pictures; the text and the measuremen
 # ### Where to draw the line {#sec:threshold}
 
 # %%
-comparable = plain_heads(study)
+comparable = without_free_bits(base_networks(study))
 low, high = threshold / MARGIN, threshold * MARGIN
+present.prose("""
+A threshold is only as good as the gap it falls into. @fig:activity-histogram shows what lies on either side of it.
+""")
 present.figure(
     FIGURES["activity-histogram"](study),
     label="fig:activity-histogram",
     caption=f"Where the threshold of {threshold:g} (line) falls. (a) Activity at the end of "
-    f"training of all {comparable['n_z'].sum():,} latent dimensions of the {len(comparable)} "
-    "models whose encoder heads are plain; those above the threshold in blue. (b) Active units of "
+    f"training of all {comparable['n_z'].sum():,} latent dimensions of {len(comparable)} models: those "
+    "of the base model's hidden layers, decoder and pixels, with plain encoder heads and without free bits; "
+    "dimensions above the threshold in blue. (b) Active units of "
     "the four models of @fig:activity-heatmaps as a function of the threshold, means over seeds; "
     "where a line is level, the threshold does not matter. The shaded band spans half a decade "
     f"either way, from {low:.2g} to {high:.2g}.",
@@ -131,12 +139,13 @@ present.figure(
     "Right, decreasing step curves, one a model, of the number of units above each threshold.",
 )
 present.prose(f"""
-A threshold is only as good as the gap it falls into. Of the dimensions of @fig:activity-histogram,
+Of the dimensions of @fig:activity-histogram,
 {read_threshold(study)} {read_plateau(study, figure_four(study))}
 The
 models that take the draft's equations for the heads at their word are left out of the histogram:
 a sigmoid holds $\\mu_u$ within $(0, 1)$, and batch normalization of the heads sets its variance
-outright (@sec:effect-batch-norm), so that their $A_u$ means something else.
+outright (@sec:effect-batch-norm), so that their $A_u$ means something else. So are other networks and decoders, whose
+dimensions have a scale of their own, and free bits, which let every dimension have its first nats for nothing.
 """)
 
 # %% [markdown]
@@ -198,6 +207,12 @@ shown = figure_four(study)
 letters = dict(zip((f.label for f in shown), "abcd", strict=False))
 named = ", ".join(f"({letter}) {label}" for label, letter in letters.items())
 missing = 4 - len(shown)
+absent = f" (without {missing} of them, which this study has not trained)" if missing else ""
+present.prose(f"""
+The draft's Figure 4 shows four models through training{absent}; @fig:activity-heatmaps repeats it,
+@fig:kl-heatmaps gives the same dimensions' KL, and @fig:active-units counts the active ones, for
+these models and others.
+""")
 present.figure(
     FIGURES["activity-heatmaps"](study),
     label="fig:activity-heatmaps",
@@ -227,12 +242,7 @@ present.figure(
     "warm-up.",
     alt="Two panels of curves of the number of active units by epoch, one curve a combination.",
 )
-absent = f" (without {missing} of them, which this study has not trained)" if missing else ""
-present.prose(f"""
-The draft's Figure 4 shows four models through training{absent}; @fig:activity-heatmaps repeats it,
-@fig:kl-heatmaps gives the same dimensions' KL, and @fig:active-units counts the active ones, for
-these models and others. {read_course(study, vae)}
-""")
+present.prose(read_course(study, vae))
 
 # %% [markdown]
 # ### Importance weighting {#sec:effect-importance-weighting}
@@ -330,7 +340,7 @@ if len(study.levels("warmup")) > 1:
         FIGURES["active-units-warmup"](study),
         label="fig:active-units-warmup",
         caption="Active units through training for every length of the warm-up that was tried; 0 "
-        f"is none. Means over seeds, bands their range; $n_z = {base.n_z}$.",
+        f"is none. Means over seeds, bands their range; $n_z = {base.n_z}$.{weight_note(study.runs(warmup=...))}",
         alt="Curves of the number of active units by epoch, darker for longer warm-ups.",
     )
     lengths = study.levels("warmup")
@@ -346,6 +356,10 @@ if len(study.levels("warmup")) > 1:
 # %%
 sizes = study.levels("n_z")
 if len(sizes) > 1:
+    present.prose("""
+The draft supposes that dimensions beyond ten are superfluous, on the ground that the bounds look
+alike from there on and that there are ten digits.
+""")
     present.figure(
         FIGURES["active-units-n-z"](study),
         label="fig:active-units-n-z",
@@ -368,8 +382,7 @@ if len(sizes) > 1:
         f"{means(seeds)}.",
     )  # fmt: skip
     present.prose(f"""
-The draft supposes that dimensions beyond ten are superfluous, on the ground that the bounds look
-alike from there on and that there are ten digits. @tbl:active-n-z gives a more direct answer: a
+@tbl:active-n-z gives a more direct answer than bounds that look alike: a
 dimension that the model keeps at a price in nats is not superfluous to it.
 {" ".join(read_latent_dimension(study, family) for family in several)} What more dimensions do for
 the likelihood is shown in @sec:latent-dimension. As for ten being what the digits ask for:

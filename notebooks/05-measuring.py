@@ -41,6 +41,7 @@ from vaestudy.figures.measuring_prose import (
     tell,
     told,
 )
+from vaestudy.figures.spans import OF_PERCENT
 from vaestudy.report import present
 from vaestudy.report.phrases import change, difference
 from vaestudy.sample_measures import MEMORISED_QUANTILE
@@ -142,10 +143,12 @@ if has(study, "ais_nll"):
 
     def tell_annealing():
         own = of_base(study, runs)
+        several = runs["label"].duplicated().any()
+        average = "on average over a model's seeds " if several else ""
         left = tell(mean_interval(own["left"]), error_of(own, "left"), 2)
         return f"""
 With {start} as the base, annealing finds {left} nats more of the VAE than {settings.n_samples:,} importance
-samples do, and on average over a model's seeds {spread(runs.groupby("label")["left"].mean(), 2)} for the models of @tbl:annealed (@fig:annealed). The check on simulated
+samples do, and {average}{spread(runs.groupby("label")["left"].mean(), 2)} for the models of @tbl:annealed (@fig:annealed). The check on simulated
 images gives the VAE a gap of {vae("bdmc_gap", 2)} nats, {read_check(own)}, and of {settings.ais.n_chains} chains {vae("ais_effective_chains", 1)} count;
 its Hamiltonian proposals are accepted at a rate of {vae("ais_acceptance", 2)}.{read_weighting(study, "ais_nll", annealed)} An estimate that moves by more than
 the difference of two models cannot rank them; one that moves all models alike still can. For
@@ -256,7 +259,7 @@ if has(study, "mutual_information"):
         own = of_base(study, runs)
         share = mean_interval(
             100 * own["mutual_information"] / (own["mutual_information"] + own["marginal_kl"])
-        )
+        ).within(*OF_PERCENT)
         warm = None if base.warmup else tried(lambda: study.warmup)
         drift = warm and tried(lambda: difference(study, "marginal_kl", warm, {}))
         moved = drift and change(

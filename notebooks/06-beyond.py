@@ -27,6 +27,7 @@ from vaestudy.figures.beyond_prose import (
 from vaestudy.figures.beyond_table import differences_table, grey_table, objectives_table
 from vaestudy.figures.cells import means
 from vaestudy.figures.plusplus_pictures import likelihoods_of
+from vaestudy.figures.run_notes import weight_note
 from vaestudy.report import present
 from vaestudy.study import Study, tried
 
@@ -127,6 +128,9 @@ measured = (
     + (f"({draws:,} draws)" if draws else "(not measured in this study)")
 )
 runs = [run_id for member in members for run_id in member.runs["run_id"]]
+present.prose(
+    "@tbl:beyond holds what every objective makes of the base model, by the same measures."
+)
 present.table(
     table,
     label="tbl:beyond",
@@ -165,8 +169,8 @@ if drawn is not None and len(differences):
     present.figure(
         drawn,
         label="fig:beyond-units",
-        caption="Active units and test NLL of every objective of KL weight $\\beta = 1$: means over "
-        "seeds, joined with the seeds (dots).",
+        caption="Active units and test NLL of every objective of KL weight $\\beta = 1$. Large markers are means over "
+        "seeds, joined with the seeds, which are the small dots.",
         alt="Scatter plot of test NLL against active units, one marker an objective.",
     )
     present.prose(f"""
@@ -185,7 +189,7 @@ if drawn is not None:
         caption="Training (solid) and test (dashed) curves; means over seeds, bands their range. Left: objectives of one "
         f"sample, by the ELBO, whatever they maximise. Right: objectives of $K = {k}$ samples, each by its own bound "
         f"at $\\beta = 1${f'; {heights}' if heights else ''}. The dips of cyclical annealing, where $\\beta$ starts anew, may leave the panel.",
-        alt="Two panels of rising curves by epoch, one colour an objective, training solid and test dashed.",
+        alt="Two panels of curves by epoch, one colour an objective, training solid and test dashed.",
     )
     present.prose(f"""
 @fig:beyond-curves follows the objectives through training. Its left panel compares heights, since the ELBO is the same
@@ -234,17 +238,20 @@ drawn = tried(FIGURES["annealing"], study)
 if drawn is None:
     present.prose("This study has trained the VAE with one schedule of the KL weight, or none.")
 else:
+    trained = study.table("runs")
+    annealed = trained[trained["run_id"].isin(drawn.runs)]
+    present.prose("""
+While $\\beta$ is low a code costs little; each return of $\\beta$ to zero is another chance for a
+dimension that was given up, which is what @fu2019 propose it for.
+""")
     present.figure(
         drawn,
         label="fig:annealing",
         caption="Schedules of the KL weight (left), and through training the test KL (middle) and the active units (right); "
-        "means over seeds, bands their range.",
+        f"means over seeds, bands their range.{weight_note(annealed)}",
         alt="Three panels by epoch: the KL weight of each schedule, the KL, and the number of active units.",
     )
-    present.prose(f"""
-While $\\beta$ is low a code costs little; each return of $\\beta$ to zero is another chance for a
-dimension that was given up, which is what @fu2019 propose it for. {read_annealing(study)} (@fig:annealing.)
-""")
+    present.prose(f"{read_annealing(study)} (@fig:annealing.)")
 
 # %% [markdown]
 # ## Rate and distortion {#sec:rate-distortion}
@@ -265,7 +272,7 @@ else:
         caption="Left: rate and distortion on test images; means over seeds. The dotted line joins VAEs of different $\\beta$, grey "
         "lines are of equal ELBO, better towards the lower left; the inset enlarges where $\\beta = 1$. Right: the same VAEs' negative ELBO and test "
         "NLL, means over seeds with their range; between the two lies what the encoder's approximation costs.",
-        alt="Left, a plane of KL against negative reconstruction with a falling path from small to large KL weights. Right, two "
+        alt="Left, a plane of KL against negative reconstruction with a dotted path from one KL weight to the next. Right, two "
         "curves over the KL weight.",
     )
     present.prose(f"{read_sweep(study)} (@fig:rate-distortion.)")

@@ -59,6 +59,9 @@ whose = {
     "kept": "This study has not trained these models; ours are of the table that is kept with the code.",
     "none": "This study has not trained these models, and none are kept with the code yet: ours are missing.",
 }[source]
+present.prose(
+    "@tbl:published has the numbers of the paper, those of an independent rerun of it, and ours where there are any."
+)
 present.table(
     reading_table(table),
     label="tbl:published",

@@ -14,7 +14,7 @@ from vaestudy.figures import FIGURES
 from vaestudy.figures.cells import means
 from vaestudy.figures.plane import N_POINTS
 from vaestudy.figures.plane_data import plane_runs
-from vaestudy.figures.plane_decay import decay_table, read_onset
+from vaestudy.figures.plane_decay import decay_table, read_left, read_onset
 from vaestudy.figures.plane_prose import (
     read_annealing,
     read_bands,
@@ -105,17 +105,18 @@ if square is None:
 # %%
 drawn = tried(FIGURES["square-plane"], study)
 if drawn is not None:
+    present.prose("@fig:square-plane is the source's second figure for all pairs of weights.")
     present.figure(
         drawn,
         label="fig:square-plane",
         caption=f"The square through two latent dimensions, for every KL weight $\\beta$ and weight decay $\\lambda$: the "
         f"codes of {N_POINTS:,} held-out points (all panels of codes from −3.4 to 3.4) and their reconstructions (from −0.1 to 1.1), one seed each. "
         "The colour is the quadrant that a point came from, as in the input above.",
-        alt="Above, a square of points in four colours, one a quadrant. Below, a grid of pairs of panels, codes and outputs: sharp at "
-        "the smallest KL weight, shrunk from the edges at ten times it, collapsed at the largest.",
+        alt="Above, a square of points in four colours, one a quadrant. Below, a grid of pairs of panels, codes and outputs, KL "
+        "weight across and weight decay down.",
     )
     present.prose(f"""
-@fig:square-plane is the source's second figure for all pairs of weights. {told(read_error)} As long as both dimensions are in use,
+{told(read_error)} As long as both dimensions are in use,
 @eq:toy-error expects $\\beta$.
 """)
 
@@ -127,7 +128,7 @@ if drawn is not None:
         label="fig:square-plane-statistics",
         caption="Statistics of two latent dimensions over KL weight and weight decay, means over seeds. Darker is "
         "more; for diamondness, blue is negative (sides along the axes) and red positive (standing on a corner).",
-        alt="Eight heat maps, KL weight across and weight decay up, with the value written in every cell.",
+        alt="Eight heat maps, KL weight across and weight decay down, with the value written in every cell.",
     )
     shown, numbers, runs = square_table(study, 2)
     present.table(
@@ -177,8 +178,8 @@ else:
         caption=f"The same models: {TOLD}. A model that says nothing has a squared error of 0.1667, and a quadrant purity of 0.25.",
     )
     present.prose(f"""
-{told(read_onset)} (@fig:square-decay, @tbl:square-decay.) Bands are what is left of a square when one of two dimensions has been given up:
-colours lie in order along the other, and across it nothing is told.
+{told(read_onset)} (@fig:square-decay, @tbl:square-decay.) When one of two dimensions has been given up, bands are left of a square:
+colours lie in order along the other, across it nothing is told, and quadrant purity is about a half. {told(read_left)}
 """)
 
 # %% [markdown]
@@ -203,7 +204,7 @@ if drawn is not None:
         label="fig:square-snake",
         caption="The decoder's curve through the square, $\\lambda = 0$, one seed each: $\\hat x(z)$ over the middle 99 % of "
         "the held-out points' codes, coloured by $z$; the points in grey.",
-        alt="Four squares of grey points, each with a curve coloured from one end to the other, longest at the smallest KL weight.",
+        alt="Four squares of grey points, one a KL weight, each with a curve coloured from one end to the other.",
     )
     present.prose(f"""
 @fig:square-snake shows the curve that @fig:square-line shows only where codes fall. {told(read_snake)}
@@ -215,7 +216,7 @@ if drawn is not None:
         label="fig:square-line-statistics",
         caption="Statistics of one latent dimension over KL weight and weight decay, means over seeds. Darker is more. The length is "
         "that of the decoder's curve over the middle 99 % of the codes, in sides of the square.",
-        alt="Six heat maps, KL weight across and weight decay up, with the value written in every cell.",
+        alt="Six heat maps, KL weight across and weight decay down, with the value written in every cell.",
     )
     shown, numbers, runs = square_table(study, 1)
     present.table(
@@ -234,16 +235,19 @@ drawn = tried(FIGURES["square-annealing"], study)
 if drawn is None:
     present.prose("This study has trained no model of the square with an annealed KL weight.")
 else:
+    present.prose("""
+The source tried to let $\\beta$ rise from 0 to 1 in training [@bowman2016; @sonderby2016], found it unsatisfactory and shows
+nothing of it.
+""")
     present.figure(
         drawn,
         label="fig:square-annealing",
-        caption="KL weights that rise from 0 (dashed) beside fixed ones (solid), $n_z = 2$, $\\lambda = 0$: the weight, the squared error "
+        caption="KL weights that rise from 0 (dashed) beside fixed ones (solid), $n_z = 2$, $\\lambda = 0$: the weight (logarithmic above the lowest), the squared error "
         "of reconstructions from drawn codes, and the KL of held-out points, by epoch; means over seeds, bands their range.",
-        alt="Three panels by epoch: KL weights, squared error on a logarithmic axis, and KL.",
+        alt="Three panels by epoch: KL weights and squared error on logarithmic axes, and KL.",
     )
     present.prose(f"""
-The source tried to let $\\beta$ rise from 0 to 1 in training [@bowman2016; @sonderby2016], found it unsatisfactory and shows
-nothing of it. {told(read_annealing)} (@fig:square-annealing.) A schedule changes the way; what training ends with is the objective at its last weight,
+{told(read_annealing)} (@fig:square-annealing.) A schedule changes the way; what training ends with is the objective at its last weight,
 and at $\\beta = 1$ the decoder's variance, a half, is six times that of a coordinate of the square, so that neither is worth a code.
 """)
 
@@ -266,8 +270,8 @@ else:
         caption="Shapes through two latent dimensions at two KL weights, $\\lambda = 0$, one seed each: held-out points; their codes "
         "(from −3.4 to 3.4), their reconstructions, and the decoder's means at draws of the prior (samples). Colours are "
         "quadrants, moons and components.",
-        alt="Rows of panels, one row a shape: coloured input; at each of two KL weights coloured code and output, and black samples, "
-        "which fill gaps that the data have.",
+        alt="Rows of panels, one row a shape: coloured input; at each of two KL weights coloured code and output, and samples "
+        "in black.",
     )
     shown, numbers, runs = found
     present.table(

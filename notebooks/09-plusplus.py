@@ -39,6 +39,14 @@ from vaestudy.study import Study, tried
 
 present.style()
 study = Study.load(config)
+explained = []
+
+
+def filled(drawn, dataset=study.dataset):
+    """Remark on pictures with too much ink, at length in the chapter's first such caption only."""
+    text = read_filled(drawn, dataset, explained=bool(explained))
+    explained.extend([text] if text else [])
+    return text
 
 
 # %% [markdown]
@@ -68,12 +76,13 @@ drawn = tried(FIGURES["plus-latent"], study)
 if drawn is None:
     present.not_run("Two and three latent dimensions were")
 else:
+    present.prose("@fig:plus-latent sets two latent dimensions beside three.")
     present.figure(
         drawn,
         label="fig:plus-latent",
         caption="Codes of test digits in two dimensions, each class named at its median (a), and loss by epoch with two and "
         "three dimensions (b), means over seeds: training (dotted), test (solid), and what the source prints (crosses).",
-        alt="Left, a scatter plot of codes in ten colours. Right, falling loss curves of two models with the printed values.",
+        alt="Left, a scatter plot of codes in ten colours. Right, loss curves of two models with the printed values.",
     )
     present.prose(
         f"{read_third_dimension(study)} (@fig:plus-latent, @fig:plus-cloud, @fig:plus-samples.)"
@@ -100,7 +109,7 @@ if drawn is not None:
         label="fig:plus-samples",
         caption="Decoder means at ten samples of the prior, by the number of latent dimensions (first seed). Right: the "
         "Fréchet distance of such pictures from training digits in a classifier's features, a mean over seeds, where it was measured."
-        + read_filled(drawn, study.dataset),
+        + filled(drawn),
         alt="Rows of ten decoded digits, one row a number of latent dimensions.",
     )
 
@@ -154,7 +163,7 @@ else:
         label="fig:plus-fashion",
         caption=f"The first test image of each class ({', '.join(CLOTHES)}), its reconstruction from the mean of its code, and ten "
         "samples (first seed), with fewest and most dimensions. Right: squared error over all test images, a mean over seeds."
-        + read_filled(drawn, study.dataset_named(other_dataset(study))),
+        + filled(drawn, study.dataset_named(other_dataset(study))),
         alt="Rows of ten garments: originals, thresholded, and reconstructed and sampled by two models.",
     )
     present.prose(f"{tried(read_clothes, study) or ''} (@fig:plus-fashion.)")
@@ -167,6 +176,9 @@ drawn = tried(FIGURES["plus-search"], study)
 if drawn is None:
     present.not_run("A search over the latent dimension was")
 else:
+    present.prose(
+        "How many dimensions do digits ask for, and how many clothes? @fig:plus-search tries one number after another."
+    )
     present.figure(
         drawn,
         label="fig:plus-search",
@@ -208,7 +220,7 @@ else:
         drawn,
         label="fig:plus-divergences",
         caption="Reconstructions of the first test digit of each class and ten samples of the prior, decoded, by the objective that training used "
-        "(first seed). Right: test NLL, a mean over seeds." + read_filled(drawn, study.dataset),
+        "(first seed). Right: test NLL, a mean over seeds." + filled(drawn),
         alt="Rows of reconstructed and of sampled digits, a pair of rows for each objective.",
     )
     divergences, runs = divergences_table(study)
@@ -240,7 +252,7 @@ else:
         drawn,
         label="fig:plus-weighted",
         caption="Reconstructions and samples of models trained with the importance-weighted bound of $k$ samples (first seed). Right: squared error, "
-        "a mean over seeds." + read_filled(drawn, study.dataset),
+        "a mean over seeds." + filled(drawn),
         alt="Rows of reconstructed and of sampled digits for each number of samples.",
     )
     present.prose(f"{read_weighted(study)} (@fig:plus-weighted, @tbl:plus-losses.)")
@@ -266,8 +278,7 @@ else:
         drawn,
         label="fig:plus-grey",
         caption="Grey digits, the means of their reconstructions and decoder means at ten samples of the prior, by likelihood (first seed). "
-        "Right: squared error over all test images, a mean over seeds."
-        + read_filled(drawn, study.dataset),
+        "Right: squared error over all test images, a mean over seeds." + filled(drawn),
         alt="Rows of grey digits, reconstructed and sampled, a pair of rows for each likelihood.",
     )
     grey, runs = grey_table(study)

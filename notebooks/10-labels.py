@@ -47,7 +47,7 @@ pairs = tried(find_pairs, study)
 # In a *conditional* VAE encoder and decoder are both told the class $y$, as a one-hot vector beside their input, and
 # training maximises a bound on
 #
-# $$ \log p_\theta(x \mid y) = \log \int p_\theta(x \mid z, y)\, p(z)\, dz . $$ {#eq:conditional}
+# $$ \log p_\theta(x \mid y) = \log \int p_\theta(x \mid z, y)\, p(z)\, \mathrm dz . $$ {#eq:conditional}
 #
 # The code need not say what the label says already. Samples of a class are had by asking for it: $z$ from the
 # prior, $x$ from $p_\theta(x \mid z, y)$.
@@ -91,6 +91,7 @@ else:
 # %%
 drawn = tried(FIGURES["labels-samples"], study)
 if drawn is not None:
+    present.prose("In @fig:labels-samples a column keeps its code while the class changes.")
     present.figure(
         drawn,
         label="fig:labels-samples",
@@ -99,7 +100,7 @@ if drawn is not None:
         alt="Grids of digits, one a model, with ten rows from 0 to 9 and six columns of handwriting.",
     )
     present.prose("""
-In @fig:labels-samples a column keeps its code while the class changes. Where the digit changes with it, the code has been left
+Where the digit changes with the class asked for (@fig:labels-samples), the code has been left
 to say the handwriting; where a column stays what it is, the code says the class itself, and the label is not listened to. Blanks
 invite that: what the encoder must tell the decoder of an image without a label, it may tell it of every image.
 """)
@@ -112,8 +113,8 @@ if drawn is not None:
         label="fig:labels-accuracy",
         caption="Over the share of training labels that was told: decoder means in which a classifier finds the class that was asked for "
         "(left); test images whose label the classifier of M2 infers (middle); NLL of test images given their label, "
-        "dashed that of the VAE without labels (right). Markers are means over seeds, which are the "
-        "dots; vertical lines are 95 % intervals, which may leave the panel.",
+        "dashed that of the VAE without labels (right). Large markers are means over seeds, "
+        "small dots the seeds; vertical lines are 95 % intervals, which may leave the panel.",
         alt="Three panels against the share of labels known, with one marker for each way of treating missing labels.",
     )
     present.prose(f"""

@@ -17,6 +17,7 @@ from vaestudy.figures.aevb import aevb_runs, drawn_levels
 from vaestudy.figures.cells import means
 from vaestudy.figures.filled import read_filled
 from vaestudy.figures.kingma_welling import FIGURES
+from vaestudy.figures.spans import mean_within
 from vaestudy.figures.summary_data import source_log, summary_runs
 from vaestudy.figures.summary_prose import (
     aevb_table,
@@ -30,7 +31,6 @@ from vaestudy.figures.summary_prose import (
 )
 from vaestudy.latent_plane import METRICS, NEIGHBOURS
 from vaestudy.report import present
-from vaestudy.stats import mean_interval
 from vaestudy.study import Study, tried
 
 torch.set_num_threads(1)
@@ -110,11 +110,11 @@ if drawn is not None:
         drawn,
         label="fig:summary-log",
         caption="The summary's log, and ours. Loss, reconstruction and KL term of single batches, lower is better, "
-        "over the number of batches seen. Crosses: the 20 rows that the source prints. Line: every one of our first "
-        "steps, mean over seeds, the band their range; dots with bars: one step in 500. The left panel is "
+        "by step, counted from 0 as the source does. Orange crosses: the 20 rows that the source prints. Blue line: every one of our "
+        "first steps, mean over seeds, the band their range; blue dots with bars: one step in 500. The left panel is "
         "the sum of the other two.",
-        alt="Three panels with a logarithmic axis of batches: the loss and the reconstruction term fall, the KL "
-        "dips close to zero and then rises; crosses and dots lie along the curves.",
+        alt="Three panels with a logarithmic axis of steps: loss, reconstruction term and KL, each with "
+        "a line that begins at step 0, dots and crosses.",
     )
     present.table(
         log_table(study),
@@ -142,10 +142,10 @@ else:
     present.figure(
         drawn,
         label="fig:summary-first-steps",
-        caption="Each of the first steps. Left: the KL of every batch, a line a seed; triangles mark where it is "
-        "lowest (a mean over ten steps). Right: the same steps, KL against reconstruction term.",
-        alt="Two panels with the KL on a logarithmic axis: on the left it moves over the first batches, reaches a lowest point "
-        "and rises; on the right it is drawn against the falling reconstruction term.",
+        caption="Each of the first steps, counted from 0. Left: the KL of every batch, a line and a colour a seed; triangles mark where it is "
+        "lowest (a mean over ten steps). Right: the same steps in the same colours, KL against reconstruction term.",
+        alt="Two panels with the KL on a logarithmic axis: on the left against the step, with a triangle at "
+        "each seed's lowest point; on the right against the reconstruction term.",
     )
     present.prose(f"""
 {read_course(study)} (@fig:summary-first-steps.) That the KL does not end at zero is no merit of training as such. It is zero exactly
@@ -161,8 +161,8 @@ if ten is not None:
     errors = study.final(ten, "squared_error")["value"]
     kl = study.final(ten, "kl")["value"]
     present.prose(
-        f"On test images the model with 10 latent dimensions has a KL of {mean_interval(kl).text(2)} nats, and its "
-        f"reconstructions a squared error of {mean_interval(errors).text(2)}, summed over pixels. @fig:summary-reconstructions and "
+        f"On test images the model with 10 latent dimensions has a KL of {mean_within(kl, 'kl').text(2)} nats, and its "
+        f"reconstructions a squared error of {mean_within(errors, 'squared_error').text(2)}, summed over pixels. @fig:summary-reconstructions and "
         "@fig:summary-samples are the source's pictures, with test images in place of training images."
     )
     present.figure(
@@ -199,8 +199,8 @@ else:
         caption="The decoded plane, and the digit in each of its cells. Left: decoded means of codes at equal steps of the "
         "prior's probability. Right: the same cells in the colour of the digit that the classifier sees, paler where it is "
         "less sure; a figure stands in the middle of each digit's largest region.",
-        alt="Left, a square of 20 by 20 digits that pass into one another. Right, the same square as a map of ten "
-        "colours, a region or two for each digit.",
+        alt="Left, a square of 20 by 20 digits that pass into one another. Right, the same square as a map in the "
+        "colours of the digits, with a figure in the largest region of each.",
     )
     present.figure(
         FIGURES["summary-codes"](study),
@@ -257,8 +257,8 @@ else:
         caption="The bound against images evaluated, on training (solid) and test images (dashed); means over seeds, bands "
         "their range. A training value is the mean over an epoch's batches, while the model improves; a test value is taken at the "
         f"epoch's end. Images are counted as often as they are shown: {int(drawn.data['images'].max()):,} in all, {n_train:,} different ones.",
-        alt="Panels with a logarithmic axis of images evaluated, one for each number of latent dimensions, with a rising curve for "
-        "training and one for test images.",
+        alt="Panels with a logarithmic axis of images evaluated, one for each number of latent dimensions, with a solid curve for "
+        "training and a dashed one for test images.",
     )
     present.table(
         aevb_table(study),

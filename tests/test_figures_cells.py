@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vaestudy.figures.cells import mean_cell, means
+from vaestudy.figures.cells import NO_BREAK, mean_cell, means
 from vaestudy.stats import Interval, bootstrap_interval, mean_interval
 
 
@@ -33,6 +33,13 @@ def test_a_cell_has_both_intervals() -> None:
         (Interval(2.4e-5, 2.1e-5, 2.7e-5, 2), "0.000024 ± 0.000003"),
         (Interval(-0.0013, -0.3013, 0.2987, 2), "0.00 ± 0.30"),
         (Interval(1e-17, 0, 2e-17, 5), "0.00 ± 0.00"),
+        # Cut to what it can be.
+        (
+            mean_interval([33.0, 45.0]).within(0, 50),
+            f"39.00 [0.00,{NO_BREAK}50.00]\n[33.00, 45.00]",
+        ),
+        (mean_interval([33.0, 35.0]).within(0, 50), "34.00 ± 12.71\n[33.00, 35.00]"),
+        (Interval(1, 0, 2, 5).within(0, 2), "1.00 ± 1.00"),
     ],
 )
 def test_a_cell_says_no_more_than_there_is(interval: Interval | None, cell: str) -> None:

@@ -15,7 +15,7 @@ from vaestudy.claims.metrics import PLANE_METRICS
 from vaestudy.config import RunConfig, expand_grid
 from vaestudy.dataset import save_prepared
 from vaestudy.figures.plane_data import cells, levels, plane_runs
-from vaestudy.figures.plane_decay import decay_table, draw_decay, read_onset
+from vaestudy.figures.plane_decay import decay_table, draw_decay, read_left, read_onset
 from vaestudy.figures.plane_prose import decays
 from vaestudy.run_files import RunFiles
 from vaestudy.study import EmptySelectionError, Study
@@ -79,6 +79,15 @@ def test_effects_are_told_from_where_all_stronger_weights_have_them(study: Study
     # Not at 8, so not from 4 on.
     assert "from $\\lambda = 105$ on quadrant purity is lower, there by 0.600 [" in low
     assert high.count("of no weight is it sure that from there on") == 2
+
+
+def test_what_is_left_of_the_square_is_told_by_purity(study: Study) -> None:
+    # At 4 and 105 and the low KL weight 0.3, all else 0.9.
+    assert read_left(study) == (
+        "By their purity, 0.35 to 0.65, no model has one left; below that, so that both have been "
+        "given up and the code says nothing, are 3 of 6 at $\\lambda = 4$, 3 of 6 at "
+        "$\\lambda = 105$."
+    )
 
 
 def test_the_figure_draws_what_the_table_has_but_none(study: Study) -> None:

@@ -23,6 +23,7 @@ from vaestudy.objectives import OBJECTIVES
         ({"likelihood": "gaussian", "warmup": 1}, "VAE + WU, Gaussian"),
         ({"encoder_heads": "bounded"}, "VAE, bounded heads"),
         ({"beta": 4.0, "likelihood": "continuous-bernoulli"}, "VAE (β=4), continuous Bernoulli"),
+        ({"beta": 0.01, "weight_decay": 0.25}, "VAE (β=0.01, weight decay 0.25)"),
         ({"objective": "free-bits", "free_bits": 0.25}, "VAE, free bits (λ=0.25)"),
         ({"objective": "miwae", "k": 64, "k_groups": 8}, "MIWAE (K=64, G=8)"),
         ({"objective": "dreg", "k": 5, "warmup": 20, "warmup_cycles": 4},

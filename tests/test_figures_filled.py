@@ -31,5 +31,12 @@ def test_pictures_with_a_filled_ground_are_counted_as_decoded_so() -> None:
     assert "2 decoded pictures 2 have" in read_filled(sums, digits())
 
 
+def test_what_has_been_explained_is_counted_only() -> None:
+    two = drawn(run_id=["a", "a"], ink=[14.0, 12.0])
+    assert read_filled(two, digits(), explained=True) == (
+        " Of the 2 decoded pictures 2 have more ink than any test image."
+    )
+
+
 def test_nothing_is_said_of_pictures_as_light_as_test_images() -> None:
     assert read_filled(drawn(run_id=["a"], mean_intensity=[0.25]), digits()) == ""

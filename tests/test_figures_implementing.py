@@ -11,12 +11,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 import studies
 from builders import tiny_dataset
 from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.dataset import Dataset
+from vaestudy.figures.families import color_of
 from vaestudy.figures.implementing import FIGURES
 from vaestudy.figures.implementing_prose import (
     read_dimensions,
@@ -136,6 +138,35 @@ def test_every_figure_draws_and_tells_what(study: Study, name: str, tmp_path: Pa
     assert set(drawing.runs) <= known
     if name not in ("architecture", "initialization"):
         assert drawing.runs
+
+
+def test_names_of_rows_are_ink_beside_the_colour_of_the_curve(study: Study) -> None:
+    left, right = FIGURES["batch-norm"](study).figure.axes
+    assert {label.get_color() for label in right.get_yticklabels()} == {mpl.rcParams["ytick.color"]}
+    marks = [line.get_color() for line in right.lines if line.get_marker() == "s"]
+    assert marks == list(dict.fromkeys(line.get_color() for line in left.lines))
+
+
+def test_no_legend_lies_on_the_curves_of_the_likelihoods(study: Study) -> None:
+    figure = FIGURES["likelihood"](study).figure
+    assert all(axes.get_legend() is None for axes in figure.axes)
+    (legend,) = figure.legends
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named[-2:] == ["training", "test"]
+    assert {"VAE", "VAE, Gaussian"} <= set(named)
+
+
+def test_a_colour_is_of_one_family_throughout_the_chapter(study: Study) -> None:
+    families = {color_of(run) for _, run in study.table("runs").iterrows()}
+    base = color_of(study.runs().iloc[0])
+    literal = FIGURES["literal-variants"](study).figure.axes[0]
+    drawn = list(dict.fromkeys(line.get_color() for line in literal.lines))
+    assert drawn[0] == base
+    assert set(drawn) & families == {base, color_of({"batch_norm": "hidden"})}
+    by_dimension = FIGURES["latent-dimension"](study).figure.axes[0]
+    for line in by_dimension.lines:
+        red, green, blue = to_rgb(line.get_color())
+        assert red > green > blue
 
 
 def test_curves_are_means_over_seeds_with_their_range(study: Study) -> None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from studies import make_study
 from vaestudy.config import RunConfig
-from vaestudy.figures.introduction_prose import read_bias, read_units
+from vaestudy.figures.introduction_prose import (
+    read_bias,
+    read_outcome,
+    read_units,
+    tell_outcome,
+)
 from vaestudy.study import Study
 
 VALUES: dict[str, Any] = {
@@ -38,3 +45,33 @@ def test_without_annealing_the_bias_is_named_and_not_numbered(tmp_path: Path) ->
     text = read_bias(made(tmp_path))
     assert "not of how far the bound is from tight" in text
     assert "annealed" not in text
+
+
+def verdicts(*found: str, sufficient: bool = True) -> pd.DataFrame:
+    rows = [{"verdict": verdict, "n": 5, "sufficient": sufficient} for verdict in found]
+    return pd.DataFrame(rows, columns=["verdict", "n", "sufficient"])
+
+
+def test_the_abstract_tells_what_was_decided() -> None:
+    own = verdicts("supported", "supported", "contradicted")
+    waiting = pd.DataFrame({"verdict": ["not run"], "n": [0], "sufficient": [False]})
+    claims = pd.concat([own, waiting], ignore_index=True)
+    assert tell_outcome(claims, verdicts()) == (
+        "Of the sources' 4 claims this study has run 3 and tested 3 with enough seeds: "
+        "2 supported, 1 contradicted (@sec:claims)."
+    )
+
+
+def test_the_abstract_of_a_small_study_tells_what_longer_ones_decided() -> None:
+    own = verdicts("undecided", "undecided", sufficient=False)
+    assert tell_outcome(own, verdicts("supported", "undecided")) == (
+        "Of the sources' 2 claims this study has run 2 and, for want of seeds or samples, decides "
+        "none; longer studies have tested 2: 1 supported, 1 undecided (@sec:claims)."
+    )
+
+
+def test_claims_are_judged_by_the_ledger(tmp_path: Path) -> None:
+    text = read_outcome(made(tmp_path))
+    # The one of how many units the base model has.
+    assert "this study has run 1 and, for want of seeds or samples, decides none" in text
+    assert text.endswith("(@sec:claims).")

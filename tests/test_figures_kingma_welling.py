@@ -20,7 +20,7 @@ from vaestudy.figures.summary_data import (
     source_log,
     summary_runs,
 )
-from vaestudy.figures.summary_log import ring
+from vaestudy.figures.summary_log import FIGURES, ring
 from vaestudy.figures.summary_pictures import region_centres
 from vaestudy.figures.summary_prose import (
     aevb_table,
@@ -65,6 +65,21 @@ def test_regions_are_named_inside_the_largest() -> None:
     assert named[centres[1]] == 1
     assert named[centres[0]] == 0
     assert 3 not in centres
+
+
+def test_figures_count_steps_as_the_text_does_from_zero(tmp_path: Path) -> None:
+    study = make_study(tmp_path, course(*DIPS))
+    lows = kl_course(study, summary_runs(study, 10))["lowest_at"]
+    left = FIGURES["summary-first-steps"](study).figure.axes[0]
+    assert left.get_xlabel() == "step"
+    marks = next(line for line in left.lines if line.get_marker() == "v")
+    assert list(marks.get_xdata()) == lows.tolist()
+    crosses = next(
+        line
+        for line in FIGURES["summary-log"](study).figure.axes[0].lines
+        if line.get_marker() == "x"
+    )
+    assert list(crosses.get_xdata()) == source_log()["step"].tolist()
 
 
 def course(kl: list[float], late: list[float]) -> pd.DataFrame:
@@ -234,7 +249,9 @@ def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(rows["images"].unique()) == [400, 800, 1200]
     assert set(rows["n"]) == {5}
     told = read_overfitting(study)
-    assert "$n_z = 20$ to $200$ raises the training ELBO less the test ELBO by 2.00" in told
+    assert (
+        "$n_z = 20$ to 200 the excess of the training ELBO over the test ELBO grows by 2.00" in told
+    )
     assert "sign of overfitting" not in told
     table = aevb_table(study)
     assert table["$n_z$"].tolist() == ["20", "200"]
@@ -243,5 +260,5 @@ def test_images_are_counted_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_negative_gap_is_no_sign_of_overfitting(tmp_path: Path) -> None:
     told = read_overfitting(make_study(tmp_path, course(*DIPS), gap=-1))
-    assert "lowers the training ELBO less the test ELBO by 2.00" in told
+    assert "the excess of the training ELBO over the test ELBO shrinks by 2.00" in told
     assert "it is no sign of overfitting, nor of its absence" in told

@@ -63,7 +63,7 @@ def of(**columns: list[float]) -> pd.DataFrame:
 def test_one_run_is_told_as_one_run(study: Study) -> None:
     assert told(study, "ais_nll", 2) == f"100.00 (n{EQUALS}1, Monte Carlo error 0.01)"
     assert told(study, "approximation_gap", 1) == f"2.5 [−3.9, 8.9] (n{EQUALS}2)"
-    assert read_check(of(bdmc_gap=[1.0], left=[2.0])) == "in this one run less than that"
+    assert read_check(of(bdmc_gap=[1.0], left=[2.0])) == "which is less than that in this one run"
     text = read_costs(of(amortization_gap=[3.0], approximation_gap=[1.0]))
     assert text == "in this one run the second is the larger"
     text = read_counts(of(active_units=[9.0], effective_dimensions=[4.0]))

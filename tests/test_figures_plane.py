@@ -152,6 +152,20 @@ def test_heat_maps_hold_means_and_intervals(study: Study) -> None:
     assert length["low"] < length["mean"] < length["high"]
 
 
+def test_weight_decay_grows_downwards_as_in_the_pictures(study: Study) -> None:
+    axes = FIGURES["square-plane-statistics"](study).figure.axes[0]
+    assert axes.images[0].origin == "upper"
+    decays = [float(label.get_text()) for label in axes.get_yticklabels()]
+    assert decays == sorted(decays)
+    assert axes.get_ylim()[0] > axes.get_ylim()[1]
+
+
+def test_no_two_kl_weights_fall_together_at_the_axis_end(study: Study) -> None:
+    axes = FIGURES["square-annealing"](study).figure.axes[0]
+    heights = [axes.transData.transform((1, weight))[1] for weight in (0, 0.001, 0.01, 1)]
+    assert min(np.diff(heights)) > 0.1 * (heights[-1] - heights[0])
+
+
 def test_the_squared_error_of_annealing_is_the_reconstructions(study: Study) -> None:
     data = FIGURES["square-annealing"](study).data
     errors = data.loc[data["metric"] == "squared error", "mean"]

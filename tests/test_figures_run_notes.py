@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from vaestudy.config import expand_grid, load_config
 from vaestudy.figures.families import label_of
-from vaestudy.figures.run_notes import note_of
+from vaestudy.figures.run_notes import note_of, weight_note
 from vaestudy.parameters import ModelParameters
 from vaestudy.study import as_columns
 
@@ -17,6 +18,17 @@ ROOT = Path(__file__).parents[1]
 
 def columns(**changes: object) -> dict[str, object]:
     return as_columns(ModelParameters.model_validate({"dataset": "mnist-5k", **changes}))
+
+
+def test_a_warm_up_as_long_as_training_is_said_to_end_below_one() -> None:
+    runs = pd.DataFrame([columns(epochs=8, warmup=n) for n in (0, 6, 8, 8)])
+    # (8 - 1) / 8
+    assert weight_note(runs) == (
+        " A warm-up as long as training, 8 of 8 epochs, ends with a KL weight of 0.88."
+    )
+    assert weight_note(runs[runs["warmup"] < 8]) == ""
+    cycles = pd.DataFrame([columns(epochs=8, warmup=8, warmup_cycles=4, warmup_rise=0.5)])
+    assert weight_note(cycles) == ""
 
 
 def test_the_base_model_needs_no_note() -> None:

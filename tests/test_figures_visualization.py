@@ -143,6 +143,7 @@ def test_planes_pick_by_activity(study, base_codes):
     code = codes.Codes(base_codes.run_id, base_codes.model, means)
     at_zero, active, inactive = lattices.plane_choices(study, code)
     assert at_zero[2] == active[2] == (1, 3)
+    assert active[0].startswith("most active, others as in a digit “")
     assert set(inactive[2]) == {0, 2}
     assert not at_zero[1].any()
     digit = codes.exemplars(study)[0]

@@ -15,9 +15,10 @@ from vaestudy.figures.activity_data import (
     MARGIN,
     Family,
     at_the_end,
+    base_networks,
     figure_four,
-    plain_heads,
     with_usual_warmup,
+    without_free_bits,
 )
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.style import INK, MUTED, PALETTE, TEXT_WIDTH
@@ -29,15 +30,16 @@ _LEAST = 1e-7
 
 def draw_histogram(study: Study) -> Drawing:
     """Draw how A_u is distributed, and how many units are active as a function of the threshold."""
-    runs = plain_heads(study)
+    runs = without_free_bits(base_networks(study))
     final = at_the_end(study, runs)
     threshold = study.config.evaluation.activity_threshold
-    figure = Figure(figsize=(TEXT_WIDTH, 2.5), layout="constrained")
+    figure = Figure(figsize=(TEXT_WIDTH, 2.7), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     counts = _draw_bins(left, final["activity"].to_numpy(), threshold)
-    left.set(title="(a) All dimensions of all runs", ylabel="latent dimensions")
+    left.set(title="(a) All dimensions", ylabel="latent dimensions")
     steps = _draw_steps(right, study, figure_four(study))
     right.set(title="(b) Active units by threshold", ylabel="units with $A_u$ above it")
+    figure.legend(handles=right.lines, loc="outside lower right", ncols=4)
     for axis, label in ((left, "activity $A_u$"), (right, "threshold")):
         axis.set(xscale="log", xlabel=label)
         axis.axvspan(threshold / MARGIN, threshold * MARGIN, color=INK, alpha=0.07, lw=0)
@@ -98,7 +100,6 @@ def _draw_steps(axis: Axes, study: Study, families: list[Family]) -> pd.DataFram
         axis.plot(grid, mean, color=family.color, ls=family.line, label=family.label)
         parts.append(pd.DataFrame({"threshold": grid, "mean": mean, "model": family.label}))
     axis.set_ylim(0)
-    axis.legend(loc="upper right")
     return pd.concat(parts, ignore_index=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,8 @@ def draw_warmup_lengths(study: Study) -> Drawing:
     figure = Figure(figsize=(TEXT_WIDTH if len(sweeps) > 1 else 0.62 * TEXT_WIDTH, 2.55),
                     layout="constrained")  # fmt: skip
     axes = figure.subplots(1, max(len(sweeps), 1), sharey=True, squeeze=False)[0]
-    parts, shades = [pd.DataFrame()], _shades(sweeps)
+    lengths = {family.warmup for sweep in sweeps for family in sweep}
+    parts, shades = [pd.DataFrame()], warmup_shades(lengths)
     for axis, sweep, letter in zip(axes, sweeps, "ab", strict=False):
         parts += [_draw_counts(axis, study, f, shades[f.warmup], "-") for f in sweep]
         title = sweep[0].label if len(sweeps) == 1 else f"({letter}) {sweep[0].label}"
@@ -111,11 +112,11 @@ def _sweep(study: Study, objective: dict[str, Any]) -> list[Family]:
     return [family for family in found if family is not None]
 
 
-def _shades(sweeps: Sequence[Sequence[Family]]) -> dict[int, str]:
+def warmup_shades(lengths: Iterable[int]) -> dict[int, str]:
     """Return a shade for every length of the warm-up, the same in whatever panel it is drawn."""
-    lengths = sorted({family.warmup for sweep in sweeps for family in sweep})
-    steps = np.linspace(0, len(_SHADES) - 1, len(lengths)).round()
-    return {n: _SHADES[int(step)] for n, step in zip(lengths, steps, strict=True)}
+    ordered = sorted(lengths)
+    steps = np.linspace(0, len(_SHADES) - 1, len(ordered)).round()
+    return {n: _SHADES[int(step)] for n, step in zip(ordered, steps, strict=True)}
 
 
 def _dimensions(study: Study, parameters: dict[str, Any]) -> list[int]:

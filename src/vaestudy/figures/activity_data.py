@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vaestudy.figures.families import color_of, label_of, line_of
-from vaestudy.report.phrases import by_seed
-from vaestudy.stats import Interval, mean_interval
+from vaestudy.report.phrases import final_mean
+from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError, Study, tried
 
 #: Half a decade: a dimension within this factor of the threshold is neither clearly active nor
@@ -133,6 +133,22 @@ def plain_heads(study: Study) -> pd.DataFrame:
     return kept
 
 
+def base_networks(study: Study) -> pd.DataFrame:
+    """Return those of :func:`plain_heads` of the base model's decoder, pixels and hidden layers.
+
+    Another's dimensions have another scale of activity.
+    """
+    runs = plain_heads(study)
+    for name in ("likelihood", "binarization", "hidden", "activation"):
+        runs = runs[runs[name] == study.base[name]]
+    return runs.reset_index(drop=True)
+
+
+def without_free_bits(runs: pd.DataFrame) -> pd.DataFrame:
+    """Leave out models that pay nothing for a dimension's first nats, which keeps all of them."""
+    return runs[runs["objective"] != "free-bits"].reset_index(drop=True)
+
+
 def with_usual_warmup(study: Study) -> list[Family]:
     """Return those of :func:`find_families` whose warm-up is as long as the base model's."""
     return [f for f in find_families(study) if f.warmup == study.base["warmup"]]
@@ -208,8 +224,7 @@ def follow(
 
 def final_units(study: Study, **parameters: Any) -> Interval:
     """Return the mean over seeds of the active units at the end, of at most n_z."""
-    most = int(study.runs(**parameters)["n_z"].max())
-    return mean_interval(by_seed(study, "active_units", parameters)).within(0, most)
+    return final_mean(study, "active_units", parameters)
 
 
 def count_paying(study: Study, runs: pd.DataFrame, nats: float) -> pd.Series:

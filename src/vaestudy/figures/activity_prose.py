@@ -2,101 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import pandas as pd
-
 from vaestudy.figures.activity_data import (
-    MARGIN,
     Family,
-    at_the_end,
     count_active,
     count_paying,
     fates,
     final_units,
     plain_heads,
 )
-from vaestudy.figures.activity_table import (
-    PLATEAU_RANGE,
-    find_valley,
-    plateau,
-    shares,
-    still_falling,
-)
+from vaestudy.figures.activity_metric_prose import WORTH
+from vaestudy.figures.spans import difference_within
 from vaestudy.objectives import warmup_beta
 from vaestudy.report.phrases import by_seed, change, difference, verdict
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study, tried
-
-#: A dimension that costs more nats than this is more than residue of its initial weights.
-WORTH = 0.1
-
-
-def read_threshold(study: Study) -> str:
-    """Say how the dimensions divide at the threshold, and whether it falls into a gap."""
-    runs = plain_heads(study)
-    activity = at_the_end(study, runs)["activity"]
-    threshold = study.config.evaluation.activity_threshold
-    divided, valley = shares(activity, threshold), find_valley(activity)
-    text = (
-        f"{100 * divided.below:.1f} % end with an activity clearly below the "
-        f"threshold ($A_u \\le {threshold / MARGIN:.2g}$), {100 * divided.above:.1f} % clearly "
-        f"above ($A_u > {threshold * MARGIN:.2g}$), and {100 * divided.between:.1f} % in between. "
-    )
-    if valley is None:
-        return text + (
-            "The distribution has a single mode: in this study training has not divided dimensions "
-            f"into used and unused ones, and {threshold:g} separates nothing."
-        )
-    text += (
-        f"The distribution has two modes, about {valley.low:.2g} and {valley.high:.2g}, with a "
-        f"valley at {valley.bottom:.2g} that is {100 * valley.depth:.0f} % as populated as the "
-        "lower of them. "
-    )
-    if valley.holds(threshold):
-        return text + f"The threshold of {threshold:g} falls into that valley and separates them."
-    text += f"The threshold of {threshold:g} does not fall into that valley. "
-    factor = still_falling(study, runs, valley.bottom)
-    if threshold < valley.low and factor < 1:
-        text += (
-            "The lower mode is that of dimensions on their way out: in the last quarter of "
-            f"training the activity of those above the threshold changed by a median factor of "
-            f"{factor:.2f}. With this little training, pruning is unfinished, and a count at the "
-            "threshold takes dimensions for active that a longer run would empty."
-        )
-    return text
-
-
-def read_price(study: Study, families: Sequence[Family]) -> str:
-    """Say what inactive and active dimensions pay, beside what a linear model would."""
-    priced = at_the_end(study, pd.concat([family.runs for family in families]))
-    threshold = study.config.evaluation.activity_threshold
-    idle = priced[priced["activity"] <= threshold]
-    used = priced[(priced["activity"] > threshold) & (priced["activity"] < 1)]
-    text = "None of these models has an inactive dimension at the end of training."
-    if len(idle):
-        agree = (
-            "inactive by $A_u$ is here inactive by KL as well"
-            if idle["kl"].max() < WORTH
-            else "some are idle by $A_u$ and yet pay, so that the two measures do not agree on all"
-        )
-        text = (
-            f"The {len(idle):,} inactive dimensions together hold "
-            f"{100 * idle['kl'].sum() / priced['kl'].sum():.2g} % of the KL, and the most that any "
-            f"of them pays is {idle['kl'].max():.2g} nats: {agree}."
-        )
-    if len(used):
-        linear = (used["kl"] / (-np.log1p(-used["activity"]) / 2)).median()
-        text += (
-            f" The active ones with $A_u < 1$ pay a median of {linear:.2f} times what @eq:linear "
-            "asks of a linear model, which has no part in their training."
-        )
-    rank = priced["activity"].rank().corr(priced["kl"].rank())
-    return (
-        f"{text} Over all dimensions drawn the rank correlation between activity and KL is "
-        f"{rank:.2f}."
-    )
 
 
 def read_course(study: Study, family: Family) -> str:
@@ -116,24 +35,6 @@ def read_course(study: Study, family: Family) -> str:
         f"at its lowest with {lowest}, in epoch {when}, and ends at "
         f"{final_units(study, **family.parameters).text(1)}."
     )
-
-
-def read_plateau(study: Study, families: Sequence[Family]) -> str:
-    """Say how far the threshold can move before the count of active units changes by one."""
-    least, most = PLATEAU_RANGE
-    threshold = study.config.evaluation.activity_threshold
-    parts = []
-    for family in families:
-        low, high = plateau(study, family)
-        if low <= 1.001 * least * threshold and high >= 0.999 * most * threshold:
-            parts.append(f"wherever it is put ({family.label})")
-        elif low <= 1.001 * least * threshold:
-            parts.append(f"anywhere below {high:.2g} ({family.label})")
-        elif high >= 0.999 * most * threshold:
-            parts.append(f"anywhere above {low:.2g} ({family.label})")
-        else:
-            parts.append(f"from {low:.2g} to {high:.2g} ({family.label})")
-    return f"The count of active units stays within one with the threshold {'; '.join(parts)}."
 
 
 def read_returns(study: Study, base: Family) -> str:
@@ -178,7 +79,7 @@ def lowest_difference(study: Study, a: Family, b: Family) -> Interval:
     series = [
         fates(study, family.runs).set_index("seed")["lowest"].astype(float) for family in (a, b)
     ]
-    return paired_difference(series[0], series[1])
+    return difference_within(series[0], series[1], "active_units", (a.runs, b.runs))
 
 
 def read_addition(study: Study, with_: Family, without: Family, what: str, claim: str) -> str:
@@ -228,7 +129,8 @@ def _read_full_strength(study: Study, warm: Family) -> str:
         )
     counts = count_active(study, warm.runs)
     start = counts[counts["epoch"] == warm.warmup].set_index("seed")["active"].astype(float)
-    after = paired_difference(by_seed(study, "active_units", warm.parameters), start)
+    end, of_units = by_seed(study, "active_units", warm.parameters), (warm.runs, warm.runs)
+    after = difference_within(end, start, "active_units", of_units)
     return (
         f"It is from epoch {warm.warmup + 1} of {epochs} on. From before that epoch, with "
         f"{mean_interval(start).within(0, n_z).text(1)} active units, to the end of training the "
@@ -265,7 +167,7 @@ def read_latent_dimension(study: Study, family: Family) -> str:
     paying = paired_difference(
         count_paying(study, study.runs(**last), WORTH),
         count_paying(study, study.runs(**before), WORTH),
-    )
+    ).within(-sizes[-2], sizes[-1])
     units = difference(study, "active_units", last, before)
     nats = difference(study, "kl", last, before)
     return text + (

@@ -20,9 +20,13 @@ from vaestudy.figures.activity_data import (
 )
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import NAMED, label_of, order_of
+from vaestudy.figures.run_notes import written
+from vaestudy.figures.spans import mean_within
 from vaestudy.stats import mean_interval
 from vaestudy.study import Study
 
+#: Of the Gaussian kernel that `find_valley` smooths with, in decades.
+BANDWIDTH = 0.12
 #: Thresholds that `plateau` tries, as multiples of the study's.
 PLATEAU_RANGE = (1e-3, 1e3)
 
@@ -33,7 +37,6 @@ _LABELLED = {*NAMED} - {"batch_norm"}
 _COLUMNS = {"dataset", "n_z", "batch_norm", "warmup"}
 # What a table of combinations holds fixed.
 _SETTING = ("dataset", "binarization", "hidden", "activation")
-_SYMBOLS = {"adam_beta1": "$\\beta_1$", "adam_beta2": "$\\beta_2$", "adam_eps": "$\\epsilon$"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Valley:
     bottom: float
     high: float
     depth: float
-    """Density at the bottom over that of the lower mode: 0 is a perfect gap."""
+    """Density at the bottom over that of the less dense mode: 0 is a perfect gap."""
 
     def holds(self, threshold: float) -> bool:
         """Whether the threshold lies between the modes and as good as at the bottom."""
@@ -72,7 +75,7 @@ class Valley:
         return inside and abs(np.log(threshold / self.bottom)) <= np.log(MARGIN)
 
 
-def find_valley(activity: pd.Series, bandwidth: float = 0.12) -> Valley | None:
+def find_valley(activity: pd.Series, bandwidth: float = BANDWIDTH) -> Valley | None:
     """Return the two highest modes of log10 activity and the valley, or None if there is one mode.
 
     Modes are those of a Gaussian kernel estimate; one counts if it rises to a tenth of the highest
@@ -148,7 +151,7 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             if of_seeds.empty:
                 cells[title] = "diverged" if own.empty else "–"
                 continue
-            interval = mean_interval(of_seeds)
+            interval = mean_within(of_seeds, metric, own)
             cells[title] = mean_cell(interval, digits)
             plain |= {metric: interval.mean, f"{metric}_low": interval.low,
                       f"{metric}_high": interval.high, "n": interval.n}  # fmt: skip
@@ -160,15 +163,14 @@ def combinations(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _departures(study: Study, row: pd.Series) -> list[str]:
     """Name what this combination changes beyond what the columns say."""
     names = [name for name in ModelParameters.model_fields if name not in _COLUMNS | _LABELLED]
-    return [
-        f"{_SYMBOLS.get(name, name.replace('_', ' '))} = {row[name]}"
-        for name in names
-        if row[name] != study.base[name]
-    ]
+    return [written(name, row[name]) for name in names if row[name] != study.base[name]]
 
 
 def _describe(study: Study, row: pd.Series) -> dict[str, str]:
     plain = {name: row[name] for name in _LABELLED}
+    if row["warmup_cycles"] > 1:
+        # Of a warm-up once a column has the length.
+        plain |= {name: row[name] for name in ("warmup", "warmup_cycles")}
     return {
         "Model": ", ".join([label_of(plain), *_departures(study, row)]),
         "BN": {"none": "–", "hidden": "hidden", "all": "all"}[row["batch_norm"]],
@@ -195,7 +197,12 @@ def fate_table(study: Study, families: Sequence[Family]) -> pd.DataFrame:
     rows = []
     for family in families:
         told = fates(study, family.runs)
-        cells = {title: mean_cell(mean_interval(told[name]), 1) for title, name in columns.items()}
+        n_z, epochs = (int(family.runs[name].max()) for name in ("n_z", "epochs"))
+        spans = dict.fromkeys(columns.values(), (0, n_z)) | {"lowest_epoch": (1, epochs)}
+        cells = {
+            title: mean_cell(mean_interval(told[name]).within(*spans[name]), 1)
+            for title, name in columns.items()
+        }
         rows.append({"Model": family.label, "n": str(len(told)), **cells})
     return pd.DataFrame(rows)
 
@@ -215,7 +222,7 @@ def size_table(study: Study, families: Sequence[Family], nats: float) -> pd.Data
                 continue
             counts = fates(study, sized.runs)["active"]
             paying = count_paying(study, sized.runs, nats)
-            cells[active] = mean_cell(mean_interval(counts), 1)
-            cells[costly] = mean_cell(mean_interval(paying), 1)
+            cells[active] = mean_cell(mean_interval(counts).within(0, n_z), 1)
+            cells[costly] = mean_cell(mean_interval(paying).within(0, n_z), 1)
         rows.append(cells)
     return pd.DataFrame(rows)

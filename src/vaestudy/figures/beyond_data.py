@@ -18,8 +18,9 @@ from vaestudy.figures.families import (
     order_of,
     weighs_samples,
 )
+from vaestudy.figures.spans import difference_within, mean_within
 from vaestudy.parameters import OBJECTIVE_PARAMETERS
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError, Study
 
 #: Parameters that make an objective; in all others the members of the chapter equal the base.
@@ -187,7 +188,7 @@ def by_seed(study: Study, member: Member, metric: str) -> pd.Series:
 def mean_of(study: Study, member: Member, metric: str) -> Interval | None:
     """Return a quantity's mean over seeds; None where it was not measured."""
     values = by_seed(study, member, metric)
-    return mean_interval(values) if len(values) else None
+    return mean_within(values, metric, member.runs) if len(values) else None
 
 
 def compare(study: Study, member: Member, other: Member | None, metric: str) -> Interval | None:
@@ -195,9 +196,9 @@ def compare(study: Study, member: Member, other: Member | None, metric: str) -> 
     if other is None:
         return None
     values, others = (by_seed(study, m, metric) for m in (member, other))
-    return (
-        paired_difference(values, others) if len(values.index.intersection(others.index)) else None
-    )
+    if not len(values.index.intersection(others.index)):
+        return None
+    return difference_within(values, others, metric, (member.runs, other.runs))
 
 
 def n_draws(study: Study) -> int:

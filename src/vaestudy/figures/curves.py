@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -81,17 +82,23 @@ def focus(axes: Axes, summary: pd.DataFrame, share: float = 0.08) -> None:
     axes.set_ylim(low - margin, high + margin)
 
 
-def legend(
-    axes: Axes, curves: Sequence[Curve], *, splits: bool = True, loc: Any = "lower right"
-) -> None:
-    """Draw a legend of colours, and of train and test if both are drawn."""
-    handles = [Line2D([], [], color=c.color, label=c.label) for c in curves]
-    if splits:
-        handles += [
-            Line2D([], [], color=MUTED, ls=DASHES["train"], label="training"),
-            Line2D([], [], color=MUTED, ls=DASHES["test"], label="test"),
-        ]
-    axes.legend(handles=handles, loc=loc)
+def legend(axes: Axes, curves: Sequence[Curve], *, loc: Any = "lower right") -> None:
+    """Draw a legend of colours."""
+    axes.legend(handles=_colors(curves), loc=loc)
+
+
+def outer_legend(figure: Figure, curves: Sequence[Curve]) -> None:
+    """Draw beneath a figure, where no curve runs, its legend of colours, and of train and test."""
+    handles = [
+        *_colors(curves),
+        Line2D([], [], color=MUTED, ls=DASHES["train"], label="training"),
+        Line2D([], [], color=MUTED, ls=DASHES["test"], label="test"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5 if len(handles) < 6 else 3)
+
+
+def _colors(curves: Sequence[Curve]) -> list[Line2D]:
+    return [Line2D([], [], color=c.color, label=c.label) for c in curves]
 
 
 def run_ids(curves: Sequence[Curve]) -> tuple[str, ...]:

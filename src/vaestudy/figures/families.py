@@ -49,13 +49,13 @@ _LIKELIHOODS = {
 }
 #: What else tells models of one objective apart: parameter, its value that goes without saying.
 _SYMBOLS = {
-    "k": ("K", 1),
-    "k_groups": ("G", 1),
-    "elbo_share": ("c", 0),
-    "free_bits": ("λ", 0),
-    "beta": ("β", 1),
-    "weight_decay": ("L2", 0),
-    "js_skew": ("α", 0),
+    "k": ("K=", 1),
+    "k_groups": ("G=", 1),
+    "elbo_share": ("c=", 0),
+    "free_bits": ("λ=", 0),
+    "beta": ("β=", 1),
+    "weight_decay": ("weight decay ", 0),
+    "js_skew": ("α=", 0),
 }
 #: Parameters that a model's name says in full; of a warm-up it says only that there is one.
 NAMED: Final = (
@@ -129,7 +129,7 @@ def label_of(row: Row) -> str:
     """
     name = _OBJECTIVES.get(_objective(row), _objective(row))
     said = [
-        f"{symbol}={row[key]:g}"
+        f"{symbol}{row[key]:g}"
         for key, (symbol, usual) in _SYMBOLS.items()
         if row.get(key, usual) != usual
     ]

@@ -8,7 +8,7 @@ from vaestudy.dataset import Dataset
 from vaestudy.figures.drawing import Drawing
 
 
-def read_filled(drawn: Drawing, dataset: Dataset) -> str:
+def read_filled(drawn: Drawing, dataset: Dataset, *, explained: bool = False) -> str:
     """Say how many decoded pictures have more ink than any test image; empty if none have.
 
     Parameters
@@ -18,6 +18,8 @@ def read_filled(drawn: Drawing, dataset: Dataset) -> str:
         pixels as ``ink``, and the run that decoded it, empty for a picture of the data.
     dataset
         The data that the runs were trained on.
+    explained
+        Whether an earlier caption has said how that comes.
     """
     shares = _shares(drawn.data, dataset.test.shape[1])
     intensity = dataset.test.numpy() / 255
@@ -25,11 +27,14 @@ def read_filled(drawn: Drawing, dataset: Dataset) -> str:
     filled = int((shares > most).sum())
     if not filled:
         return ""
+    counted = f" Of the {len(shares)} decoded pictures {filled}"
+    if explained:
+        return f"{counted} {'have' if filled > 1 else 'has'} more ink than any test image."
     more = "has more ink than any test image. It is"
     if filled > 1:
         more = "have more ink than any test image, mostly on a ground that is not white. They are"
     return (
-        f" Of the {len(shares)} decoded pictures {filled} {more} decoded so: nothing has taught a "
+        f"{counted} {more} decoded so: nothing has taught a "
         "decoder what to show far from the codes of training images."
     )
 

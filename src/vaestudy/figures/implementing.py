@@ -7,17 +7,25 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
-from vaestudy.figures.curves import Curve, draw_curves, focus, legend, run_ids
+from vaestudy.figures.activity_curves import warmup_shades
+from vaestudy.figures.curves import Curve, draw_curves, focus, legend, outer_legend, run_ids
 from vaestudy.figures.diagrams import architecture, initialization
 from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.families import color_of, label_of
-from vaestudy.figures.style import MUTED, PALETTE, SEQUENTIAL, TEXT_WIDTH
+from vaestudy.figures.style import TEXT_WIDTH
 from vaestudy.objectives import warmup_beta
 from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study
+
+#: Light to dark: more latent dimensions are darker.
+_OF_IWAE = LinearSegmentedColormap.from_list("iwae", ["#fbe3d3", "#f09a5f", "#D55E00", "#4a1f00"])
+#: Of readings of the source that no family has a colour for.
+_OF_READINGS = {"adam_beta2": "#7A8B00", "encoder_heads": "#A0285A", "batch_norm": "#4B0092"}
 
 
 def _curve(study: Study, label: str, color: Any, **parameters: Any) -> Curve:
@@ -47,8 +55,8 @@ def draw_final(
 ) -> pd.DataFrame:
     """Draw every seed's final value and the mean with its 95 % interval; return the values.
 
-    Models stand below one another, their names in the colours of their curves, so that the names
-    can be read and serve the curves beside them as a legend.
+    Models stand below one another, each name beside a mark in the colour of its curve, so that the
+    names can be read and serve the curves beside them as a legend.
     """
     rows = []
     for position, curve in enumerate(curves):
@@ -59,14 +67,21 @@ def draw_final(
         axes.scatter(values, [position] * len(values), s=12, color=curve.color, lw=0, zorder=3)
         rows += [(curve.label, metric, value) for value in values]
     axes.set_yticks(range(len(curves)), [c.label for c in curves])
-    for label, curve in zip(axes.get_yticklabels(), curves, strict=True):
-        label.set_color(curve.color)
+    _mark_names(axes, curves)
     axes.set_ylim(len(curves) - 0.5, -0.5)
     axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=15)
     data = pd.DataFrame(rows, columns=["curve", "metric", "value"])
     _frame(axes.set_xlim, data["value"])
     return data
+
+
+def _mark_names(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Draw each row's colour between its name and the axis."""
+    left = ScaledTranslation(-9 / 72, 0, axes.figure.dpi_scale_trans)
+    place = axes.get_yaxis_transform() + left
+    for position, curve in enumerate(curves):
+        axes.plot(0, position, "s", color=curve.color, ms=6, transform=place, clip_on=False)
 
 
 def _frame(set_limits: Callable[[float, float], object], values: pd.Series) -> None:
@@ -78,10 +93,10 @@ def _frame(set_limits: Callable[[float, float], object], values: pd.Series) -> N
 
 def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
     """Draw the bound through training, and the test NLL that decides, side by side."""
-    figure = Figure(figsize=(TEXT_WIDTH, 2.6))
+    figure = Figure(figsize=(TEXT_WIDTH, 2.8))
     left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
     data = _draw_bounds(left, study, curves)
-    legend(left, [])
+    outer_legend(figure, [])
     final = draw_final(right, study, curves)
     right.set(xlabel="test NLL (nats)", title="lower is better")
     left.set_title("higher is better")
@@ -90,21 +105,21 @@ def _curves_and_nll(study: Study, curves: Sequence[Curve]) -> Drawing:
 
 def likelihood(study: Study) -> Drawing:
     """Fig. 1a of the source: each decoder's own training bound, on its own scale."""
-    figure = Figure(figsize=(TEXT_WIDTH, 2.5))
+    figure = Figure(figsize=(TEXT_WIDTH, 2.75))
     panels = figure.subplots(1, 2)
     drawn, everything = [], []
     for axes, name in zip(panels, ("bernoulli", "gaussian"), strict=True):
         curves = [
-            Curve(label_of(runs.iloc[0]).split(" · ")[0], color, runs)
-            for color, objective in zip(PALETTE, ({}, study.iwae), strict=False)
+            Curve(label_of(runs.iloc[0]), color_of(runs.iloc[0]), runs)
+            for objective in ({}, study.iwae)
             if study.has(likelihood=name, **objective)
             for runs in [study.runs(likelihood=name, **objective)]
         ]
         summary = _draw_bounds(axes, study, curves)
         axes.set_title(f"{name.capitalize()}: log {'mass' if name == 'bernoulli' else 'density'}")
-        legend(axes, curves)
         drawn.append(summary.assign(likelihood=name))
         everything += curves
+    outer_legend(figure, everything)
     return Drawing(figure, pd.concat(drawn), run_ids(everything))
 
 
@@ -133,10 +148,9 @@ def warmup_sweep(study: Study) -> Drawing:
     lengths = study.levels("warmup")
     if not any(lengths):
         raise EmptySelectionError(f"the base model of {study.config.study!r} has no warm-up")
-    colors = [SEQUENTIAL(0.4 + 0.6 * i / max(1, len(lengths) - 1)) for i in range(len(lengths))]
     curves = [
         _curve(study, f"{n} epochs" if n else "none", color, warmup=n)
-        for n, color in zip(lengths, colors, strict=True)
+        for n, color in warmup_shades(lengths).items()
     ]
     figure = Figure(figsize=(TEXT_WIDTH, 2.5))
     schedule, bounds, final = figure.subplots(1, 3, width_ratios=[0.9, 1.3, 1])
@@ -153,8 +167,9 @@ def warmup_sweep(study: Study) -> Drawing:
 
 
 def _by_dimension(study: Study, objective: dict[str, Any]) -> list[Curve]:
+    """Return a curve for each latent dimension, in shades of the IWAE's colour."""
     levels = study.levels("n_z", **objective)
-    colors = [SEQUENTIAL(0.4 + 0.6 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
+    colors = [_OF_IWAE(0.25 + 0.75 * i / max(1, len(levels) - 1)) for i in range(len(levels))]
     return [
         _curve(study, f"$n_z = {n_z}$", color, n_z=n_z, **objective)
         for n_z, color in zip(levels, colors, strict=True)
@@ -168,7 +183,7 @@ def latent_dimension(study: Study) -> Drawing:
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     data = _draw_bounds(left, study, curves, splits=("test",))
     left.set_ylabel(f"test bound, K = {study.iwae['k']} (nats)")
-    legend(left, curves, splits=False)
+    legend(left, curves)
     parts, runs = [data], list(run_ids(curves))
     objectives: tuple[dict[str, Any], ...] = ({}, study.iwae)
     for objective in objectives:
@@ -216,11 +231,17 @@ def literal_variants(study: Study) -> Drawing:
         "BN, heads too": {"batch_norm": "all"},
     }
     curves = [
-        _curve(study, label, color, **selection)
-        for color, (label, selection) in zip((MUTED, *PALETTE), candidates.items(), strict=False)
+        _curve(study, label, _color_of_reading(study, selection), **selection)
+        for label, selection in candidates.items()
         if study.has(**selection)
     ]
     return _curves_and_nll(study, curves)
+
+
+def _color_of_reading(study: Study, selection: dict[str, Any]) -> str:
+    if selection in ({}, {"batch_norm": "hidden"}):
+        return color_of(study.runs(**selection).iloc[0])
+    return _OF_READINGS[next(iter(selection))]
 
 
 FIGURES: dict[str, Callable[[Study], Drawing]] = {

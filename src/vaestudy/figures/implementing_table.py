@@ -9,6 +9,7 @@ import pandas as pd
 from vaestudy.convergence import epochs_to_within, roughness
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of
+from vaestudy.figures.spans import mean_within
 from vaestudy.report.phrases import Parameters, difference, final_mean
 from vaestudy.stats import Interval, mean_interval, paired_difference
 from vaestudy.study import Study
@@ -43,7 +44,7 @@ def common_ground(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
             for metric, title in _ON_COMMON_GROUND.items():
                 is_nll = metric.startswith("nll_") and likelihood == "bernoulli"
                 final = study.final(runs, "nll" if is_nll else metric)
-                cells[title] = mean_cell(mean_interval(final["value"]), 1)
+                cells[title] = mean_cell(mean_within(final["value"], metric, runs), 1)
                 data.append(final.assign(metric=metric))
             shown.append(cells)
     return pd.DataFrame(shown), pd.concat(data)
@@ -71,13 +72,15 @@ def dimension_table(study: Study) -> pd.DataFrame:
     for objective in ({}, study.iwae):
         for n in study.levels("n_z", **objective):
             selection = {"n_z": n, **objective}
+            epochs = epochs_to(study, selection)
+            most = int(study.runs(**selection)["epochs"].max())
             rows.append(
                 {
                     "Model": label_of(study.runs(**selection).iloc[0]),
                     "$n_z$": n,
                     "Test NLL": mean_cell(final_mean(study, "nll", selection)),
                     "Active units": mean_cell(final_mean(study, "active_units", selection), 1),
-                    "Epochs to 1 nat": mean_cell(mean_interval(epochs_to(study, selection)), 1),
+                    "Epochs to 1 nat": mean_cell(mean_interval(epochs).within(0, most), 1),
                 }
             )
     return pd.DataFrame(rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from vaestudy.figures.measuring_data import by_run
-from vaestudy.report.phrases import by_seed
+from vaestudy.report.phrases import LEDGER, by_seed
 from vaestudy.stats import number
 from vaestudy.study import EmptySelectionError, Study
 
@@ -32,3 +34,37 @@ def read_bias(study: Study) -> str:
         f"{error_only} tight: annealed importance sampling finds {by} nats more in the models "
         "that it was run on, by mean over seeds (@sec:annealing)."
     )
+
+
+def read_outcome(study: Study) -> str:
+    """Say how many of the sources' claims this study decides, and longer ones have decided."""
+    # Claims read the data of figures, which stand beside this module.
+    from vaestudy.claims import judge_all, load_ledger, tabulate
+    from vaestudy.claims.kept import kept_of
+
+    claims = tabulate(judge_all(load_ledger(LEDGER), study))
+    return tell_outcome(claims, kept_of(claims[claims["pending"] == ""]))
+
+
+def tell_outcome(claims: pd.DataFrame, kept: pd.DataFrame) -> str:
+    """Tell the outcome of the table ``claims``, and of the verdicts kept of longer studies."""
+    ran = claims[claims["n"] > 0]
+    judged = ran[ran["sufficient"]]
+    own = f"Of the sources' {len(claims)} claims this study has run "
+    if ran.empty:
+        own += "none"
+    elif judged.empty:
+        own += f"{len(ran)} and, for want of seeds or samples, decides none"
+    else:
+        own += f"{len(ran)} and tested {len(judged)} with enough seeds: {_verdicts(judged)}"
+    if kept.empty:
+        return f"{own} (@sec:claims)."
+    return f"{own}; longer studies have tested {len(kept)}: {_verdicts(kept)} (@sec:claims)."
+
+
+def _verdicts(claims: pd.DataFrame) -> str:
+    counts = {
+        verdict: int((claims["verdict"] == verdict).sum())
+        for verdict in ("supported", "contradicted", "undecided")
+    }
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from vaestudy.figures.codes import Family
 from vaestudy.figures.latent_table import by_seed
+from vaestudy.figures.spans import OF_PERCENT
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 
 
@@ -117,26 +118,30 @@ def read_neighbours(near: pd.DataFrame, levels: Sequence[int], pixels: float) ->
         f"is at $n_z = {peak}$ with {_percent(accuracy[peak])}"
     )
     if peak != low:
-        gain = paired_difference(accuracy[peak], accuracy[low])
+        gain = _gap(accuracy[peak], accuracy[low])
         text += f", a change of {_points(gain)}"
         text += " that the seeds do not decide" if gain.sign == "undecided" else ""
     if peak != high:
-        last = paired_difference(accuracy[high], accuracy[peak])
+        last = _gap(accuracy[high], accuracy[peak])
         text += f". From there to $n_z = {high}$ it changes by {_points(last)}"
         text += ", too little for these seeds to tell" if last.sign == "undecided" else ""
-    beyond = mean_interval(accuracy[peak] - 100 * pixels)
+    beyond = mean_interval(accuracy[peak] - 100 * pixels).within(-100 * pixels, 100 * (1 - pixels))
     undecided = ", so that neither is decidedly better" if beyond.sign == "undecided" else ""
     return (
         f"{text}. Dimensions that have been pruned cost the vote nothing: their means are the same "
         "for every digit and add nothing to a distance. The pixels themselves, without any model, "
-        f"are right for {number(100 * pixels, 1)} %; against them the best latent space differs by "
+        f"are right for {number(100 * pixels, 1)} %; against them the {vae}'s best mean differs by "
         f"{_points(beyond)}{undecided}."
     )
 
 
 def _percent(values: pd.Series) -> str:
-    mean, rest = mean_interval(values).text(1).split(" ", 1)
+    mean, rest = mean_interval(values).within(*OF_PERCENT).text(1).split(" ", 1)
     return f"{mean} % {rest}"
+
+
+def _gap(a: pd.Series, b: pd.Series) -> Interval:
+    return paired_difference(a, b).within(-100, 100)
 
 
 def _points(gap: Interval) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from vaestudy.figures.cells import mean_cell
+from vaestudy.figures.spans import mean_within
 from vaestudy.stats import mean_interval, paired_difference
 
 
@@ -38,10 +39,12 @@ def reconstruction_table(errors: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Model": family,
-                "Squared error": mean_cell(mean_interval(values), 1),
+                "Squared error": mean_cell(mean_within(values, "squared_error"), 1),
                 f"Minus {first}": mean_cell(gap, 1, signed=True),
                 r"$\mathbb{E}_q \log p(x \mid z)$": mean_cell(term, 1),
-                "Active units": mean_cell(mean_interval(by_seed(own, "active_units")), 1),
+                "Active units": mean_cell(
+                    mean_within(by_seed(own, "active_units"), "active_units", own), 1
+                ),
             }
         )
     return pd.DataFrame(rows)
@@ -64,11 +67,14 @@ def neighbour_table(near: pd.DataFrame, n_z: list[int]) -> pd.DataFrame:
         row = {"$n_z$": str(n)}
         for family in families:
             share, units = (
-                mean_interval(by_seed(own, name, family=family)) for name in ("percent", "active")
+                mean_interval(by_seed(own, name, family=family)).within(0, most)
+                for name, most in (("percent", 100), ("active", n))
             )
             row |= {family: mean_cell(share, 1), f"{family}: active": mean_cell(units, 1)}
         if len(families) > 1:
             first, second = (by_seed(own, "percent", family=family) for family in families[:2])
-            row["Difference"] = mean_cell(paired_difference(second, first), 1, signed=True)
+            row["Difference"] = mean_cell(
+                paired_difference(second, first).within(-100, 100), 1, signed=True
+            )
         rows.append(row)
     return pd.DataFrame(rows)

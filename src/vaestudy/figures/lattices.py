@@ -113,7 +113,7 @@ def planes(study: Study) -> Drawing:
             z = lattice(start, units, PLANE_SIDE)
             images = code.decode(z)
             draw_lattice(ax, study, images, PLANE_SIDE, (-1, 0, 1))
-            ax.set_title(name, fontsize=8.5, loc="center", pad=3)
+            ax.set_title(name, fontsize=8, loc="center", pad=3)
             ax.set_xlabel(_unit(code, units[0]), fontsize=8, labelpad=0)
             ax.set_ylabel(_unit(code, units[1]), fontsize=8, labelpad=0)
             data.append(_lattice_data(code, z, units, name, images).assign(label=family.label))
@@ -129,7 +129,7 @@ def plane_choices(study: Study, code: Codes) -> list[tuple[str, NDArray[Any], tu
     order = code.by_activity()
     first, last = (int(order[0]), int(order[1])), (int(order[-2]), int(order[-1]))
     digit = int(exemplars(study)[0])
-    through = f"others as in a {labels(study)[digit]}"
+    through = f"others as in a digit “{labels(study)[digit]}”"
     return [
         ("most active, others at 0", np.zeros(code.means.shape[1]), first),
         (f"most active, {through}", code.means[digit], first),

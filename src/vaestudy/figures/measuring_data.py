@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from vaestudy.binarization import as_float
 from vaestudy.examination import FREE
-from vaestudy.figures.activity_data import plain_heads
+from vaestudy.figures.activity_data import base_networks
 from vaestudy.figures.cells import mean_cell
 from vaestudy.figures.families import label_of, order_of
+from vaestudy.figures.spans import OF_PERCENT, difference_within, mean_within
 from vaestudy.quality import draw_samples
 from vaestudy.rng import stream_seed
 from vaestudy.sample_measures import MEMORISED_QUANTILE, nearest
 from vaestudy.splits import test_pixels
-from vaestudy.stats import mean_interval, paired_difference
+from vaestudy.stats import mean_interval
 from vaestudy.study import EmptySelectionError, Study, tried
 
 #: Metrics of each section, and of each of its tables: title and digits of a column.
@@ -73,8 +74,8 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
 
     Families depart from the base model in objective, batch normalization and warm-up, which is the
     study's standard one, or where it has none its longest. Columns: ``run_id``, ``seed``,
-    ``label``, the metrics, and the Monte Carlo standard error of each as ``METRIC_error``, missing
-    where it is not known.
+    ``label``, ``n_z``, the metrics, and the Monte Carlo standard error of each as
+    ``METRIC_error``, missing where it is not known.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def by_run(study: Study, columns: Columns) -> pd.DataFrame:
     found = found.sort_values(["order", "seed"], ignore_index=True)
     names = list(dict.fromkeys([*wanted, *columns]))
     known = [f"{name}_error" for name in names if f"{name}_error" in found]
-    return found[["run_id", "seed", "label", *names, *known]]
+    return found[["run_id", "seed", "label", "n_z", *names, *known]]
 
 
 def of_base(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame:
         cells = {"Model": label, "n": len(seeds)}
         for name, (title, digits) in columns.items():
             error = error_of(seeds, name)
-            cells[title] = mean_cell(mean_interval(seeds[name]), digits, error=error)
+            cells[title] = mean_cell(mean_within(seeds[name], name, seeds), digits, error=error)
         rows.append(cells)
     return pd.DataFrame(rows)
 
@@ -164,7 +165,7 @@ def differences_by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame 
             continue
         cells = {"Model": label, "n": len(shared)}
         for name, (title, digits) in columns.items():
-            difference = paired_difference(own[name], plain[name])
+            difference = difference_within(own[name], plain[name], name, (own, plain))
             error = math.hypot(*(error_of(t.loc[shared], name) for t in (own, plain)))
             cells[title] = mean_cell(difference, digits, signed=True, error=error)
         rows.append(cells)
@@ -174,16 +175,12 @@ def differences_by_family(runs: pd.DataFrame, columns: Columns) -> pd.DataFrame 
 def of_one_scale(study: Study) -> pd.DataFrame:
     """Return the runs whose activities compare, with ``label`` and ``order`` by objective.
 
-    Of the base model's decoder and hidden layers: another's dimensions have another scale.
-
     Raises
     ------
     EmptySelectionError
         If there are none.
     """
-    runs = plain_heads(study)
-    for name in ("likelihood", "binarization", "hidden", "activation"):
-        runs = runs[runs[name] == study.base[name]]
+    runs = base_networks(study)
     if runs.empty:
         raise EmptySelectionError(f"{study.config.study!r} has no model with plain heads")
     bare = runs[["objective", "k"]].assign(label=lambda t: t.apply(label_of, axis=1))
@@ -205,7 +202,7 @@ def threshold_table(study: Study) -> pd.DataFrame:
         for factor, title in ((1 / 3, "a third"), (1, "the threshold"), (3, "three times")):
             above = (own["activity"] > factor * threshold).groupby(own["seed"]).mean()
             name = f"Above {title}, {factor * threshold:.2g} (%)"
-            row[name] = mean_cell(mean_interval(100 * above), 0)
+            row[name] = mean_cell(mean_interval(100 * above).within(*OF_PERCENT), 0)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from vaestudy.figures.cells import means
 from vaestudy.figures.measuring_data import yardstick
+from vaestudy.figures.spans import NOT_NEGATIVE, difference_within, mean_within
 from vaestudy.report.phrases import by_seed, change, difference, is_nothing
 from vaestudy.stats import EQUALS, Interval, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study, tried
@@ -49,10 +50,11 @@ def told(study: Study, metric: str, digits: int, scale: float = 1) -> str:
     EmptySelectionError
         If it was not measured of the base model.
     """
-    final = study.final(study.runs(), metric)
+    runs = study.runs()
+    final = study.final(runs, metric)
     if final.empty:
         raise EmptySelectionError(f"{study.config.study!r} has not measured {metric} of its base")
-    found = mean_interval(scale * final["value"])
+    found = mean_within(final["value"], metric, runs).times(scale)
     errors = final["standard_error"].astype(float) * scale
     return tell(found, float(errors.iloc[0]), digits)
 
@@ -105,7 +107,8 @@ def read_costs(own: pd.DataFrame) -> str:
 
 def read_counts(own: pd.DataFrame) -> str:
     """Say whether one family's runs have more active dimensions than effective ones."""
-    more = mean_interval(own["active_units"] - own["effective_dimensions"])
+    counts = own["active_units"], own["effective_dimensions"]
+    more = difference_within(*counts, "active_units", (own, own))
     if more.mean == 0:
         average = "" if is_nothing(more) else ", on average"
         return f"It has as many active dimensions as effective ones, $D_1${average}."
@@ -133,7 +136,8 @@ def read_ceiling(runs: pd.DataFrame, n: int) -> str:
 
 def read_distance(study: Study) -> str:
     """Say how far samples of the base model lie from training images, beside test images."""
-    ratio = mean_interval(by_seed(study, "fid", {}) / yardstick(study, "fid_floor"))
+    distances = by_seed(study, "fid", {}) / yardstick(study, "fid_floor")
+    ratio = mean_interval(distances).within(*NOT_NEGATIVE)
     text = f"{ratio.text(1)} times as much"
     if ratio.n == 1:
         return f"{text}, in this one run"
@@ -151,6 +155,6 @@ def change_of_number(interval: Interval, more: str, less: str, digits: int) -> s
 
 def _compared(gap: Interval, more: str, less: str, equal: str) -> str:
     if gap.n == 1:
-        return f"in this one run {more if gap.mean > 0 else less}"
+        return f"which is {more if gap.mean > 0 else less} in this one run"
     undecided = f"which {gap.n} seeds cannot tell from {equal}"
     return {"higher": more, "lower": less, "undecided": undecided}[gap.sign]

@@ -21,6 +21,7 @@ from vaestudy.figures.packaged_data import (
     find_fitted,
     find_variants,
 )
+from vaestudy.figures.spans import NOT_NEGATIVE
 from vaestudy.report.phrases import change
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
@@ -91,7 +92,7 @@ def read_variances(study: Study) -> str:
     """Say which estimator has the less variance, in each model's encoder."""
     told = []
     for model in measured_models(study):
-        ratio = mean_interval(variance_ratios(study, model))
+        ratio = mean_interval(variance_ratios(study, model)).within(*NOT_NEGATIVE)
         told.append(f"In the encoder of the {model.label}, {_ratio(ratio, _VARIANCE)}.")
     return " ".join(told)
 
@@ -102,7 +103,8 @@ def read_errors(study: Study) -> str:
     for one in find_fitted(study):
         ratio = error_ratio(study, one)
         if len(ratio):
-            told.append(f"On *{one.title}* {_ratio(mean_interval(ratio), _ERROR)}.")
+            cut = mean_interval(ratio).within(*NOT_NEGATIVE)
+            told.append(f"On *{one.title}* {_ratio(cut, _ERROR)}.")
     return " ".join(told)
 
 
@@ -192,7 +194,8 @@ def _gap(study: Study, variant: Variant) -> Interval:
 def _duration(study: Study, variant: Variant) -> str:
     """Say how long a variant trains, as a multiple of the packaged model's time."""
     times = training_seconds(study, variant) / training_seconds(study, find_variants(study)[0])
-    return f"in {mean_interval(times).text(2)} times the packaged model's time"
+    many = mean_interval(times).within(*NOT_NEGATIVE).text(2)
+    return f"in {many} times the packaged model's time"
 
 
 def _epochs(variant: Variant) -> str:

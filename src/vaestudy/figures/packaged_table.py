@@ -10,6 +10,7 @@ from vaestudy.figures.cells import NOT_MEASURED, mean_cell
 from vaestudy.figures.grid_data import grid_runs, name_of, varied_in
 from vaestudy.figures.packaged import by_seed, training_seconds
 from vaestudy.figures.packaged_data import Fitted, Variant, find_variants
+from vaestudy.figures.spans import mean_within
 from vaestudy.stats import Interval, mean_interval, number, paired_difference
 from vaestudy.study import Study
 
@@ -34,8 +35,8 @@ def variants_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     for variant in variants:
         nll = by_seed(study, variant, "nll")
         mean, gap = mean_interval(nll), paired_difference(nll, packaged)
-        error = mean_interval(by_seed(study, variant, "squared_error"))
-        seconds = mean_interval(training_seconds(study, variant))
+        error = mean_within(by_seed(study, variant, "squared_error"), "squared_error")
+        seconds = mean_within(training_seconds(study, variant), "seconds")
         shown.append(
             {
                 "Model": variant.label,
@@ -60,7 +61,7 @@ def datasets_table(study: Study, fitted: Sequence[Fitted]) -> tuple[pd.DataFrame
         cells = {"Data": one.title, "n": str(len(one.runs))}
         for title, metric in _ERRORS.items():
             values = by_seed(study, variant, metric)
-            cells[title] = _mean(values, 2)
+            cells[title] = _mean(values, 2, metric, one.runs)
             told += [(one.title, metric, seed, value) for seed, value in values.items()]
         shown.append(cells)
     return pd.DataFrame(shown), pd.DataFrame(told, columns=["data", "metric", "seed", "value"])
@@ -78,7 +79,7 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
         cells["n"] = str(len(part))
         for title, (metric, digits) in _OWN.items():
             values = by_seed(study, variant, metric)
-            cells[title] = _mean(values, digits)
+            cells[title] = _mean(values, digits, metric, part)
             told += [(name, metric, seed, value) for seed, value in values.items()]
         shown.append(cells)
     table = pd.DataFrame(shown)
@@ -87,12 +88,14 @@ def combinations_table(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table.drop(columns=empty), pd.DataFrame(told, columns=columns)
 
 
-def _mean(values: pd.Series, digits: int) -> str:
+def _mean(values: pd.Series, digits: int, metric: str, runs: pd.DataFrame) -> str:
     if not len(values):
         return NOT_MEASURED
     # Principal components are the same for every seed.
     alike = (values == values.iloc[0]).all()
-    return number(values.iloc[0], digits) if alike else mean_cell(mean_interval(values), digits)
+    if alike:
+        return number(values.iloc[0], digits)
+    return mean_cell(mean_within(values, metric, runs), digits)
 
 
 def _numbers(interval: Interval) -> tuple[float, float, float, int]:

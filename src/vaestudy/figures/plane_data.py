@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vaestudy.figures.spans import difference_within, mean_within
 from vaestudy.figures.style import PALETTE
 from vaestudy.plane import Passage, pass_through
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError, Study
 
 SQUARE = "square"
@@ -124,13 +125,13 @@ def by_seed(study: Study, metric: str, parameters: Mapping[str, Any]) -> pd.Seri
 
 
 def mean_of(study: Study, metric: str, **parameters: Any) -> Interval:
-    """Return the mean over seeds of a statistic."""
-    return mean_interval(by_seed(study, metric, parameters))
+    """Return the mean over seeds of a statistic, its interval cut to what it can be."""
+    return mean_within(by_seed(study, metric, parameters), metric)
 
 
 def compare(study: Study, metric: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> Interval:
     """Return the paired difference a − b of a statistic."""
-    return paired_difference(by_seed(study, metric, a), by_seed(study, metric, b))
+    return difference_within(by_seed(study, metric, a), by_seed(study, metric, b), metric)
 
 
 def cells(study: Study, n_z: int) -> list[dict[str, Any]]:

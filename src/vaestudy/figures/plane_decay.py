@@ -17,6 +17,7 @@ from vaestudy.figures.plane_data import (
     TO_PRIOR,
     ZERO,
     Statistic,
+    by_seed,
     compare,
     levels,
     plane_runs,
@@ -25,6 +26,9 @@ from vaestudy.figures.plane_table import statistics_table
 from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError, Study
 
+#: A code of one dimension tells half of the square: a quadrant purity of about 0.5, where one that
+#: tells nothing has 0.25, and one that tells where a point lies nearly 1.
+_OF_ONE = (0.35, 0.65)
 _STATISTICS = (SQUARED_ERROR, ZERO, EDGE, PURITY, TO_PRIOR, DIAMOND)
 
 
@@ -73,6 +77,29 @@ def read_onset(study: Study) -> str:
         parts = [_from(_onset(study, s, beta, decays), what) for s, what in effects]
         said.append(f"at $\\beta = {beta:g}$, {' and '.join(parts)}")
     return f"Against no weight decay, {'; '.join(said)}."
+
+
+def read_left(study: Study) -> str:
+    """Say of how many models, by quadrant purity, one dimension is left, and of how many none."""
+    betas, (_, *decays) = _stronger(study)
+    one: list[str] = []
+    none: list[str] = []
+    for decay in decays:
+        cells = [{"n_z": 2, "beta": beta, "weight_decay": decay} for beta in betas]
+        purity = pd.concat([by_seed(study, PURITY.metric, cell) for cell in cells])
+        for found, kept in ((one, purity.between(*_OF_ONE)), (none, purity < _OF_ONE[0])):
+            if kept.any():
+                found.append(f"{int(kept.sum())} of {len(kept)} at $\\lambda = {decay:g}$")
+    least, most = _OF_ONE
+    text = f"By their purity, {least:g} to {most:g}, " + (
+        f"models with one dimension left are {', '.join(one)}" if one else "no model has one left"
+    )
+    if not none:
+        return f"{text}; none has given up both."
+    return (
+        f"{text}; below that, so that both have been given up and the code says nothing, are "
+        f"{', '.join(none)}."
+    )
 
 
 def _onset(

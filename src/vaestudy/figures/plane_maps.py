@@ -70,7 +70,7 @@ def _draw_maps(study: Study, n_z: int, statistics: Sequence[Statistic], columns:
 def _draw_map(axes: Axes, wide: pd.DataFrame, statistic: Statistic) -> None:
     values = wide.to_numpy()
     norm, cmap = _scale(values, statistic)
-    image = axes.imshow(values, cmap=cmap, norm=norm, aspect="auto", origin="lower")
+    image = axes.imshow(values, cmap=cmap, norm=norm, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
@@ -121,6 +121,11 @@ def draw_annealing(study: Study) -> Drawing:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         data.append(rows.assign(metric=title))
+    # Weights of a thousandth and of one, and the 0 that some rise from, on one axis.
+    weights = sorted({float(beta) for curve in curves for beta in curve.runs["beta"] if beta})
+    panels[0].set_yscale("symlog", linthresh=weights[0], linscale=0.5)
+    panels[0].set_ylim(-0.1 * weights[0], 2 * weights[-1])
+    panels[0].set_yticks([0.0, *weights], [f"{weight:g}" for weight in (0.0, *weights)])
     panels[1].set_yscale("log")
     figure.legend(handles=panels[0].lines, loc="outside lower center", ncols=3)
     runs = tuple(dict.fromkeys(run_id for curve in curves for run_id in curve.runs["run_id"]))

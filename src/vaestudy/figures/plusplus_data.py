@@ -10,8 +10,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from vaestudy.figures.spans import difference_within, mean_within
 from vaestudy.splits import test_pixels
-from vaestudy.stats import Interval, mean_interval, paired_difference
+from vaestudy.stats import Interval
 from vaestudy.study import EmptySelectionError, Study
 from vaestudy.vae import VAE
 
@@ -146,12 +147,14 @@ def by_seed(study: Study, metric: str, **parameters: Any) -> pd.Series:
 def mean_of(study: Study, metric: str, **parameters: Any) -> Interval | None:
     """Return the mean over seeds of a final measurement; None where it was not taken."""
     values = by_seed(study, metric, **parameters)
-    return mean_interval(values) if len(values) else None
+    if values.empty:
+        return None
+    return mean_within(values, metric, plus_runs(study, **parameters))
 
 
 def gap(study: Study, metric: str, a: dict[str, Any], b: dict[str, Any]) -> Interval:
     """Return the paired difference a − b of a final measurement."""
-    return paired_difference(by_seed(study, metric, **a), by_seed(study, metric, **b))
+    return difference_within(by_seed(study, metric, **a), by_seed(study, metric, **b), metric)
 
 
 def noted(study: Study, metric: str, digits: int, **parameters: Any) -> str:

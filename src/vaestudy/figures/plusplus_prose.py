@@ -17,6 +17,7 @@ from vaestudy.figures.plusplus_data import (
     plus_runs,
 )
 from vaestudy.figures.plusplus_pictures import likelihoods_of, objectives_of
+from vaestudy.figures.spans import mean_within
 from vaestudy.report.phrases import change
 from vaestudy.stats import EQUALS, mean_interval, number
 from vaestudy.study import EmptySelectionError, Study
@@ -67,7 +68,7 @@ def read_variance(study: Study) -> str:
         float(stats.spearmanr(dimensions, [table[n][seed] for n in dimensions]).statistic)
         for seed in seeds
     ]
-    ends = [mean_interval(table[n]) for n in (dimensions[0], dimensions[-1])]
+    ends = [mean_within(table[n], "posterior_variance") for n in (dimensions[0], dimensions[-1])]
     return (
         f"Its mean over images and dimensions is {ends[0].text(3)} at $n_z = {dimensions[0]}$ and "
         f"{ends[1].text(3)} at {dimensions[-1]}; its rank correlation with $n_z$ is "

@@ -61,7 +61,7 @@ def reconstruction_values(study: Study) -> pd.DataFrame:
     parts = []
     for family in families(study):
         runs = family.runs(study)
-        wide = runs[["run_id", "seed", "likelihood"]].copy()
+        wide = runs[["run_id", "seed", "likelihood", "n_z"]].copy()
         for metric in ("squared_error", "reconstruction", "active_units"):
             final = study.final(runs, metric).set_index("run_id")["value"]
             wide[metric] = wide["run_id"].map(final)

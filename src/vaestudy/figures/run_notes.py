@@ -1,4 +1,4 @@
-"""What the appendix notes of a run: every parameter that its name and n_z leave untold."""
+"""What is noted of runs: parameters that a name leaves untold, and warm-ups that never end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from vaestudy.dataset_names import ANY_VALUE
 from vaestudy.figures.families import NAMED
+from vaestudy.objectives import warmup_beta
 
 _TOLD = "n_z", *NAMED
 #: By parameter, as the table of runs writes it; others are written out.
@@ -43,13 +44,26 @@ def note_of(run: Mapping[Any, Any] | pd.Series, base: Mapping[str, Any]) -> str:
         The base model's parameters, as they stand in that table.
     """
     return ", ".join(
-        _written(name, run[name])
+        written(name, run[name])
         for name in (*_SHORT, *(name for name in base if name not in _SHORT))
         if name not in _TOLD and run[name] != base[name] and not _goes_without_saying(name, run)
     )
 
 
-def _written(name: str, value: Any) -> str:
+def weight_note(runs: pd.DataFrame) -> str:
+    """Say in a caption which warm-ups end below a KL weight of 1; empty if none does."""
+    names = ["warmup", "epochs", "warmup_cycles", "warmup_rise"]
+    schedules = runs[names].drop_duplicates().sort_values(names).itertuples(index=False)
+    told = [
+        f"{warmup} of {epochs} epochs, ends with a KL weight of {last:.2f}"
+        for warmup, epochs, cycles, rise in schedules
+        if (last := warmup_beta(epochs, warmup, cycles, rise)) < 1
+    ]
+    return f" A warm-up as long as training, {'; '.join(told)}." if told else ""
+
+
+def written(name: str, value: Any) -> str:
+    """Return a parameter and its value as the notes write them, e.g. ``4 epochs``."""
     if (name, value) == ("binarization", "none"):
         return "grey"
     text = f"{value:g}" if isinstance(value, float) else str(value)

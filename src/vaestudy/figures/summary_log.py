@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -61,9 +61,9 @@ def draw_log(study: Study) -> Drawing:
     for axes, (name, title) in zip(panels, _TITLES.items(), strict=True):
         _draw_ours(axes, log, name)
         theirs = source_log()
-        axes.plot(theirs["step"] + 1, theirs[name], ls="", marker="x", ms=4, color=THEIRS, zorder=1)
-        axes.set(xscale="log", xlabel="batch", title=f"{title} (nats)", xlim=(0.85, 15_000))
-        axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
+        axes.plot(theirs["step"], theirs[name], ls="", marker="x", ms=4, color=THEIRS, zorder=1)
+        axes.set(title=f"{title} (nats)")
+        _step_axis(axes, [0, 1, 10, 100, 1000, 10_000], 15_000)
         axes.tick_params(axis="x", labelsize=7.5)
         axes.set_yscale("log")
     for axes in panels[:2]:
@@ -81,10 +81,17 @@ def _draw_ours(axes: Axes, log: pd.DataFrame, name: str) -> None:
     rows = grouped.agg(mean="mean", low="min", high="max").reset_index()
     each = rows["step"] == rows.index
     head, rest = rows[each], rows[~each]
-    axes.fill_between(head["step"] + 1, head["low"], head["high"], color=OURS, alpha=0.22, lw=0)
-    axes.plot(head["step"] + 1, head["mean"], color=OURS, lw=1.1)
-    axes.vlines(rest["step"] + 1, rest["low"], rest["high"], color=OURS, lw=1, alpha=0.5)
-    axes.plot(rest["step"] + 1, rest["mean"], ls="", marker="o", ms=2.6, color=OURS)
+    axes.fill_between(head["step"], head["low"], head["high"], color=OURS, alpha=0.22, lw=0)
+    axes.plot(head["step"], head["mean"], color=OURS, lw=1.1)
+    axes.vlines(rest["step"], rest["low"], rest["high"], color=OURS, lw=1, alpha=0.5)
+    axes.plot(rest["step"], rest["mean"], ls="", marker="o", ms=2.6, color=OURS)
+
+
+def _step_axis(axes: Axes, steps: Sequence[int], most: float) -> None:
+    """Count steps as the source does, from 0, on an axis that is logarithmic from 1 on."""
+    axes.set_xscale("symlog", linthresh=1, linscale=0.3)
+    axes.set(xlabel="step", xlim=(-0.12, most))
+    axes.set_xticks(steps, [f"{step:,}" for step in steps])
 
 
 def _plain_numbers() -> FuncFormatter:
@@ -108,12 +115,12 @@ def draw_early(study: Study) -> Drawing:
     for number, (_, own) in enumerate(log.groupby("run_id", sort=False)):
         first = own[own["step"].to_numpy() == np.arange(len(own))]
         color = PALETTE[number % len(PALETTE)]
-        left.plot(first["step"] + 1, first["kl"], color=color, lw=0.9)
+        left.plot(first["step"], first["kl"], color=color, lw=0.9)
         right.plot(first["rec"], first["kl"], color=color, lw=0.6, alpha=0.8)
-    lows = course["lowest_at"] + 1, course["lowest"]
+    lows = course["lowest_at"], course["lowest"]
     left.plot(*lows, ls="", marker="v", color=INK, ms=5, label="lowest")
-    left.set(xscale="log", yscale="log", xlabel="batch", title="KL (nats)")
-    left.set_xticks([1, 10, 100, 500], ["1", "10", "100", "500"])
+    left.set(yscale="log", title="KL (nats)")
+    _step_axis(left, [0, 1, 10, 100, 500], 600)
     left.legend(loc="upper right")
     right.set(yscale="log", xlabel="reconstruction (nats)", title="KL against reconstruction")
     right.invert_xaxis()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from vaestudy.figures.aevb import aevb_runs
 from vaestudy.figures.cells import mean_cell
+from vaestudy.figures.spans import NOT_NEGATIVE, mean_within
 from vaestudy.figures.summary_data import (
     WINDOW,
     kl_course,
@@ -39,11 +40,16 @@ def log_table(study: Study) -> pd.DataFrame:
 
 def _log_row(theirs: Mapping[Hashable, Any], own: pd.DataFrame) -> dict[str, str]:
     ours = {
-        f"Ours: {title}": mean_cell(mean_interval(own[name]), 2) if len(own) else NOT_REACHED
+        f"Ours: {title}": mean_cell(_not_negative(own[name]), 2) if len(own) else NOT_REACHED
         for name, title in _LOGGED.items()
     }
     printed = {title: number(theirs[name], 2) for name, title in _LOGGED.items()}
     return {"Step": f"{theirs['step']:,.0f}", **printed, **ours}
+
+
+def _not_negative(values: pd.Series) -> Interval:
+    """Return the mean of what the log prints: of masses, whose logarithms have one sign."""
+    return mean_interval(values).within(*NOT_NEGATIVE)
 
 
 def read_rows_left_out(study: Study) -> str:
@@ -78,10 +84,11 @@ def read_log(study: Study) -> str:
 def read_course(study: Study) -> str:
     """Tell how the KL leaps, falls, where it is lowest, and how it rises while the loss falls."""
     course = kl_course(study, summary_runs(study, 10))
-    start, lowest, single, last, falls = (
-        mean_interval(course[name]).text(2, n=False)
-        for name in ("start", "lowest", "lowest_batch", "last", "loss_falls")
+    start, lowest, single, last = (
+        _not_negative(course[name]).text(2, n=False)
+        for name in ("start", "lowest", "lowest_batch", "last")
     )
+    falls = mean_interval(course["loss_falls"]).text(2, n=False)
     below = mean_interval(course["start"] - course["lowest"])
     untrained = {
         "higher": "less than",
@@ -124,18 +131,20 @@ def plane_table(study: Study) -> pd.DataFrame:
     }
     runs = summary_runs(study, 2)
     rows = [
-        {"Share": text, "%": mean_cell(mean_interval(100 * study.final(runs, name)["value"]), 1)}
+        {"Share": text, "%": mean_cell(_percent(study, runs, name), 1)}
         for name, text in names.items()
     ]
     return pd.DataFrame(rows)
 
 
+def _percent(study: Study, runs: pd.DataFrame, metric: str) -> Interval:
+    return mean_within(study.final(runs, metric)["value"], metric).times(100)
+
+
 def read_plane(study: Study) -> str:
     """Say how much of slant and class the plane knows."""
     runs = summary_runs(study, 2)
-    accuracy, slant, within = (
-        mean_interval(100 * study.final(runs, name)["value"]) for name in METRICS
-    )
+    accuracy, slant, within = (_percent(study, runs, name) for name in METRICS)
     beyond = {
         "higher": "it encodes slant beyond what the class tells",
         "lower": "a digit's neighbours say less of it than its class's mean would",
@@ -162,7 +171,7 @@ def aevb_table(study: Study) -> pd.DataFrame:
                 "Test ELBO": mean_cell(mean_interval(ends["test"]), 2),
                 "Training − test": mean_cell(mean_interval(ends["train"] - ends["test"]), 2),
                 "Test NLL": mean_cell(mean_interval(nll), 2),
-                "Active units": mean_cell(mean_interval(units), 1),
+                "Active units": mean_cell(mean_within(units, "active_units", runs), 1),
             }
         )
     return pd.DataFrame(rows)
@@ -177,16 +186,20 @@ def read_overfitting(study: Study) -> str:
     many, few = (_last_elbo(study, n_z) for n_z in (largest, smaller))
     gap: Interval = paired_difference(many["train"] - many["test"], few["train"] - few["test"])
     bound: Interval = paired_difference(many["test"], few["test"])
-    units = mean_interval(study.final(aevb_runs(study, largest), "active_units")["value"])
-    named = "the training ELBO less the test ELBO by"
+    runs = aevb_runs(study, largest)
+    units = mean_within(study.final(runs, "active_units")["value"], "active_units", runs)
     return (
         f"Of the {largest} dimensions of the largest model {units.text(1)} are active. "
-        f"Going from $n_z = {smaller}$ to ${largest}$ "
-        f"{change(gap, f'raises {named}', f'lowers {named}')}, and "
-        f"{change(bound, 'raises the test ELBO by', 'lowers the test ELBO by')}. Training values "
-        "are means over the last epoch's batches, of a model that changes meanwhile; test values "
+        f"From $n_z = {smaller}$ to {largest} the excess of the training ELBO over the test ELBO "
+        f"{_moves(gap, 'grows by', 'shrinks by')}, and the test ELBO "
+        f"{_moves(bound, 'rises by', 'falls by')}. Training values are "
+        "means over the last epoch's batches, of a model that changes meanwhile; test values "
         f"are of the model at its end.{_too_low([many, few])}"
     )
+
+
+def _moves(gap: Interval, more: str, less: str) -> str:
+    return change(gap, more, less).replace("makes no difference", "stays the same")
 
 
 def _too_low(ends: Sequence[pd.DataFrame]) -> str:

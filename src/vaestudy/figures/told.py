@@ -17,6 +17,7 @@ from vaestudy.figures.drawing import Drawing
 from vaestudy.figures.plusplus import draw_cloud
 from vaestudy.figures.plusplus_data import Pictures, by_seed, pictures, plus_runs
 from vaestudy.figures.plusplus_pictures import Rows
+from vaestudy.figures.spans import OF_PERCENT
 from vaestudy.labels import labelled, unlabelled
 from vaestudy.latent_plane import encode_means, neighbour_accuracy
 from vaestudy.report.phrases import change
@@ -123,7 +124,7 @@ def read_codes(study: Study) -> str:
         found = told.each_seed(
             study, lambda model, x, classes: neighbour_accuracy(encode_means(model, x), classes)
         )
-        return mean_interval(100 * found).text(1)
+        return mean_interval(100 * found).within(*OF_PERCENT).text(1)
 
     inferred = ""
     if INFERRED in all_told(study):

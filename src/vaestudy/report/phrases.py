@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from vaestudy.stats import SEEDS_FOR_A_VERDICT, Interval, mean_interval, paired_difference
+from vaestudy.stats import SEEDS_FOR_A_VERDICT, Interval
 from vaestudy.study import EmptySelectionError, Study
 
 if TYPE_CHECKING:
@@ -39,12 +39,16 @@ def by_seed(study: Study, metric: str, parameters: Parameters) -> pd.Series:
 
 
 def final_mean(study: Study, metric: str, parameters: Parameters | None = None) -> Interval:
-    """Return the mean over seeds of a final measurement."""
-    return mean_interval(by_seed(study, metric, parameters or {}))
+    """Return the mean over seeds of a final measurement, its interval cut to what it can be."""
+    # Figures import these sentences' parts.
+    from vaestudy.figures.spans import mean_within
+
+    chosen = parameters or {}
+    return mean_within(by_seed(study, metric, chosen), metric, study.runs(**chosen))
 
 
 def difference(study: Study, metric: str, a: Parameters, b: Parameters) -> Interval:
-    """Return the paired difference a − b of a final measurement.
+    """Return the paired difference a − b of a final measurement, cut as :func:`final_mean`.
 
     Raises
     ------
@@ -57,7 +61,9 @@ def difference(study: Study, metric: str, a: Parameters, b: Parameters) -> Inter
             f"{study.config.study!r} has measured {metric} of no seed of both {dict(a)} and "
             f"{dict(b)}"
         )
-    return paired_difference(*values)
+    from vaestudy.figures.spans import difference_within
+
+    return difference_within(*values, metric, (study.runs(**a), study.runs(**b)))
 
 
 def change(interval: Interval, more: str, less: str, unit: str = "nats", digits: int = 2) -> str:
