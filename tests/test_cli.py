@@ -139,6 +139,28 @@ def test_a_wrong_examination_gives_one_error(tmp_path: Path) -> None:
     assert not (tmp_path / "table").exists()
 
 
+def test_a_log_tells_how_a_command_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "logs" / "job.log"
+    absent = str(tmp_path / "absent")
+    command = ("train-group", "--runs", "[]", "--runs-dir", absent, "--output", absent)
+    arguments = (*command, "--data", absent, "--log", str(log))
+    told = vae(*arguments)
+    assert told.exit_code == 1
+    assert told.output.count("error:") == 1
+    log.unlink()  # as Snakemake does before a retry
+
+    def broken(path: Path) -> None:
+        raise ZeroDivisionError("a fault of the program")
+
+    monkeypatch.setattr("vaestudy.data.load_prepared", broken)
+    assert isinstance(vae(*arguments).exception, ZeroDivisionError)
+    first, second = log.read_text(encoding="utf-8").split(" ==== attempt by process ")[1:]
+    assert told.output.strip() in first
+    assert "Traceback" not in first
+    assert "Traceback" in second
+    assert "ZeroDivisionError: a fault of the program" in second
+
+
 GROUP = ("--data", "data", "--runs-dir", "runs", "--output", "out/table")
 
 

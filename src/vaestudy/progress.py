@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -21,13 +23,19 @@ log = logging.getLogger(__name__)
 _INTERVAL = 10.0
 
 
-def log_to(path: Path | None) -> None:
-    """Send the log to ``path`` (and warnings to the terminal), or to the terminal if None."""
+def log_to(path: Path | None, *, of_job: bool = True) -> None:
+    """Send the log to ``path`` (and warnings to the terminal), or to the terminal if None.
+
+    A file goes on after what earlier attempts wrote there, with a line that heads the new one;
+    that of a workflow's job even where it has been removed since.
+    """
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if of_job:
+            _restore(path)
         handlers[0].setLevel(logging.WARNING)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",
@@ -35,6 +43,20 @@ def log_to(path: Path | None) -> None:
         handlers=handlers,
         force=True,
     )
+    if path is not None:
+        log.info("==== attempt by process %d on %s", os.getpid(), platform.node())
+
+
+def _restore(path: Path) -> None:
+    """Bring back a log that Snakemake removed: it does so before every attempt, retries too.
+
+    The same file bears a second, hidden name, which Snakemake does not know.
+    """
+    kept = path.with_name(f".{path.name}.kept")
+    with suppress(OSError):  # Some file systems have no such links; then a log starts anew.
+        if not path.exists():
+            kept.touch()
+            path.hardlink_to(kept)
 
 
 def describe(report: EpochReport, tested: str = "test", rows: str = "images") -> str:

@@ -15,7 +15,7 @@ from vaestudy.config import expand_grid, load_config
 from vaestudy.groups import study_groups
 
 TRAINING = {"train", "evaluate"}
-PROFILES = ("default", "gpu", "slurm")
+PROFILES = ("default", "gpu", "slurm", "slurm-gpu")
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "configs/quick.yaml", "configs/tiny.yaml"])
@@ -57,6 +57,8 @@ def test_profiles_are_understood(fresh: Checkout, profile: str) -> None:
     assert result.jobs["train"] == 2
     if profile == "gpu":
         assert "gpu=1" in result.text
+    if profile == "slurm-gpu":
+        assert result.text.count("gres=gpu:1") >= 2
 
 
 def test_the_gpu_profile_stacks_more_models_in_a_job(fresh: Checkout, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ def test_an_unknown_chapter_of_the_report(fresh: Checkout, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("target", "kind", "listed"),
     [
+        ("groups/nope/trained.json", "group 'nope'", "There are: mnist-5k-bernoulli-elbo-z2-"),
         ("runs/nope/evaluation.csv", "run 'nope'", "mnist-5k-bernoulli-elbo-z2-s0-"),
         ("combinations/nope.csv", "combination 'nope'", "mnist-5k-bernoulli-elbo-z3-"),
         ("experiments/size.csv", "experiment 'size'", "did you mean sizes? There are: sizes"),

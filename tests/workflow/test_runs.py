@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -58,6 +59,40 @@ def test_additions_to_jobs_of_one_model_train_new_jobs_alone(trained: Checkout) 
     assert {run: trained.models()[run] for run in before} == before
     trained.configure(max_members=1, seeds=[0, 1, 2])
     assert trained.dry_run(TABLES).jobs["train"] == 2
+
+
+def test_a_lost_run_is_trained_again(trained: Checkout) -> None:
+    before = trained.models()
+    lost = min(before)
+    shutil.rmtree(trained.path / "results/mini/runs" / lost)
+    planned = trained.dry_run(TABLES)
+    assert planned.jobs["train"] == 1
+    assert f"Trained again, as its files have gone: {lost}" in planned.text
+    trained.run(TABLES)
+    after = trained.models()
+    assert {run: model[0] for run, model in after.items()} == {
+        run: model[0] for run, model in before.items()
+    }
+    assert {run for run in after if after[run] != before[run]} == {lost}
+    assert trained.dry_run(TABLES).jobs == {}
+
+
+def test_a_log_keeps_every_attempt_and_its_error(trained: Checkout) -> None:
+    data = trained.path / "results/mini/data/mnist-5k.safetensors"
+    data.write_bytes(data.read_bytes()[:1000])
+    (group, _) = sorted((trained.path / "results/mini/groups").iterdir())
+    (group / "trained.json").unlink()
+    target = str((group / "trained.json").relative_to(trained.path))
+    # Twice where that is asked for, and else once.
+    for retries, attempts in ((), 1), (("--retries", "1"), 2):
+        result = trained.snakemake(target, "--cores", "1", *retries)
+        assert result.code != 0
+        assert result.text.count("Trying to restart") == attempts - 1
+    log = (trained.path / f"results/mini/logs/train/{group.name}.log").read_text(encoding="utf-8")
+    assert log.count(" ==== attempt by process ") == 1 + 3
+    assert log.count(" error: results/mini/data/mnist-5k.safetensors cannot be read") == 3
+    # Of the attempt that succeeded, too.
+    assert "epoch    2/2" in log
 
 
 def test_measuring_anew_trains_nothing(trained: Checkout) -> None:

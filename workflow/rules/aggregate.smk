@@ -22,7 +22,7 @@ rule resolved_grid:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=lambda wildcards: STUDY.model_dump_json(exclude={*HOW, "report"}),
+        values=lambda wildcards: ANYWHERE.model_dump_json(exclude={*HOW, "report"}),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 
@@ -35,7 +35,7 @@ rule resolved_config:
     conda:
         "../../envs/vaestudy.yaml"
     params:
-        values=lambda wildcards: STUDY.model_dump_json(exclude=HOW),
+        values=lambda wildcards: ANYWHERE.model_dump_json(exclude=HOW),
     shell:
         "python -m vaestudy resolve {params.values:q} --output {output} 2> {log}"
 

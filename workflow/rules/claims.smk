@@ -9,7 +9,7 @@ rule claims:
     input:
         config=rules.resolved_grid.output,
         tables=rules.tables.output,
-        ledger="report/claims.yaml",
+        ledger=here("report/claims.yaml"),
         code=package("claims")
         + sources(
             "study.py",

@@ -1,24 +1,17 @@
 # From the configuration to runs, groups and targets. No rules here.
 import json
 import os
+import re
 import shlex
-import sys
 from collections import defaultdict
 from difflib import get_close_matches
-from pathlib import Path
-
-# The package of this checkout serves the workflow and its jobs, installed or not.
-SOURCE = (
-    Path(workflow.current_basedir.get_path_or_uri(False)).resolve().parents[1] / "src"
-)
-sys.path.insert(0, SOURCE.as_posix())
 
 from snakemake.logging import logger
 from vaestudy.config import ConfigError, expand_grid, parse_config
 from vaestudy.config_errors import DataError
 from vaestudy.groups import study_groups
 from vaestudy.engine import ENGINE_FILES, engine_fingerprint
-from vaestudy.dataset_names import PLANE
+from vaestudy.run_files import RunFiles
 
 
 def stop(message):
@@ -27,16 +20,41 @@ def stop(message):
     sys.exit(1)
 
 
+def hint_for(problem):
+    """What a command line has to do with a problem of the configuration, if anything."""
+    if "not text" in problem:
+        return (
+            "\nWhat --config has inside lists and mappings is text; write numbers there into a "
+            "file, and give it after the study's: --configfile STUDY.yaml FILE.yaml"
+        )
+    if only := re.search(r"^ *only: got '([^']*)'", problem, re.MULTILINE):
+        return f"\nOne experiment makes a list, too: --config 'only=[{only[1]}]'"
+    return ""
+
+
+def results_anywhere(study, source):
+    """The study with a whole path to its results, for what runs in the checkout and not here."""
+    if Path.cwd() == ROOT:
+        return study
+    results = Path(study.results_dir).absolute().as_posix()
+    return parse_config({**config, "results_dir": results}, source)
+
+
+GIVEN = ", ".join(map(str, workflow.configfiles)) or "--config"
+if "study" not in config:
+    stop(
+        f"{GIVEN} names no study; expected `study: NAME`, as a --configfile stands alone. A file "
+        "that changes a study comes after the study's: --configfile config.yaml FILE.yaml"
+    )
 try:
-    STUDY = parse_config(config, source=", ".join(map(str, workflow.configfiles)))
+    STUDY = parse_config(config, GIVEN)
+    ANYWHERE = results_anywhere(STUDY, f"{GIVEN}, run in {Path.cwd()}")
     if STUDY.own_data and workflow.is_main_process:
         from vaestudy.own_dataset import check_own_data
 
         check_own_data(STUDY)
 except (ConfigError, DataError) as error:
-    hint = "\nWhat --config has inside lists and mappings is text; write numbers there into a file, "
-    hint += "and give it after the study's: --configfile STUDY.yaml FILE.yaml"
-    stop(f"{error}{hint}" if "not text" in str(error) else error)
+    stop(f"{error}{hint_for(str(error))}")
 
 # How a job runs and where it finds data, not what it computes, travels in environment variables:
 # a change of these reruns nothing, as one of a rule's parameters would.
@@ -48,6 +66,7 @@ SETTINGS = {
     "VAESTUDY_CHECKPOINT_EVERY": STUDY.checkpoint_every,
     "VAESTUDY_COMPILE": STUDY.compile,
     "VAESTUDY_DATA": os.getenv("VAESTUDY_DATA") or STUDY.data_dir,
+    "VAESTUDY_CHECKOUT": ROOT.as_posix(),
 }
 EXPORTS = " ".join(
     f"{name}={shlex.quote(str(value))}" for name, value in SETTINGS.items()
@@ -77,35 +96,25 @@ for run_id, run in RUNS.items():
     for experiment in run.experiments:
         EXPERIMENTS[experiment].append(run_id)
 
-# Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
-N_TRAIN = {"mnist-5k": 4_000, "fashion-2k": 2_000, **dict.fromkeys(PLANE, 10_000)}
-N_TEST = {"mnist-5k": 1_000, "fashion-2k": 500, **dict.fromkeys(PLANE, 2_000)}
 DATASETS = list(dict.fromkeys(run.config.dataset for run in RUNS.values()))
-ALL_CHAPTERS = [path.stem for path in sorted(Path("notebooks").glob("[0-9][0-9]-*.py"))]
-CHAPTERS = [name for name in ALL_CHAPTERS if STUDY.has_chapter(name)]
+NOTEBOOKS = {
+    path.stem: path for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.py"))
+}
+if not NOTEBOOKS:
+    stop(
+        f"there is no chapter in {ROOT / 'notebooks'}; expected files such as 01-introduction.py: "
+        "take the workflow from a whole checkout"
+    )
+CHAPTERS = [name for name in NOTEBOOKS if STUDY.has_chapter(name)]
 # What chapters read beside the tables: published figures, and results kept with the code.
 KEPT = {
-    chapter: [name for name in names if Path(name).exists()]
+    chapter: [here(name) for name in names if (ROOT / name).exists()]
     for chapter, names in {
         "published": ("report/published.yaml", "docs/results/burda.csv"),
         "claims": ("docs/results/claims.csv",),
+        "introduction": ("docs/results/claims.csv",),
     }.items()
 }
-
-PACKAGE = SOURCE / "vaestudy"
-if PACKAGE.is_relative_to(Path.cwd()):
-    PACKAGE = PACKAGE.relative_to(Path.cwd())
-
-
-def sources(*names):
-    """Files of the package as inputs: an edit reruns what depends on them, a touch does not."""
-    return [(PACKAGE / name).as_posix() for name in names]
-
-
-def package(folder, names="*.py"):
-    """All source files of a subpackage, or its other files by a pattern of names."""
-    found = sorted((PACKAGE / folder).rglob(names))
-    return [path.as_posix() for path in found if path.is_file()]
 
 
 def parameters_of(group_id):
@@ -148,7 +157,29 @@ def own_data_of(dataset):
 
 
 def dataset_of(group_id):
+    """The file of the data that the group's runs are trained on."""
+    known(group_id, GROUPS, "group")
     return f"{RESULTS}/data/{GROUPS[group_id].runs[0].dataset}.safetensors"
+
+
+def data_to_train(group_id):
+    """The same for training, which is done again if the files of a run have gone since.
+
+    No file that rules declare tells of this, and a parameter that did would be another one when
+    the run is there again: so training is forced, as by --forcerun.
+    """
+    data, trained = dataset_of(group_id), f"{RESULTS}/groups/{group_id}/trained.json"
+    gone = [run.run_id for run in GROUPS[group_id].runs if not is_kept(run.run_id)]
+    if gone and Path(trained).exists() and workflow.is_main_process:
+        logger.info(f"Trained again, as its files have gone: {', '.join(gone)}")
+        workflow.dag.forcefiles.add(trained)
+    return data
+
+
+def is_kept(run_id):
+    """Whether a run has its record and its model."""
+    files = RunFiles(Path(RESULTS, "runs", run_id))
+    return files.record.exists() and files.model.exists()
 
 
 def classifier_of(group_id):
@@ -211,67 +242,7 @@ def known(name, names, kind, shown=20):
 
 
 for name in STUDY.report.chapters or ():
-    known(name, ALL_CHAPTERS, "chapter")
-
-
-def train_minutes(wildcards, attempt):
-    """A generous time limit for schedulers; a job that hits it goes on from its checkpoint."""
-    runs = GROUPS[wildcards.group].runs
-    images = N_TRAIN.get(runs[0].dataset, 60_000)
-    passes = sum(run.epochs * images * run.k * costs(run) for run in runs)
-    return minutes(passes, attempt)
-
-
-def costs(run):
-    """How much longer than the perceptron's a pass takes: under every label; by convolutions."""
-    return (10 if run.labels == "m2" else 1) * (4 if run.network == "conv" else 1)
-
-
-def evaluate_minutes(wildcards, attempt):
-    """The same for measurements, most of whose time goes into log p(x)."""
-    runs = GROUPS[wildcards.group].runs
-    images = N_TEST.get(runs[0].dataset, 10_000)
-    passes = sum(
-        images * STUDY.evaluation.n_samples * measurements(run) + gradient_passes(run)
-        for run in runs
-    )
-    return minutes(passes, attempt)
-
-
-def gradient_passes(run):
-    """Images through the networks for the run's gradients, each about three passes of a batch."""
-    further = STUDY.further_of(RUNS[run.run_id].experiments)
-    return 3 * further.gradient_draws * run.batch_size * run.k
-
-
-def measurements(run):
-    """How many times a perceptron's: with and without some labels; by convolutions."""
-    return (2 if run.labels in ("blanked", "m2") else 1) * (
-        4 if run.network == "conv" else 1
-    )
-
-
-def examine_minutes(wildcards, attempt):
-    """The same for slower measurements, nearly all of whose time goes into annealing and gaps."""
-    passes = 0
-    for wanted in EXAMINATIONS[wildcards.group].values():
-        if ais := wanted["ais"]:
-            # Forward and back through the decoder; data, simulated data there and back; pilots.
-            steps = 2 * ais["n_temperatures"] * ais["n_leapfrog"]
-            passes += steps * ais["n_images"] * (3 * ais["n_chains"] + 4)
-        if gaps := wanted["gaps"]:
-            passes += gaps["n_images"] * (2 * gaps["n_samples"] + 100_000)
-        if missing := wanted["missing"]:
-            # Two passes of every sample by each of three methods; searches from four starts.
-            passes += missing["n_images"] * (6 * missing["n_samples"] + 50_000)
-        if quality := wanted["quality"]:
-            passes += 200 * quality["n_samples"]
-    return minutes(passes, attempt)
-
-
-def minutes(passes, attempt):
-    """Time for so many passes through a network on one core, at an unhurried 17,000 a second."""
-    return round((10 + passes / 1e6) * 2 ** (attempt - 1))
+    known(name, NOTEBOOKS, "chapter")
 
 
 def is_trained(run_id):
@@ -294,5 +265,21 @@ def summary():
     )
 
 
+def gives_gpus():
+    """Whether jobs are given GPUs, as by the profiles gpu and slurm-gpu."""
+    set_for_rules = workflow.resource_settings.overwrite_resources.values()
+    names = {
+        name for one in (workflow.global_resources, *set_for_rules) for name in one
+    }
+    return bool(names & {"gpu", "gpus", "gres"})
+
+
 if workflow.is_main_process:
     logger.info(summary())
+    if gives_gpus() and STUDY.device != "cuda":
+        logger.warning(
+            f"warning: jobs are given GPUs, but the study has device {STUDY.device!r}, expected "
+            f"'cuda', and up to {STUDY.max_members} of a model's seeds a job. --config on the "
+            "command line replaces the profile's list: say there what that has as well, "
+            "--config device=cuda max_members=16 …"
+        )

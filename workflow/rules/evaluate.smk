@@ -24,7 +24,6 @@ rule evaluate:
         f"{RESULTS}/groups/{{group}}/evaluation.parquet",
     log:
         f"{RESULTS}/logs/evaluate/{{group}}.log",
-    retries: 1
     conda:
         "../../envs/vaestudy.yaml"
     threads: 1

@@ -53,7 +53,6 @@ rule examine:
         f"{RESULTS}/groups/{{group}}/examination.parquet",
     log:
         f"{RESULTS}/logs/examine/{{group}}.log",
-    retries: 1
     conda:
         "../../envs/vaestudy.yaml"
     threads: 1

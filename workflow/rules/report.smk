@@ -9,6 +9,8 @@ localrules:
 
 # What a chapter imports, beside the figures.
 CHAPTER_FILES = ["source_chapters.py", "study.py", "stats.py", "convergence.py"]
+# What a measurement can be, where intervals end.
+CHAPTER_FILES += ["claims/metrics.py"]
 CHAPTER_FILES += ["latent_plane.py", "inference.py", "masks.py", "components.py"]
 CHAPTER_FILES += ["report/resources/vaesummary-log.csv"]
 CHAPTER_FILES += [
@@ -23,19 +25,19 @@ CLAIMS_FILES = [
     "report/backlinks.py",
 ]
 # Chapters that say what they mean for a claim judge it by the ledger.
-JUDGES = ("implementing", "activity")
-JUDGING = [*package("claims"), "report/claims.yaml"]
+JUDGES = ("introduction", "implementing", "activity")
+JUDGING = [*package("claims"), here("report/claims.yaml")]
 # A chapter with live pictures takes in their scripts and styles.
 WIDGETS = {
     name: package("report/resources/widgets", "*")
-    for name in ALL_CHAPTERS
-    if "report.widgets" in Path(f"notebooks/{name}.py").read_text(encoding="utf-8")
+    for name, notebook in NOTEBOOKS.items()
+    if "report.widgets" in notebook.read_text(encoding="utf-8")
 }
 
 
 rule chapter:
     input:
-        notebook="notebooks/{chapter}.py",
+        notebook=here("notebooks/{chapter}.py"),
         config=rules.resolved_grid.output,
         tables=lambda wildcards: tables_for(wildcards.chapter.endswith("-claims")),
         classifier=lambda wildcards: classifier_for(
@@ -98,13 +100,9 @@ rule report:
     input:
         notebooks=expand(rules.chapter.output, chapter=CHAPTERS),
         config=rules.resolved_config.output,
-        resources=[
-            path.as_posix()
-            for path in sorted(Path("report").rglob("*"))
-            if path.is_file()
-        ],
+        resources=files_in("report"),
         left_out=[
-            f"notebooks/{name}.py" for name in ALL_CHAPTERS if name not in CHAPTERS
+            here(path) for name, path in NOTEBOOKS.items() if name not in CHAPTERS
         ],
         code=package("report"),
         style=package("report/resources", "*"),

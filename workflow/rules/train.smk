@@ -4,13 +4,12 @@
 
 rule train:
     input:
-        data=lambda wildcards: dataset_of(wildcards.group),
+        data=lambda wildcards: data_to_train(wildcards.group),
         engine=sources(*ENGINE_FILES),
     output:
         f"{RESULTS}/groups/{{group}}/trained.json",
     log:
         f"{RESULTS}/logs/train/{{group}}.log",
-    retries: 1
     conda:
         "../../envs/vaestudy.yaml"
     threads: 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -66,6 +67,10 @@ LeftOut = Annotated[
     list[Path] | None,
     typer.Option(help="Source of a chapter that the report does without; may be repeated."),
 ]
+Checkout = Annotated[
+    Path,
+    typer.Option(envvar="VAESTUDY_CHECKOUT", help="The project, whose report/ and docs/ are read."),
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where runs keep their files.")]
 
 
@@ -92,19 +97,35 @@ def _expected_errors() -> tuple[type[Exception], ...]:
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Print what a user can mend as one message, without a traceback."""
+    """Print what a user can mend as one message, without a traceback; log it where there is one."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except Exception as error:
-            if not isinstance(error, _expected_errors()):
+            expected = isinstance(error, _expected_errors())
+            _log_failure(error, _told(error) if expected else None)
+            if not expected:
                 raise
             typer.secho(f"error: {_told(error)}", err=True, fg="red")
             raise typer.Exit(1) from None
 
     return wrapped
+
+
+def _log_failure(error: Exception, told: str | None) -> None:
+    """Write to the log file, if there is one, how a command ends: in words, or by its traceback.
+
+    Not to the terminal, to which the log's errors would go as well: it is told in any case.
+    """
+    message = f"error: {told}" if told else "error, which was not expected:"
+    trace = None if told else (type(error), error, error.__traceback__)
+    log = logging.getLogger(__name__)
+    record = log.makeRecord(__name__, logging.ERROR, __file__, 0, message, (), trace)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)
 
 
 def _told(error: Exception) -> str:
@@ -220,6 +241,13 @@ def parse_own(text: str) -> OwnData:
         return OwnData.model_validate_json(text)
     except ValidationError as error:
         raise ConfigError(explain(error, OwnData, "--own")) from None
+
+
+def seen_from(checkout: Path, path: Path) -> Path:
+    """Return a path for use in the checkout: in it already, the path as it is."""
+    if checkout.resolve() == Path.cwd():
+        return path
+    return Path(os.path.relpath(path.absolute(), checkout.resolve()))
 
 
 def read_grid(config: Path) -> tuple[StudyConfig, list[Run]]:

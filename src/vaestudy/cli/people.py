@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from vaestudy.cli.options import (
+    Checkout,
     Compile,
     ConfigFile,
     DataDirectory,
@@ -65,7 +67,7 @@ def train(
     chosen = start_job(device, threads)
     with results_in(output):
         dataset = _dataset_of(run, own, root)
-        progress.log_to(output / run.run_id / "train.log")
+        progress.log_to(output / run.run_id / "train.log", of_job=False)
         with progress.bar_reporter(run.epochs) as on_epoch:
             jobs.train_group(
                 [run],
@@ -120,6 +122,7 @@ def figure(
         Path | None, typer.Option(help="File: .pdf, .png, .svg, or .csv for its data.")
     ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Print every figure's name.")] = False,
+    checkout: Checkout = Path(),
 ) -> None:
     """Draw one figure of a finished study."""
     from vaestudy.figures import FIGURES, save_figure
@@ -136,7 +139,10 @@ def figure(
     from vaestudy.study import Study
 
     style()
-    save_figure(FIGURES[name](Study.load(config)), output)
+    study = Study.load(config)
+    with chdir(checkout):  # published figures are told from there
+        drawing = FIGURES[name](study)
+    save_figure(drawing, output)
 
 
 @plain_errors

@@ -5,6 +5,7 @@ Snakemake calls these and those of :mod:`vaestudy.cli.models`; they work by hand
 
 from __future__ import annotations
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 import yaml
 
 from vaestudy.cli.options import (
+    Checkout,
     ConfigFile,
     LeftOut,
     LogFile,
@@ -19,6 +21,7 @@ from vaestudy.cli.options import (
     parse_json,
     plain_errors,
     read_grid,
+    seen_from,
 )
 from vaestudy.config import parse_config
 from vaestudy.groups import study_groups
@@ -62,6 +65,7 @@ def claims(
         Path | None,
         typer.Option(help="CSV to put the verdicts into, in place of earlier ones."),
     ] = None,
+    checkout: Checkout = Path(),
 ) -> None:
     """Decide the sources' claims from a finished study's tables.
 
@@ -78,7 +82,9 @@ def claims(
     path = output or opened.config.directory / "tables" / "claims.parquet"
     write_parquet(path, table)
     write_csv(path.with_suffix(".csv"), table)
-    show(table, opened.config.study, kept_of(table))
+    with chdir(checkout):
+        kept = kept_of(table)
+    show(table, opened.config.study, kept)
     if keep is not None:
         verdicts = verdicts_of(table, opened)
         keep_verdicts(verdicts, keep)
@@ -121,6 +127,7 @@ def chapter(
     log_notebook: Annotated[Path, typer.Option(help="Where a failed run can be read.")],
     config: ConfigFile = Path("config.yaml"),
     log: LogFile = None,
+    checkout: Checkout = Path(),
 ) -> None:
     """Execute a chapter's notebook on a finished study."""
     from vaestudy import progress
@@ -128,8 +135,11 @@ def chapter(
     from vaestudy.report.errors import ReportError
 
     progress.log_to(log)
+    source, made, failed = (seen_from(checkout, p) for p in (notebook, output, log_notebook))
+    parameters = {"config": str(config.resolve())}
     try:
-        execute(notebook, output, log_notebook, {"config": str(config.resolve())})
+        with chdir(checkout):  # what chapters read beside the study is told from there
+            execute(source, made, failed, parameters)
     except ParameterError:
         raise  # before any cell ran: there is no traceback to point to
     except ReportError as error:
@@ -142,16 +152,20 @@ def report(
     html: Annotated[Path, typer.Option(help="HTML to write.")],
     pdf: Annotated[Path, typer.Option(help="PDF to write.")],
     config: ConfigFile = Path("config.yaml"),
-    resources: Annotated[Path, typer.Option(help="Folder of meta.yaml.")] = Path("report"),
+    resources: Annotated[
+        Path | None, typer.Option(help="Folder of meta.yaml; the checkout's report/ if none.")
+    ] = None,
     left_out: LeftOut = None,
+    checkout: Checkout = Path(),
 ) -> None:
     """Make one HTML and one PDF of the chapters."""
     from vaestudy.report.build import build_report
     from vaestudy.report.front import front_page
     from vaestudy.study import Study
 
-    front = front_page(Study.load(config), resources)
-    build_report(notebooks, front, html, pdf, resources, left_out or ())
+    folder = checkout / "report" if resources is None else resources
+    front = front_page(Study.load(config), folder)
+    build_report(notebooks, front, html, pdf, folder, left_out or ())
 
 
 COMMANDS = (aggregate, claims, resolve, extract, chapter, report)
