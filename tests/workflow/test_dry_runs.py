@@ -152,6 +152,14 @@ def test_examining_a_finished_study_trains_and_evaluates_nothing(trained: Checko
     assert set(trained.dry_run(TABLES).jobs) == {"examine", "tables"}
 
 
+def test_memory_is_asked_for_by_the_size_of_the_data(finished: Checkout) -> None:
+    data = finished.path / "results/mini/data/mnist-5k.safetensors"
+    wanted = round(2000 + 3 * data.stat().st_size / 1e6)
+    assert wanted > 2000
+    text = finished.dry_run(TABLES, "--forcerun", "train").text
+    assert set(re.findall(r"mem_mb=(\d+)", text)) == {str(wanted)}
+
+
 def test_a_finished_study_has_nothing_to_do(finished: Checkout) -> None:
     result = finished.dry_run(TABLES)
     assert result.jobs == {}

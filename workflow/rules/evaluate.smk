@@ -28,7 +28,7 @@ rule evaluate:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=evaluate_minutes,
     params:
         runs=lambda wildcards: parameters_of(wildcards.group),

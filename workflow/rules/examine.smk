@@ -16,7 +16,7 @@ rule classifier:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=30,
     shell:
         "python -m vaestudy classifier --data {input.data} --output {output} --log {log} "
@@ -57,7 +57,7 @@ rule examine:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=megabytes(3000),
         runtime=examine_minutes,
     params:
         runs=lambda wildcards: parameters_of(wildcards.group),

@@ -14,7 +14,7 @@ rule train:
         "../../envs/vaestudy.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
         runtime=train_minutes,
     params:
         runs=lambda wildcards: parameters_of(wildcards.group),

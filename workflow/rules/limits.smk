@@ -1,4 +1,4 @@
-# Time limits for schedulers, from what each job computes. No rules here.
+# What schedulers are told of time and memory, from what each job computes. No rules here.
 from vaestudy.dataset_names import PLANE
 
 # Images to train on and to measure, for time limits; 60,000 and 10,000 where nothing is said.
@@ -64,3 +64,14 @@ def examine_minutes(wildcards, attempt):
 def minutes(passes, attempt):
     """Time for so many passes through a network on one core, at an unhurried 17,000 a second."""
     return round((10 + passes / 1e6) * 2 ** (attempt - 1))
+
+
+def megabytes(least):
+    """Memory for a job: its data a few times over, which may be one's own and large; then twice."""
+
+    def wanted(wildcards, input, attempt):
+        return round(
+            (least + 3 * Path(input.data).stat().st_size / 1e6) * 2 ** (attempt - 1)
+        )
+
+    return wanted
