@@ -27,6 +27,7 @@ from vaestudy.figures.implementing_prose import (
     settling_note,
 )
 from vaestudy.figures.implementing_table import settled
+from vaestudy.figures.style import INK, style
 from vaestudy.stats import EQUALS
 from vaestudy.study import EmptySelectionError, Study
 
@@ -141,8 +142,10 @@ def test_every_figure_draws_and_tells_what(study: Study, name: str, tmp_path: Pa
 
 
 def test_names_of_rows_are_ink_beside_the_colour_of_the_curve(study: Study) -> None:
-    left, right = FIGURES["batch-norm"](study).figure.axes
-    assert {label.get_color() for label in right.get_yticklabels()} == {mpl.rcParams["ytick.color"]}
+    with mpl.rc_context():
+        style()
+        left, right = FIGURES["batch-norm"](study).figure.axes
+    assert {label.get_color() for label in right.get_yticklabels()} == {INK}
     marks = [line.get_color() for line in right.lines if line.get_marker() == "s"]
     assert marks == list(dict.fromkeys(line.get_color() for line in left.lines))
 

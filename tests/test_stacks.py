@@ -158,7 +158,7 @@ def test_stacks_are_made_of_seeds_whatever_the_size_of_jobs() -> None:
         assert [len(g.runs) for g in groups] == [8, 8, 4]
     more = group_runs([*runs, *stack(seeds=7, hidden=(9,))], 1)
     assert {g.group_id: g for g in groups}.items() <= {g.group_id: g for g in more}.items()
-    warm = point_run(warmup=2, warmup_cycles=2, beta=0.1, seed=1)
+    warm = point_run(warmup=2, beta=0.1, seed=1)
     (joined, *_) = group_runs([*runs, warm], 1)
     assert warm in joined.runs
     assert joined.group_id == groups[0].group_id

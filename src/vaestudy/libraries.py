@@ -85,11 +85,11 @@ def cache_directory() -> Path:
 
 def _identity(request: Request) -> str:
     # The formulas of the weights are no part of the engine, which says what training computes.
-    formulas = ("evaluate.py", "proposals.py") if request["kind"] == "weights" else ()
+    weights = request["kind"] == "weights"
     facts = {
         "request": request,
         "engine": engine_fingerprint(),
-        "weights": source_digest(*formulas),
+        "weights": source_digest("evaluate.py", "proposals.py") if weights else "",
         "torch": torch.__version__,
         "processor": _processor_features(),
     }

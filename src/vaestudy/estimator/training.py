@@ -204,7 +204,7 @@ class Training:
         """Set what training gave."""
         run = self._state.runs[0]
         # Training may have ended before its warm-up did.
-        beta = min(run.beta, beta_schedule(run, best_epoch))
+        beta = min(run.beta, beta_schedule(run, max(best_epoch, 1)))
         kl_weight = mixing(run.objective, beta)
         self._fitted = Fitted.of(self._state.model, self._preparation(), kl_weight)
         self.n_iter_, self.best_epoch_ = self._state.epoch, best_epoch
