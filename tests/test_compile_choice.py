@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from builders import fresh, run_config, splits
+from builders import architecture, fresh, run_config, splits
 from vaestudy import libraries
-from vaestudy.compiled import choose_epoch, choose_step, compiled_step
+from vaestudy.compiled import choose_epoch, choose_log_weights, choose_step, compiled_step
 from vaestudy.graph import inductor_step
 from vaestudy.history import SCALARS
 from vaestudy.libraries import CompileError, Request
 from vaestudy.pure import state_tensors
 from vaestudy.tracing import step_example
 from vaestudy.train import TrainState, initial_state, train_step
+from vaestudy.vae import VAE
 
 
 def test_short_runs_and_gpu_runs_are_not_compiled() -> None:
@@ -121,6 +122,18 @@ def test_what_cannot_be_compiled_or_kept_is_trained_plainly_and_said(
     assert why in caplog.text
     with pytest.raises(CompileError, match=remedy):
         choose_step(state, 90, "always")
+
+
+def test_few_samples_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_, **__: "compiled")
+    model = VAE(architecture())
+    assert choose_log_weights(model, "nll", 5000, 1000, "auto") == "compiled"
+    for n_samples, n_data, policy in (
+        (5000, 999, "auto"),
+        (100, 10**6, "auto"),
+        (5000, 1000, "never"),
+    ):
+        assert choose_log_weights(model, "nll", n_samples, n_data, policy) != "compiled"
 
 
 def test_weights_are_compiled_anew_where_their_formulas_have_changed(

@@ -30,7 +30,6 @@ from vaestudy import lowering
 from vaestudy.adam import Adam, adam_update
 from vaestudy.compiled import (
     SAMPLES_AT_ONCE,
-    choose_log_weights,
     compiled_log_weights,
     compiled_step,
     step_request,
@@ -288,18 +287,6 @@ def test_compiled_weights_are_the_plain_ones(
     )
     torch.testing.assert_close(compiled.log_px, plain.log_px, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(compiled.standard_error, plain.standard_error, rtol=1e-3, atol=1e-5)
-
-
-def test_few_samples_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_, **__: "compiled")
-    model = VAE(architecture())
-    assert choose_log_weights(model, "nll", 5000, 1000, "auto") == "compiled"
-    for n_samples, n_data, policy in (
-        (5000, 999, "auto"),
-        (100, 10**6, "auto"),
-        (5000, 1000, "never"),
-    ):
-        assert choose_log_weights(model, "nll", n_samples, n_data, policy) != "compiled"
 
 
 def test_metrics_have_their_shape() -> None:

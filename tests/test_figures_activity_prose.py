@@ -80,14 +80,20 @@ def test_the_threshold_is_told_of_the_base_models_networks(tmp_path: Path) -> No
     assert set(drawn.runs) == set(kept["run_id"])
 
 
-def test_a_return_of_one_seed_in_two_decides_nothing(tmp_path: Path) -> None:
-    study = make_study(tmp_path, seeds=[0, 1])
+def two_seeds(directory: Path, column: str, of: int, activity: float) -> Study:
+    """Return a study of two seeds; the first has another activity where ``column`` is ``of``."""
+    study = make_study(directory, seeds=[0, 1])
     path = study.config.directory / "tables" / "units.parquet"
     units = pd.read_parquet(path)
-    stays = units["run_id"].isin(study.runs(seed=0)["run_id"]) & units["unit"].eq(1)
-    units.loc[stays, "activity"] = 0.5
+    changed = units["run_id"].isin(study.runs(seed=0)["run_id"]) & units[column].eq(of)
+    units.loc[changed, "activity"] = activity
     units.to_parquet(path)
     _read_table.cache_clear()
+    return study
+
+
+def test_a_return_of_one_seed_in_two_decides_nothing(tmp_path: Path) -> None:
+    study = two_seeds(tmp_path, "unit", 1, activity=0.5)
     base = find_family(study)
     assert base is not None
     returns = read_returns(study, base)
@@ -97,14 +103,8 @@ def test_a_return_of_one_seed_in_two_decides_nothing(tmp_path: Path) -> None:
 
 
 def test_the_course_is_told_within_what_can_be_and_in_the_tables_digits(tmp_path: Path) -> None:
-    study = make_study(tmp_path, seeds=[0, 1])
-    path = study.config.directory / "tables" / "units.parquet"
-    units = pd.read_parquet(path)
     # The first seed's fewest are after the first epoch, the second's after the second.
-    early = units["run_id"].isin(study.runs(seed=0)["run_id"]) & units["epoch"].eq(1)
-    units.loc[early, "activity"] = 0.0
-    units.to_parquet(path)
-    _read_table.cache_clear()
+    study = two_seeds(tmp_path, "epoch", 1, activity=0.0)
     base = find_family(study)
     assert base is not None
     course = read_course(study, base)
