@@ -95,7 +95,8 @@ import torch
 torch.set_num_threads(1)
 from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.support import Scaling
-from vaestudy.train import _batches, initial_state, train_step
+from vaestudy.presentation import presented
+from vaestudy.train import initial_state, train_step
 import resource
 
 shape = (4_000_000, 625)
@@ -110,8 +111,11 @@ data = fitting.hold_out(rows, 0.0005, 0, device)
 run = fitting.configure({"hidden": (8,), "likelihood": "normal"})
 state = initial_state((run,), 625, device)
 orders = torch.randperm(len(data.train)).unsqueeze(0)
-for step, x in zip(range(20), _batches(data.train, orders, 100), strict=False):
-    train_step(state, x, torch.randn(1, 1, 100, run.n_z), torch.ones(1))
+noise = [torch.Generator()]
+blocks = presented(data.train, orders, run, state.model.architecture, noise, noise)
+for _, block in zip(range(4), blocks, strict=False):
+    for x, eps in block:
+        train_step(state, x, eps, torch.ones(1))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
 """
 

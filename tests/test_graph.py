@@ -34,26 +34,19 @@ def states(**changes: object) -> tuple[TrainState, TrainState]:
 
 def plain_epoch(state: TrainState, data: Splits) -> Tensor:
     """`train_epoch` with the bytes of a GPU: one random number a pixel, none drawn again."""
-    run, epoch = state.runs[0], state.epoch + 1
     rng = MemberRNG(tuple(r.seed for r in state.runs), torch.device("cpu"))
-    bits, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
+    noise = rng.generators("eps", state.epoch + 1)
 
     def step(state: TrainState, x: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
-        eps = torch.stack([torch.randn(eps.shape[1:], dtype=eps.dtype, generator=g) for g in noise])
-        return train_step(state, x, eps, beta)
+        shape, double = eps.shape[1:], torch.float64
+        eps = torch.stack([torch.randn(shape, dtype=double, generator=g) for g in noise])
+        return train_step(state, x.double(), eps, beta)
 
-    def present(pixels: Tensor, binarization: str, _: object) -> Tensor:
-        if binarization != "dynamic":
-            return (pixels.float() / 255).double()
-        draws = [
-            torch.empty_like(p).random_(0, 255, generator=g)
-            for p, g in zip(pixels, bits, strict=True)
-        ]
-        return (torch.stack(draws) < pixels).double()
+    def uniform(like: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.empty_like(like).random_(0, 255, generator=generator)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vaestudy.train._present", present)
-        patch.setattr("vaestudy.train.normal", lambda *_: torch.zeros(3, run.k, 16, 4).double())
+        patch.setattr("vaestudy.presentation.uniform_below_255", uniform)
         return train_epoch(state, data, step)
 
 

@@ -77,8 +77,17 @@ def draw_bernoulli(
         )
     if not out.is_floating_point():
         raise TypeError(f"out is {out.dtype}: give a floating-point tensor")
-    draw = _fast_uniform if pixels.device.type == "cpu" else _uniform
-    return torch.lt(draw(pixels, generator), pixels, out=out)
+    return torch.lt(uniform_below_255(pixels, generator), pixels, out=out)
+
+
+def uniform_below_255(
+    like: UInt8[Tensor, "*shape"], generator: torch.Generator
+) -> UInt8[Tensor, "*shape"]:
+    """Return integers uniform on 0..254, of the shape and device of ``like``.
+
+    One is below an intensity v with probability v / 255: what :func:`draw_bernoulli` compares.
+    """
+    return (_fast_uniform if like.device.type == "cpu" else _uniform)(like, generator)
 
 
 def fixed_binarization(pixels: UInt8[Tensor, "N D"], how: str, seed: int) -> UInt8[Tensor, "N D"]:

@@ -25,6 +25,7 @@ from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.evaluate import LogWeights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
+from vaestudy.presentation import steps_an_epoch
 from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.splits import Splits
@@ -32,7 +33,6 @@ from vaestudy.train import (
     EpochFunction,
     StepFunction,
     TrainState,
-    steps_an_epoch,
     train_epoch,
     train_step,
 )
@@ -173,8 +173,11 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
         If there is no C++ compiler, or it fails.
     """
     library = load_library(step_request(state, batch_size))
-    tensors = state_tensors(state)
-    step = state.optimizer.step_count
+    tensors, fixed, optimizer = state_tensors(state), fixed_tensors(state), state.optimizer
+    step = optimizer.step_count
+    corrections = torch.tensor(optimizer.corrections(1, 1.0))
+    # The same memory: a tensor's own functions take ten times as long to write a few numbers there.
+    written, count = corrections.numpy(), optimizer.count.numpy()
 
     def run(
         state: TrainState,
@@ -184,10 +187,9 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     ) -> Float[Tensor, "S M"]:
         nonlocal step
         step += 1
-        rate = state.optimizer.learning_rate
-        corrections = torch.tensor(state.optimizer.corrections(step, rate))
-        (metrics,) = library(*tensors, corrections, x, eps, beta, *fixed_tensors(state))
-        state.optimizer.count.fill_(step)
+        written[:] = optimizer.corrections(step, optimizer.learning_rate)
+        (metrics,) = library(*tensors, corrections, x, eps, beta, *fixed)
+        count[...] = step
         return metrics
 
     return run

@@ -36,6 +36,7 @@ ENGINE_FILES = (
     "optimizer.py",
     "optimizers.py",
     "penalty.py",
+    "presentation.py",
     "pure.py",
     "rates.py",
     "rng.py",

@@ -13,15 +13,14 @@ alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config import RunConfig
 from vaestudy.denormals import denormals_as_zero
 from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
@@ -29,9 +28,10 @@ from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer
 from vaestudy.penalty import weight_penalty
+from vaestudy.presentation import presented, steps_an_epoch
 from vaestudy.rates import learning_rate
-from vaestudy.rng import MemberRNG, normal
-from vaestudy.splits import Rows, Splits
+from vaestudy.rng import MemberRNG
+from vaestudy.splits import Splits
 from vaestudy.steplog import StepLog
 from vaestudy.vae import VAE, Architecture
 
@@ -192,26 +192,23 @@ def train_epoch(
     run, epoch = state.runs[0], state.epoch + 1
     rng = MemberRNG(_seeds(state.runs), state.device)
     beta = torch.tensor([beta_schedule(run, epoch) for run in state.runs], device=state.device)
+    orders = rng.permutations(len(data.train), epoch)
     pixel_noise, noise = rng.generators("binarize", epoch), rng.generators("eps", epoch)
     totals = torch.zeros(len(SCALARS), len(state.runs), dtype=torch.float64, device=state.device)
-    n_steps, first = 0, state.epoch * steps_an_epoch(run, len(data.train))
-    n_noise = state.model.architecture.n_latent
+    n_steps = steps_an_epoch(run, len(data.train))
+    done = state.epoch * n_steps
     state.optimizer.learning_rate = learning_rate(run, epoch)
     state.model.train()
-    for pixels in _batches(data.train, rng.permutations(len(data.train), epoch), run.batch_size):
-        x = _present(pixels, run.binarization, pixel_noise)
-        eps = normal(noise, (run.k, x.shape[1], n_noise), state.device)
-        metrics = step(state, x, eps, beta)
-        if state.step_log is not None and state.step_log.wants(first + n_steps):
-            state.step_log.add(first + n_steps, metrics)
-        totals += metrics
-        n_steps += 1
+    architecture = state.model.architecture
+    for block in presented(data.train, orders, run, architecture, pixel_noise, noise):
+        found = []
+        for x, eps in block:
+            found.append(step(state, x, eps, beta))
+            if state.step_log is not None and state.step_log.wants(done):
+                state.step_log.add(done, found[-1])
+            done += 1
+        totals += torch.stack(found).sum(0, dtype=torch.float64)
     return totals / n_steps
-
-
-def steps_an_epoch(run: RunConfig, n_images: int) -> int:
-    """Return how many batches a pass over ``n_images`` makes; a last part batch is left out."""
-    return n_images // min(run.batch_size, n_images)
 
 
 #: Passes over the training set once; :func:`train_epoch`, or its equal on a GPU.
@@ -260,31 +257,6 @@ _BOUND = SCALARS.index("bound")
 
 def _seeds(runs: tuple[RunConfig, ...]) -> tuple[int, ...]:
     return tuple(run.seed for run in runs)
-
-
-def _batches(
-    pixels: Tensor | Rows, orders: Tensor, batch_size: int
-) -> Iterator[Num[Tensor, "M B D"]]:
-    """Yield each member's batches in its own order; the last part batch is left out."""
-    n = orders.shape[1]
-    size = min(batch_size, n)
-    for start in range(0, n - size + 1, size):
-        rows = orders[:, start : start + size]
-        yield pixels.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-
-
-def _present(
-    pixels: Num[Tensor, "M B D"], binarization: str, generators: list[torch.Generator]
-) -> Float[Tensor, "M B D"]:
-    """Return what the model is shown: fresh draws if dynamic, else the values as they are."""
-    if pixels.is_floating_point():
-        return pixels
-    if binarization != "dynamic":
-        return as_float(pixels, binarization)
-    x = torch.empty(pixels.shape, device=pixels.device)
-    for member, generator in enumerate(generators):
-        draw_bernoulli(pixels[member], generator, out=x[member])
-    return x
 
 
 def _note_divergence(
