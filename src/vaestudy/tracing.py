@@ -133,13 +133,9 @@ def _weights_of(request: Request) -> torch.export.ExportedProgram:
     return trace_log_weights(model, request["measure"], request["samples"], request["kl_weight"])
 
 
-_COMPILER = {
-    # A product and the sum that it goes into in one instruction, which the polynomials of
-    # :mod:`vaestudy.lowering` are made of; the compiler keeps them apart unless told.
-    "cpp.enable_floating_point_contract_flag": "fast",
-    # One allocation a step for all that it needs on the way, instead of dozens.
-    "memory_planning": True,
-}
+#: A product and the sum that it goes into in one instruction, which the polynomials of
+#: :mod:`vaestudy.lowering` are made of; the compiler keeps them apart unless told.
+_COMPILER = {"cpp.enable_floating_point_contract_flag": "fast"}
 
 _GRAPHS = {"step": _step_of, "weights": _weights_of}
 
