@@ -22,7 +22,6 @@ import argparse
 import json
 import multiprocessing as mp
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -119,8 +118,10 @@ def measure_ours(case: Case, results: Queue[Sample]) -> None:
     """Train in a fresh process, so that memory and start-up are this case's alone."""
     import torch
 
+    from vaestudy.machine import peak_rss_mb
+
     torch.set_num_threads(1)
-    torch_mb = _peak_rss_mb()
+    torch_mb = peak_rss_mb()
     start = time.perf_counter()
     from vaestudy import checkpoint
     from vaestudy.compiled import choose_step
@@ -151,7 +152,7 @@ def measure_ours(case: Case, results: Queue[Sample]) -> None:
         step = choose_step(state, N_IMAGES, "always" if compiled else "never")
         epoch_start = time.perf_counter()
         train(state, data, after_epoch, partial(train_epoch, step=step))
-    rss_mb = _peak_rss_mb() - torch_mb - SGEMM_MB
+    rss_mb = peak_rss_mb() - torch_mb - SGEMM_MB
     results.put({**_medians(rates[1:], case), "rss_mb": rss_mb, "start_s": ready[0]})
 
 
@@ -174,11 +175,6 @@ def _in_fresh_process(target: Callable[..., None], *arguments: object) -> Sample
     sample: Sample = results.get()
     process.join()
     return sample
-
-
-def _peak_rss_mb() -> float:
-    # Not vaestudy.machine's: this is called before anything but torch is imported.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def peers_python() -> Path:

@@ -95,14 +95,14 @@ import torch
 torch.set_num_threads(1)
 from vaestudy.estimator import fitting, inputs
 from vaestudy.estimator.support import Scaling
+from vaestudy.machine import peak_rss_mb
 from vaestudy.presentation import presented
 from vaestudy.train import initial_state, train_step
-import resource
 
 shape = (4_000_000, 625)
 np.lib.format.open_memmap(sys.argv[1], "w+", np.float32, shape)  # 10 GB of nothing.
 X = np.load(sys.argv[1], mmap_mode="r")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_rss_mb()
 seen, _ = inputs.survey(X, None)
 device = torch.device("cpu")
 rows = inputs.training_rows(X, None, inputs.Preparation("normal", Scaling.none(625)), 0, device)
@@ -116,7 +116,7 @@ blocks = presented(data.train, orders, run, state.model.architecture, noise, noi
 for _, block in zip(range(4), blocks, strict=False):
     for x, eps in block:
         train_step(state, x, eps, torch.ones(1))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+print(peak_rss_mb() - before)
 """
 
 

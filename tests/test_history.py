@@ -92,11 +92,11 @@ def test_an_evaluation_is_the_mean_over_the_test_set(
 
 
 _GROWTH = """
-import resource
 import torch
 torch.set_num_threads(1)
 from vaestudy.config import RunConfig
 from vaestudy.history import evaluate_epoch
+from vaestudy.machine import peak_rss_mb
 from vaestudy.splits import Splits
 from vaestudy.train import initial_state, train_epoch
 
@@ -105,9 +105,9 @@ state = initial_state((run,), 784, torch.device("cpu"))
 test = torch.zeros(10_000, 784)
 train_epoch(state, Splits(test[:500], test))
 evaluate_epoch(state.model, test[:1000], [run], 0)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_rss_mb()
 evaluate_epoch(state.model, test, [run], 0)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000)
+print(peak_rss_mb() - before)
 """
 
 

@@ -23,15 +23,13 @@ MOST_MB, MOST_MB_OF_COMMAND = 280, 450
 HUGE, MOST_MB_OF_HUGE = (600_000, 625), 500
 
 _WATCHED = """
-import resource, sys
+import sys
 import numpy as np
 import torch
 torch.set_num_threads(1)
 from vaestudy import VAE
 from vaestudy.cli import app
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+from vaestudy.machine import peak_rss_mb as peak
 
 VAE(hidden=(4,), epochs=1, device="cpu").fit(np.eye(30))  # What is loaded at first use.
 before = peak()

@@ -16,6 +16,12 @@ import vaestudy
 
 def peak_rss_mb() -> float:
     """Return the largest resident memory of this process so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    # On Linux this would begin at what the process that started this one took.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
