@@ -191,15 +191,15 @@ def test_pandas_out_and_names(table: np.ndarray) -> None:
 
 def test_a_search_finds_the_dimension_of_a_plane() -> None:
     rng = np.random.default_rng(0)
-    on_plane = rng.normal(size=(120, 2)) @ rng.normal(size=(2, 12))
+    on_plane = rng.normal(size=(1000, 2)) @ rng.normal(size=(2, 12))
     x = on_plane + 0.1 * rng.normal(size=on_plane.shape)
-    vae = quick(likelihood="normal", hidden=(16,), batch_size=20, epochs=40, learning_rate=0.02)
+    vae = quick(likelihood="normal", hidden=(16,), batch_size=20, epochs=10, learning_rate=0.02)
     grid = GridSearchCV(make_pipeline(vae), {"vae__n_z": np.array([1, 2])}, cv=2).fit(x)
-    # By nats that are many times what is left to chance.
+    # By 5 to 12 nats with eight other seeds; of a hundred rows single ones could outweigh that.
     one, two = grid.cv_results_["mean_test_score"]
     assert two > one + 2
     assert grid.best_params_ == {"vae__n_z": 2}
-    assert grid.transform(x).shape == (120, 2)
+    assert grid.transform(x).shape == (1000, 2)
 
 
 def test_pipeline_and_clone(table: np.ndarray) -> None:
