@@ -29,9 +29,7 @@ _INT64_MIN: Final = -(2**63)
 
 
 def draw_bernoulli(
-    pixels: UInt8[Tensor, "*batch D"],
-    generator: torch.Generator,
-    out: Float[Tensor, "*batch D"] | None = None,
+    pixels: UInt8[Tensor, "*batch D"], generator: torch.Generator
 ) -> Float[Tensor, "*batch D"]:
     """Draw x = 1 with probability v / 255 for every pixel v.
 
@@ -41,20 +39,16 @@ def draw_bernoulli(
         Intensities 0..255 on the generator's device.
     generator
         Where the random numbers come from; equal states give equal draws.
-    out
-        Floating-point tensor of the same shape and device to write to; a new float32 one if None.
 
     Returns
     -------
     Tensor
-        ``out``, of 0.0 and 1.0.
+        0.0 and 1.0 in float32.
 
     Raises
     ------
     TypeError
-        If the pixels are not uint8 or ``out`` is not floating-point.
-    ValueError
-        If ``out`` has another shape.
+        If the pixels are not uint8.
 
     Notes
     -----
@@ -67,17 +61,7 @@ def draw_bernoulli(
     Burda, Grosse, Salakhutdinov (2016), Importance weighted autoencoders, section 5.
     """
     _require_uint8(pixels)
-    if out is None:
-        out = torch.empty(pixels.shape, device=pixels.device)
-    elif out.shape != pixels.shape:
-        # Checked here because torch would resize `out` with no more than a warning.
-        raise ValueError(
-            f"out has shape {tuple(out.shape)}, the pixels {tuple(pixels.shape)}: give out the "
-            "pixels' shape"
-        )
-    if not out.is_floating_point():
-        raise TypeError(f"out is {out.dtype}: give a floating-point tensor")
-    return torch.lt(uniform_below_255(pixels, generator), pixels, out=out)
+    return torch.lt(uniform_below_255(pixels, generator), pixels).float()
 
 
 def uniform_below_255(

@@ -81,5 +81,7 @@ def _batches(
     else:
         draws = [uniform_below_255(of, g) for of, g in zip(block, generators, strict=True)]
         x = torch.empty(block[:, 0].shape, device=block.device)
-        for drawn, batch in zip(torch.stack(draws).unbind(1), block.unbind(1), strict=True):
-            yield torch.lt(drawn, batch, out=x)
+        for step in range(block.shape[1]):
+            for member, drawn in enumerate(draws):
+                torch.lt(drawn[step], block[member, step], out=x[member])
+            yield x
