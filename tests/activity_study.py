@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies import FACTORS
 from vaestudy.config import StudyConfig, expand_grid, parse_config
 from vaestudy.study import Study
 
@@ -29,14 +30,7 @@ def configuration(directory: Path, **changes: Any) -> StudyConfig:
         "base": {"dataset": "mnist-5k", "n_z": N_Z, "hidden": [4], "epochs": EPOCHS},
         "seeds": [0, 1, 2],
         "experiments": {
-            "factors": {
-                "title": "factors",
-                "vary": {
-                    "objective": ["elbo", {"objective": "iwae", "k": 5}],
-                    "batch_norm": ["none", "hidden"],
-                    "warmup": [0, 2],
-                },
-            },
+            "factors": FACTORS,
             "dimensions": {"title": "sizes", "vary": {"n_z": [2, 3]}},
             "variant": {"title": "variant", "set": {"adam_beta2": 0.9}},
         },

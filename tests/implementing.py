@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from builders import tiny_dataset
+from studies import FACTORS
 from vaestudy.config import RunConfig, expand_grid, parse_config
 from vaestudy.dataset import Dataset
 from vaestudy.study import Study
@@ -21,14 +22,7 @@ VALUES: dict[str, Any] = {
     "base": {"dataset": "mnist-5k", "n_z": 5, "hidden": [8], "epochs": EPOCHS},
     "seeds": [0, 1, 2],
     "experiments": {
-        "factors": {
-            "title": "factors",
-            "vary": {
-                "objective": ["elbo", {"objective": "iwae", "k": 5}],
-                "batch_norm": ["none", "hidden"],
-                "warmup": [0, 2],
-            },
-        },
+        "factors": FACTORS,
         "likelihood": {
             "title": "likelihood",
             "vary": {

@@ -30,6 +30,15 @@ PLANE: dict[str, Any] = {
     "n_z": 2,
     "epochs": 4,
 }
+#: An experiment of the grid's three factors, two levels each.
+FACTORS: dict[str, Any] = {
+    "title": "factors",
+    "vary": {
+        "objective": ["elbo", {"objective": "iwae", "k": 5}],
+        "batch_norm": ["none", "hidden"],
+        "warmup": [0, 2],
+    },
+}
 #: The test bound after each epoch.
 BOUND = (-120.0, -105.0, -103.0, -101.0, -100.5, -100.0)
 

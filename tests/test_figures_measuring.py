@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from builders import generators, tiny_dataset
-from studies import make_study
+from studies import FACTORS, make_study
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.figures.cells import NO_BREAK
@@ -43,14 +43,7 @@ VALUES: dict[str, Any] = {
     "base": {"dataset": "mnist-5k", "n_z": 2, "hidden": [4], "epochs": 5},
     "seeds": [0, 1],
     "experiments": {
-        "factors": {
-            "title": "Factors",
-            "vary": {
-                "objective": ["elbo", {"objective": "iwae", "k": 5}],
-                "batch_norm": ["none", "hidden"],
-                "warmup": [0, 2],
-            },
-        },
+        "factors": {**FACTORS, "title": "Factors"},
         "sweep": {"title": "Sweep", "vary": {"warmup": [0, 1, 2]}},
         "sizes": {"title": "Sizes", "vary": {"n_z": [2, 3]}},
     },
