@@ -61,8 +61,14 @@ class Case:
         """Samples an image."""
         return int(str(self.parameters.get("k", 1)))
 
+    @property
+    def precision(self) -> str:
+        """What the matrix products are computed in."""
+        return str(self.parameters.get("precision", "fp32"))
+
 
 K5: dict[str, object] = {"objective": "iwae", "k": 5}
+BF16: dict[str, object] = {"precision": "bf16"}
 CONVOLUTIONS: dict[str, object] = {"network": "conv", "activation": "elu"}
 
 OURS = (
@@ -70,6 +76,8 @@ OURS = (
     Case("IWAE, K=5", K5),
     Case("VAE, K=1, plain", stack="vaestudy, not compiled"),
     Case("IWAE, K=5, plain", K5, stack="vaestudy, not compiled"),
+    Case("VAE, K=1, bf16", BF16),
+    Case("IWAE, K=5, bf16", {**K5, **BF16}),
     Case("VAE + BN", {"batch_norm": "hidden"}),
     Case("IWAE + BN, K=5", {**K5, "batch_norm": "hidden"}),
     Case("VAE, Gaussian", {"likelihood": "gaussian"}),
@@ -228,7 +236,7 @@ class Row:
 def summarize(case: Case, repeats: list[Sample]) -> Row:
     """Return the medians of a case's repeats."""
     medians = {key: statistics.median(r[key] for r in repeats) for key in repeats[0]}
-    return Row(case.stack, case.name, case.k, "fp32", **medians)
+    return Row(case.stack, case.name, case.k, case.precision, **medians)
 
 
 def print_table(rows: list[Row]) -> None:
@@ -246,10 +254,10 @@ def print_table(rows: list[Row]) -> None:
 
 
 def print_ratios(rows: list[Row]) -> None:
-    """Print ours against the fastest peer, by share of the peak, K by K."""
-    for k in sorted({row.k for row in rows}):
+    """Print ours against the fastest peer, by share of the peak, for each K and precision."""
+    for k, precision in sorted({(row.k, row.precision) for row in rows}):
         peers = [row for row in rows if row.stack in PEER_SCRIPTS and row.k == k]
-        ours = [row for row in rows if row.stack == "vaestudy" and row.k == k]
+        ours = [r for r in rows if r.stack == "vaestudy" and (r.k, r.precision) == (k, precision)]
         if peers and ours:
             best = max(peers, key=lambda row: row.fraction_of_peak)
             ratio = ours[0].fraction_of_peak / best.fraction_of_peak
