@@ -50,6 +50,7 @@ def seconds_for(images: torch.Tensor, policy: CompilePolicy) -> float:
 def main() -> None:
     """Measure and print."""
     from sgemm import sgemm_gflops
+    from vaestudy.heap import keep_freed_memory
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=200)
@@ -57,6 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
+    keep_freed_memory()
     images = (torch.rand(options.images, 784) > 0.5).float()
     work = flops_per_sample() * N_SAMPLES
     policies: tuple[CompilePolicy, ...] = ("always", "never")

@@ -133,16 +133,25 @@ def _weights_of(request: Request) -> torch.export.ExportedProgram:
     return trace_log_weights(model, request["measure"], request["samples"], request["kl_weight"])
 
 
-def _compiler_options() -> dict[str, str]:
-    # A product and the sum that it goes into in one instruction, which the polynomials of
-    # `vaestudy.lowering` are made of; the compiler keeps them apart unless told.
-    options = {"cpp.enable_floating_point_contract_flag": "fast"}
-    if torch.backends.cpu.get_cpu_capability() == "AVX512":
-        # What is taken for bits, as the exponentials' powers of two are, is copied from one array
-        # to another. Whole vectors, of loops too, show the C++ compiler that it need not be; left
-        # alone it stores halves or single numbers, and the core must wait to load them as one.
-        options["cpp.march"] = "native -mprefer-vector-width=512 -ftree-loop-vectorize"
-    return options
+#: A product and the sum that it goes into in one instruction, which the polynomials of
+#: :mod:`vaestudy.lowering` are made of; the compiler keeps them apart unless told.
+_COMPILER = {"cpp.enable_floating_point_contract_flag": "fast"}
+
+
+def cast_whole_vectors() -> None:
+    """Have a vector that is taken for bits cast as a whole.
+
+    The compiler writes it to memory and its numbers, one by one, to another place, from where they
+    are read as a vector. The core must wait for each of these, twice in every exponential of
+    :mod:`vaestudy.lowering`.
+    """
+    from torch._inductor.codegen.cpp import CppVecOverrides
+    from torch._inductor.virtualized import V
+
+    def to_dtype_bitcast(x: object, dtype: torch.dtype, src_dtype: torch.dtype) -> str:
+        return f"c10::bit_cast<{V.kernel._get_vec_type(dtype)}>({x})"
+
+    CppVecOverrides.to_dtype_bitcast = staticmethod(to_dtype_bitcast)  # type: ignore[method-assign]
 
 
 _GRAPHS = {"step": _step_of, "weights": _weights_of}
@@ -155,11 +164,12 @@ def main(request_json: str, file: str) -> None:
     request = json.loads(request_json)
     torch.set_num_threads(request["threads"])
     program = _GRAPHS[request["kind"]](request)
+    cast_whole_vectors()
     with atomic_path(Path(file)) as temporary:
         # The compiler insists on this suffix.
         package = temporary.with_name(f"{temporary.name}.pt2")
         made = inductor.aoti_compile_and_package(
-            program, package_path=str(package), inductor_configs=_compiler_options()
+            program, package_path=str(package), inductor_configs=_COMPILER
         )
         os.replace(made, temporary)
 

@@ -164,10 +164,12 @@ def start_job(device: str, threads: int) -> torch.device:
     import torch
 
     from vaestudy.devices import compute_in_fp32, select_device
+    from vaestudy.heap import keep_freed_memory
 
     # Jobs wait for a GPU; those whose PyTorch knows none would wait for nothing.
     claimed = claim_gpu() if device != "cpu" and torch.backends.cuda.is_built() else None
     torch.set_num_threads(threads)
+    keep_freed_memory()
     compute_in_fp32()
     chosen = select_device(device)
     if chosen.type == "cpu":

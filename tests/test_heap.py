@@ -1,0 +1,42 @@
+"""Memory that a job frees: whether the process keeps it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+PART_MB = 20
+
+#: Takes some megabytes, frees them, and prints how many of them the process still holds.
+SCRIPT = f"""
+import sys, torch
+from vaestudy.heap import keep_freed_memory
+
+def resident_mb():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) / 256
+
+if sys.argv[1] == "keep" and not keep_freed_memory():
+    print("nan")
+    raise SystemExit
+before = resident_mb()
+part = torch.ones({PART_MB} << 18)
+held = resident_mb() - before
+del part
+print((resident_mb() - before) / held)
+"""
+
+
+def held_after_freeing(how: str) -> float:
+    command = [sys.executable, "-c", SCRIPT, how]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is for Linux's C library")
+def test_what_is_freed_is_kept() -> None:
+    kept = held_after_freeing("keep")
+    if kept != kept:
+        pytest.skip("this C library is not GNU's")
+    assert held_after_freeing("leave") < 0.1 < 0.9 < kept
