@@ -189,8 +189,8 @@ class ModelParameters(Strict):
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32",
         description="Of the matrix products in training; parameters, sums and all else are fp32. "
-        "tf32 needs an Nvidia GPU (elsewhere it is fp32); bf16 pays on GPUs and on CPUs with "
-        "instructions for it.",
+        "tf32 needs an Nvidia GPU (elsewhere it is fp32); bf16 pays on GPUs and on CPUs that "
+        "multiply tiles of it (AMX).",
     )
     adam_beta1: Fraction = Field(0.9, description="Adam's decay of the first moment.")
     adam_beta2: Fraction = Field(0.999, description="Adam's decay of the second moment.")
