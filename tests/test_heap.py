@@ -1,10 +1,12 @@
-"""Memory that a job frees: whether the process keeps it."""
+"""Memory of a job: what it frees, and what it need not hold."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 PART_MB = 20
@@ -40,3 +42,26 @@ def test_what_is_freed_is_kept() -> None:
     if kept != kept:
         pytest.skip("this C library is not GNU's")
     assert held_after_freeing("leave") < 0.1 < 0.9 < kept
+
+
+#: Trains a model for an epoch as a job of the workflow does; prints whether pandas is there.
+JOB = """
+import sys
+from pathlib import Path
+import vaestudy.cli.models
+from builders import CPU, run_config, tiny_dataset
+from vaestudy.jobs import train_group
+
+settings = {"device": CPU, "checkpoint_every": 1, "log_steps": 2}
+train_group([run_config(epochs=1)], tiny_dataset(), Path(sys.argv[1]), **settings)
+print("pandas" in sys.modules)
+"""
+
+
+def test_a_training_job_does_without_pandas(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", JOB, str(tmp_path)]
+    here = Path(__file__).parent
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, cwd=here)
+    assert ran.stdout == "False\n"
+    (history,) = tmp_path.glob("*/history.parquet")
+    assert set(pd.read_parquet(history)["split"]) == {"train", "test"}

@@ -1,4 +1,4 @@
-"""Activity in closed form, what is measured an epoch, and the tidy frames."""
+"""Activity in closed form, what is measured an epoch, and the tidy tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -126,10 +127,10 @@ def test_evaluation_changes_nothing() -> None:
     assert all(p.grad is None for p in state.model.parameters())
 
 
-def test_frames_are_tidy() -> None:
+def test_tables_are_tidy() -> None:
     runs = (run_config(warmup=2), run_config(seed=1))
     state = train(fresh(*runs), splits())
-    frame = state.history.scalars_frame(0, runs[0].run_id)
+    frame = pd.DataFrame(state.history.scalars_table(0, runs[0].run_id))
     assert list(frame.columns) == HISTORY_COLUMNS
     assert set(frame["run_id"]) == {runs[0].run_id}
     assert not frame.duplicated(["epoch", "split", "metric"]).any()
@@ -142,14 +143,14 @@ def test_frames_are_tidy() -> None:
     assert at["train", "beta"].tolist() == [0, 0.5]
     assert at["test", "elbo", 2] == state.history.test[2][SCALARS.index("elbo"), 0]
     assert at["train", "objective", 1] == pytest.approx(at["train", "reconstruction", 1])
-    second = state.history.scalars_frame(1, runs[1].run_id)
+    second = pd.DataFrame(state.history.scalars_table(1, runs[1].run_id))
     assert second.loc[second["metric"] == "beta", "value"].tolist() == [1, 1]
 
 
-def test_units_frame_has_a_row_an_epoch_and_unit() -> None:
+def test_units_table_has_a_row_an_epoch_and_unit() -> None:
     run = run_config()
     state = train(fresh(run), splits())
-    frame = state.history.units_frame(0, run.run_id)
+    frame = pd.DataFrame(state.history.units_table(0, run.run_id))
     assert list(frame.columns) == UNITS_COLUMNS
     assert len(frame) == 3 * 3
     row = frame[(frame["epoch"] == 1) & (frame["unit"] == 2)].iloc[0]
@@ -159,7 +160,7 @@ def test_units_frame_has_a_row_an_epoch_and_unit() -> None:
 def test_an_untrained_epoch_has_no_training_metrics() -> None:
     empty = History()
     empty.append(0, None, torch.zeros(len(SCALARS), 1), torch.zeros(2, 1, 3))
-    assert set(empty.scalars_frame(0, "run")["split"]) == {"test"}
+    assert set(empty.scalars_table(0, "run")["split"]) == {"test"}
 
 
 def test_what_is_kept_of_many_epochs_lies_together() -> None:

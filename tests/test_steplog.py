@@ -164,9 +164,9 @@ def test_what_an_experiment_asks_for_is_no_part_of_a_run() -> None:
 
 
 def test_log_without_steps_is_an_empty_table() -> None:
-    frame = StepLog(0).frame(0, "run")
-    assert list(frame.columns) == ["run_id", "step", "metric", "value"]
-    assert len(frame) == 0
+    table = StepLog(0).table(0, "run")
+    assert list(table) == ["run_id", "step", "metric", "value"]
+    assert {len(values) for values in table.values()} == {0}
 
 
 def test_what_bounds_nothing_has_no_bound(tmp_path: Path) -> None:

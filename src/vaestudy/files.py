@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 class OutputError(RuntimeError):
@@ -64,6 +69,31 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """Write a table as Parquet."""
     with atomic_path(path) as temporary:
         frame.to_parquet(temporary, index=False)
+
+
+def write_columns(path: Path, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write a table of numbers and texts as Parquet, by a process that need not hold pandas."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table([_column(values) for values in columns.values()], list(columns))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    # From its parts, for `pa.array` imports pandas, whatever it is given.
+    import pyarrow as pa
+
+    if values.dtype.kind != "U":
+        buffer = pa.py_buffer(np.ascontiguousarray(values))
+        kind = pa.from_numpy_dtype(values.dtype)
+        return pa.Array.from_buffers(kind, len(values), [None, buffer])
+    texts = [str(value).encode() for value in values]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts))
+    )
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

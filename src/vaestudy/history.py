@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from vaestudy.vae import VAE
 #: reconstruction: E_q log p(x|z); kl: KL(q(z|x) || p(z)); beta.
 SCALARS = ("objective", "bound", "elbo", "reconstruction", "kl", "beta")
 UNITS = ("activity", "kl")
+
+#: A table, by its columns. Not a DataFrame: pandas takes 70 MB, half of what a job holds.
+Columns = dict[str, NDArray[Any]]
 
 #: Rows of activations at a time: 1,000 rows of 784 floats stay in a core's cache.
 _ROWS = 1000
@@ -124,28 +127,31 @@ class History:
         kept[...] = values.double().cpu().numpy()
         return kept
 
-    def scalars_frame(self, member: int, run_id: str) -> pd.DataFrame:
+    def scalars_table(self, member: int, run_id: str) -> Columns:
         """Return one row an epoch × split × metric: run_id, epoch, split, metric, value."""
-        frames = []
-        for split, values in (("train", self.train), ("test", self.test)):
-            wide = pd.DataFrame([v[:, member] for v in values], columns=list(SCALARS))
-            frames.append(wide.assign(epoch=self.epochs, split=split))
-        tidy = pd.concat(frames).melt(id_vars=["epoch", "split"], var_name="metric")
+        splits = np.array(["train", "test"])
+        values = np.array([[v[:, member] for v in split] for split in (self.train, self.test)])
+        tidy = values.reshape(len(splits), -1, len(SCALARS)).transpose(2, 0, 1)
+        measured = ~np.isnan(tidy)
         # beta is a property of training; at epoch 0 nothing has been trained.
-        keep = tidy["value"].notna() & ~((tidy["split"] == "test") & (tidy["metric"] == "beta"))
-        tidy = tidy[keep].assign(run_id=run_id)
-        return tidy[["run_id", "epoch", "split", "metric", "value"]].reset_index(drop=True)
+        measured[SCALARS.index("beta"), splits == "test"] = False
+        metric, split, epoch = np.nonzero(measured)
+        return {
+            "run_id": np.full(len(epoch), run_id),
+            "epoch": np.array(self.epochs, dtype=np.int64)[epoch],
+            "split": splits[split],
+            "metric": np.array(SCALARS)[metric],
+            "value": tidy[measured],
+        }
 
-    def units_frame(self, member: int, run_id: str) -> pd.DataFrame:
+    def units_table(self, member: int, run_id: str) -> Columns:
         """Return one row an epoch × latent dimension: run_id, epoch, unit, activity, kl."""
         values = np.stack([u[:, member] for u in self.units])
         n_epochs, _, n_z = values.shape
-        return pd.DataFrame(
-            {
-                "run_id": run_id,
-                "epoch": np.repeat(self.epochs, n_z),
-                "unit": np.tile(np.arange(n_z), n_epochs),
-                "activity": values[:, 0].ravel(),
-                "kl": values[:, 1].ravel(),
-            }
-        )
+        return {
+            "run_id": np.full(n_epochs * n_z, run_id),
+            "epoch": np.repeat(self.epochs, n_z),
+            "unit": np.tile(np.arange(n_z), n_epochs),
+            "activity": values[:, 0].ravel(),
+            "kl": values[:, 1].ravel(),
+        }

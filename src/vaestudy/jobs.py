@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from vaestudy import checkpoint
@@ -24,7 +23,8 @@ from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
 from vaestudy.engine import engine_fingerprint
-from vaestudy.files import write_json, write_parquet
+from vaestudy.files import write_columns, write_json
+from vaestudy.history import Columns
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
 from vaestudy.objectives import NO_BOUNDS
@@ -177,25 +177,25 @@ def _write_results(state: TrainState, files: dict[RunConfig, RunFiles], dataset:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "members": members,
         "epochs_timed": state.epoch,
-        "peak_rss_mb": peak_rss_mb(),
     }
     for member, run in enumerate(state.runs):
         out = files[run]
         checkpoint.save_model(state.model, member, run, out.model)
-        scalars = state.history.scalars_frame(member, run.run_id)
-        write_parquet(out.history, _of_objective(scalars, run))
-        write_parquet(out.units, state.history.units_frame(member, run.run_id))
+        scalars = state.history.scalars_table(member, run.run_id)
+        write_columns(out.history, _of_objective(scalars, run))
+        write_columns(out.units, state.history.units_table(member, run.run_id))
         if state.step_log is not None:
-            steps = state.step_log.frame(member, run.run_id)
-            write_parquet(out.steps, _of_objective(steps, run))
-        write_json(out.record, {**_record(state, member, dataset), **speed})
+            steps = state.step_log.table(member, run.run_id)
+            write_columns(out.steps, _of_objective(steps, run))
+        memory = {"peak_rss_mb": peak_rss_mb()}
+        write_json(out.record, {**_record(state, member, dataset), **speed, **memory})
         out.checkpoint.unlink(missing_ok=True)
 
 
-def _of_objective(metrics: pd.DataFrame, run: RunConfig) -> pd.DataFrame:
+def _of_objective(metrics: Columns, run: RunConfig) -> Columns:
     """Leave the bound out where the objective is none."""
     keep = (metrics["metric"] != "bound") | (run.objective not in NO_BOUNDS)
-    return metrics[keep].reset_index(drop=True)
+    return {name: values[keep] for name, values in metrics.items()}
 
 
 def _record(state: TrainState, member: int, dataset: Dataset) -> dict[str, Any]:

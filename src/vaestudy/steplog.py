@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import pandas as pd
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaestudy.history import SCALARS
+from vaestudy.history import SCALARS, Columns
 
 #: After the first steps, one in so many is logged.
 EVERY = 500
@@ -59,12 +59,16 @@ class StepLog:
             return torch.zeros(0, len(SCALARS), dtype=torch.float64)
         return torch.stack([value[:, member] for value in self.metrics]).cpu()
 
-    def frame(self, member: int, run_id: str) -> pd.DataFrame:
+    def table(self, member: int, run_id: str) -> Columns:
         """Return one row a step × metric: run_id, step, metric, value."""
-        wide = pd.DataFrame(self.member(member).numpy(), columns=list(SCALARS))
-        tidy = wide.assign(step=self.steps).melt(id_vars=["step"], var_name="metric")
-        tidy = tidy.astype({"step": "int64"})
-        return tidy.assign(run_id=run_id)[list(COLUMNS)]
+        values = self.member(member).T.numpy()
+        metric, step = np.indices(values.shape).reshape(2, -1)
+        return {
+            "run_id": np.full(values.size, run_id),
+            "step": np.array(self.steps, dtype=np.int64)[step],
+            "metric": np.array(SCALARS)[metric],
+            "value": values.ravel(),
+        }
 
     @classmethod
     def restored(

@@ -211,7 +211,7 @@ class Training:
         self.history_ = self._history_frame()
 
     def _history_frame(self) -> pd.DataFrame:
-        frame = self._state.history.scalars_frame(0, "")
+        frame = pd.DataFrame(self._state.history.scalars_table(0, ""))
         # Training that goes on after a fit holds nothing out any more.
         measured = np.where(frame["epoch"] <= self._held_out_until, "held-out", "training-rows")
         split = frame["split"].where(frame["split"] == "train", measured)
