@@ -21,6 +21,7 @@ from builders import (
 )
 from labelled import BLANKED, CONDITION, M2, B, C, D, K, M, Z
 from plain import plain_twin
+from vaestudy.binarization import as_float
 from vaestudy.checkpoint import load_model, save_model
 from vaestudy.classifier import Classifier
 from vaestudy.evaluate import estimate_log_px, plain_log_weights
@@ -192,7 +193,7 @@ def test_no_chunk_of_samples_is_too_small_for_all_labels() -> None:
 
 def test_what_is_measured_of_a_model_that_is_told_classes() -> None:
     dataset = tiny_dataset()
-    pixels = load_splits(dataset, "dynamic", CPU).test
+    pixels = as_float(load_splits(dataset, "dynamic", CPU).test, "dynamic")
     expected = {
         "condition": {"nll_given_label"},
         "blanked": {"nll_given_label", "nll"},

@@ -16,7 +16,7 @@ from builders import (
     tiny_dataset,
 )
 from labelled import BLANKED, CONDITION, LABELS, M2, B, C, D, K, M, Z, rows, told
-from vaestudy.binarization import draw_bernoulli
+from vaestudy.binarization import as_float, draw_bernoulli
 from vaestudy.config_errors import ConfigError
 from vaestudy.dataset import Dataset
 from vaestudy.evaluate import estimate_log_px
@@ -62,13 +62,14 @@ def test_labels_are_presented_as_0_and_1(binarization: str) -> None:
     want = one_hot(dataset.train_labels, C) * known[:, None]
     assert torch.equal(shown[:, 16:].float() / scale, want.float())
     assert torch.equal(data.train[:, :16], plain.train)
-    assert torch.equal(data.test, labelled(plain.test, dataset.test_labels, C))
+    pixels = as_float(plain.test, binarization)
+    assert torch.equal(data.test, labelled(pixels, dataset.test_labels, C))
 
 
 def test_what_infers_labels_is_tested_without_them() -> None:
     dataset = tiny_dataset()
     plain = load_splits(dataset, "dynamic", CPU)
-    blank = unlabelled(plain.test, C)
+    blank = unlabelled(as_float(plain.test, "dynamic"), C)
     assert torch.equal(with_labels(plain, dataset, run_config(**M2)).test, blank)
     assert with_labels(plain, dataset, run_config()) is plain
 

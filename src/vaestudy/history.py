@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
+from vaestudy.binarization import as_float
 from vaestudy.config import RunConfig
 from vaestudy.latent_terms import LatentTerms
 from vaestudy.objectives import Objective, make_objective
@@ -64,7 +65,10 @@ def batch_metrics(
 
 @torch.no_grad()
 def evaluate_epoch(
-    model: VAE, test: Float[Tensor, "T D"], runs: Sequence[RunConfig], epoch: int
+    model: VAE,
+    test: UInt8[Tensor, "T D"] | Float[Tensor, "T D"],
+    runs: Sequence[RunConfig],
+    epoch: int,
 ) -> tuple[Float[Tensor, "S M"], Float[Tensor, "U M Z"]]:
     """Measure every member on the test set, with batch normalization's running statistics.
 
@@ -79,14 +83,15 @@ def evaluate_epoch(
     codes: list[Tensor] = []
     done, n_latent = 0, model.architecture.n_latent
     model.eval()
-    for chunk in test.split(max(1, _ROWS // run.k)):
+    for rows in test.split(max(1, _ROWS // run.k)):
+        chunk = rows if rows.is_floating_point() else as_float(rows, run.binarization)
         x = chunk.expand(len(runs), *chunk.shape)
         terms = model(x, normal(noise, (run.k, len(chunk), n_latent), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
         found = terms.means, terms.kl_per_unit
         codes = codes or [t.new_empty(len(t), len(test), t.shape[-1]) for t in found]
-        for all_rows, rows in zip(codes, found, strict=True):
-            all_rows[:, done : done + len(chunk)] = rows
+        for of_all, of_chunk in zip(codes, found, strict=True):
+            of_all[:, done : done + len(chunk)] = of_chunk
         done += len(chunk)
     means, kl = codes
     units = torch.stack([latent_activity(means), kl.mean(1, dtype=torch.float64)])

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from vaestudy.binarization import as_float
 from vaestudy.config_errors import ConfigError
 from vaestudy.parameters import ModelParameters
 
@@ -124,5 +125,7 @@ def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Split
     told = one_hot(dataset.train_labels, dataset.n_classes) * known.unsqueeze(1)
     rows = training_rows(splits.train.cpu(), told, run.binarization)
     test_labels = dataset.test_labels.to(splits.test.device)
-    tested = tested_rows(splits.test, test_labels, dataset.n_classes, run)
+    test = splits.test
+    pixels = test if test.is_floating_point() else as_float(test, run.binarization)
+    tested = tested_rows(pixels, test_labels, dataset.n_classes, run)
     return replace(splits, train=rows.to(splits.test.device), test=tested)

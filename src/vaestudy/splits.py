@@ -34,11 +34,12 @@ class Splits:
     """What a group trains and is tested on, on its device.
 
     ``train`` holds 8-bit intensities (or 0/1 once binarized for good) [N, D], or data that are
-    floats already and presented as they are; ``test`` the same fixed data for every run, as floats.
+    floats already and presented as they are; ``test`` the same fixed data for every run, as bytes
+    that :func:`vaestudy.binarization.as_float` takes, or as floats.
     """
 
     train: UInt8[Tensor, "N D"] | Float[Tensor, "N D"] | Rows
-    test: Float[Tensor, "T D"]
+    test: UInt8[Tensor, "T D"] | Float[Tensor, "T D"]
 
 
 def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Splits:
@@ -46,7 +47,10 @@ def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Sp
     rows = dataset.train
     if binarization in ("static", "threshold") and dataset.is_grey:
         rows = fixed_binarization(rows, binarization, TRAIN_BINARIZATION_SEED)
-    return Splits(rows.to(device), test_pixels(dataset, binarization).to(device))
+    test = dataset.test
+    if not test.is_floating_point():
+        test = fixed_binarization(test, binarization, TEST_BINARIZATION_SEED)
+    return Splits(rows.to(device), test.to(device))
 
 
 def test_pixels(dataset: Dataset, binarization: str) -> Tensor:
