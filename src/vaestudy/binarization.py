@@ -110,7 +110,7 @@ def fixed_binarization(pixels: UInt8[Tensor, "N D"], how: str, seed: int) -> UIn
 
 
 def as_float(
-    pixels: UInt8[Tensor, "*batch D"],
+    pixels: UInt8[Tensor, "*batch D"] | Float[Tensor, "*batch D"],
     how: str,
     out: Float[Tensor, "*batch D"] | None = None,
 ) -> Float[Tensor, "*batch D"]:
@@ -119,7 +119,7 @@ def as_float(
     Parameters
     ----------
     pixels
-        0 and 1, or grey values 0..255 if ``how`` is ``none``.
+        0 and 1, or grey values 0..255 if ``how`` is ``none``; or floats, which are data already.
     how
         One of `BINARIZATIONS`.
     out
@@ -128,7 +128,7 @@ def as_float(
     Returns
     -------
     Tensor
-        0.0 and 1.0, or v / 255 for ``none``.
+        0.0 and 1.0, or v / 255 for ``none``; floats as they are.
 
     Raises
     ------
@@ -136,6 +136,8 @@ def as_float(
         If ``how`` is none of `BINARIZATIONS`.
     """
     _require_known(how)
+    if pixels.is_floating_point():
+        return pixels if out is None else out.copy_(pixels)
     if out is None:
         out = torch.empty(pixels.shape, device=pixels.device)
     out.copy_(pixels)

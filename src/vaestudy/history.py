@@ -84,7 +84,7 @@ def evaluate_epoch(
     done, n_latent = 0, model.architecture.n_latent
     model.eval()
     for rows in test.split(max(1, _ROWS // run.k)):
-        chunk = rows if rows.is_floating_point() else as_float(rows, run.binarization)
+        chunk = as_float(rows, run.binarization)
         x = chunk.expand(len(runs), *chunk.shape)
         terms = model(x, normal(noise, (run.k, len(chunk), n_latent), device))
         totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)

@@ -125,7 +125,6 @@ def with_labels(splits: Splits, dataset: Dataset, run: ModelParameters) -> Split
     told = one_hot(dataset.train_labels, dataset.n_classes) * known.unsqueeze(1)
     rows = training_rows(splits.train.cpu(), told, run.binarization)
     test_labels = dataset.test_labels.to(splits.test.device)
-    test = splits.test
-    pixels = test if test.is_floating_point() else as_float(test, run.binarization)
+    pixels = as_float(splits.test, run.binarization)
     tested = tested_rows(pixels, test_labels, dataset.n_classes, run)
     return replace(splits, train=rows.to(splits.test.device), test=tested)

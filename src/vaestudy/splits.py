@@ -47,24 +47,21 @@ def load_splits(dataset: Dataset, binarization: str, device: torch.device) -> Sp
     rows = dataset.train
     if binarization in ("static", "threshold") and dataset.is_grey:
         rows = fixed_binarization(rows, binarization, TRAIN_BINARIZATION_SEED)
-    test = dataset.test
-    if not test.is_floating_point():
-        test = fixed_binarization(test, binarization, TEST_BINARIZATION_SEED)
+    test = _fixed(dataset.test, binarization, TEST_BINARIZATION_SEED)
     return Splits(rows.to(device), test.to(device))
 
 
 def test_pixels(dataset: Dataset, binarization: str) -> Tensor:
     """Return the test set as every run of this binarization sees it, [T, D] floats."""
-    return _fixed(dataset.test, binarization, TEST_BINARIZATION_SEED)
+    return as_float(_fixed(dataset.test, binarization, TEST_BINARIZATION_SEED), binarization)
 
 
 def train_pixels(dataset: Dataset, binarization: str, n: int | None = None) -> Tensor:
     """Return the first n training rows, binarized once, the same for every run: [n, D] floats."""
-    return _fixed(dataset.train[:n], binarization, TRAIN_BINARIZATION_SEED)
+    rows = _fixed(dataset.train[:n], binarization, TRAIN_BINARIZATION_SEED)
+    return as_float(rows, binarization)
 
 
 def _fixed(rows: Tensor, binarization: str, seed: int) -> Tensor:
     # Data that are floats already have nothing to be drawn.
-    if rows.is_floating_point():
-        return rows
-    return as_float(fixed_binarization(rows, binarization, seed), binarization)
+    return rows if rows.is_floating_point() else fixed_binarization(rows, binarization, seed)
