@@ -49,16 +49,15 @@ def seconds_for(images: torch.Tensor, policy: CompilePolicy) -> float:
 
 def main() -> None:
     """Measure and print."""
+    import job
     from sgemm import sgemm_gflops
-    from vaestudy.heap import keep_freed_memory
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    job.settle()
     images = (torch.rand(options.images, 784) > 0.5).float()
     work = flops_per_sample() * N_SAMPLES
     policies: tuple[CompilePolicy, ...] = ("always", "never")

@@ -30,13 +30,14 @@ def train_for(core: int, ready: Barrier, rates: Queue[float]) -> None:
     os.sched_setaffinity(0, {core})
     import torch
 
+    import job
     from throughput import made_up_pixels
     from vaestudy.compiled import compiled_step
     from vaestudy.config import RunConfig
     from vaestudy.splits import Splits
     from vaestudy.train import initial_state, train_epoch
 
-    torch.set_num_threads(1)
+    job.settle()
     pixels = torch.from_numpy(made_up_pixels())
     state = initial_state((RunConfig(),), 784, torch.device("cpu"))
     step = compiled_step(state, 100)

@@ -36,6 +36,7 @@ from pathlib import Path
 
 import numpy as np
 
+import job
 from sgemm import measure_sgemm, sgemm_gflops
 
 HERE = Path(__file__).parent
@@ -126,11 +127,9 @@ def measure_ours(case: Case, results: Queue[Sample]) -> None:
     """Train in a fresh process, so that memory and start-up are this case's alone."""
     import torch
 
-    from vaestudy.heap import keep_freed_memory
     from vaestudy.machine import peak_rss_mb
 
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    job.settle()
     torch_mb = peak_rss_mb()
     start = time.perf_counter()
     from vaestudy import checkpoint
