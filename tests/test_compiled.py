@@ -267,19 +267,24 @@ def test_which_labels_are_known_asks_for_no_step_of_its_own() -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("measure", "deeper", "kl_weight"),
-    [("nll_restricted", (), None), ("nll", DEEPER, None), ("nll", (), 1.0), ("nll", (), 0.25)],
+    ("measure", "deeper", "kl_weight", "members"),
+    [
+        ("nll_restricted", (), None, 1),
+        ("nll", DEEPER, None, 1),
+        ("nll", (), 1.0, 2),
+        ("nll", (), 0.25, 2),
+    ],
 )
 def test_compiled_weights_are_the_plain_ones(
-    measure: str, deeper: tuple[DeeperLayer, ...], kl_weight: float | None
+    measure: str, deeper: tuple[DeeperLayer, ...], kl_weight: float | None, members: int
 ) -> None:
     shape = architecture(likelihood="gaussian", deeper=deeper)
-    model = perturbed(VAE(shape, members=2)).float().eval()
+    model = perturbed(VAE(shape, members)).float().eval()
     x = (randn(3, 12) > 0).float()
     # A last chunk that is no whole one takes the plain way.
     n_samples = 2 * SAMPLES_AT_ONCE + 100
     plain, compiled = (
-        estimate_log_px(model, x, n_samples, generators(0, 1), log_weights=log_weights)
+        estimate_log_px(model, x, n_samples, generators(*range(members)), log_weights=log_weights)
         for log_weights in (
             log_weights_of(model, measure, kl_weight),
             compiled_log_weights(model, measure, kl_weight),

@@ -25,6 +25,7 @@ from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.evaluate import LogWeights
 from vaestudy.graph import BlockedEpoch, inductor_step
 from vaestudy.libraries import CompileError, load_library
+from vaestudy.packing import pack
 from vaestudy.presentation import steps_an_epoch
 from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
@@ -216,7 +217,9 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
 def compiled_log_weights(model: VAE, measure: str, kl_weight: float | None = None) -> LogWeights:
     """Return what :func:`vaestudy.proposals.log_weights_of` returns, compiled.
 
-    Only chunks of one datum and ``SAMPLES_AT_ONCE`` samples take the compiled way.
+    Only chunks of one datum and ``SAMPLES_AT_ONCE`` samples take the compiled way. It is the way of
+    the weights that the model has now: they are laid out once for all chunks
+    (:mod:`vaestudy.packing`).
 
     Raises
     ------
@@ -233,6 +236,7 @@ def compiled_log_weights(model: VAE, measure: str, kl_weight: float | None = Non
     }
     library = load_library(request)
     tensors = model_tensors(model)
+    packed = [pack(tensors[place], rows) for place, rows in library.packed]
     plain = log_weights_of(model, measure, kl_weight)
 
     def log_weights(x: Tensor, mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
@@ -240,7 +244,7 @@ def compiled_log_weights(model: VAE, measure: str, kl_weight: float | None = Non
             return plain(x, mu, logvar, eps)
         # mu and logvar are halves of one tensor; a library takes its inputs' layout for granted.
         data = (tensor.contiguous() for tensor in (x, mu, logvar, eps))
-        (result,) = library(*tensors, *data)
+        (result,) = library(*tensors, *data, *packed)
         return result
 
     return log_weights

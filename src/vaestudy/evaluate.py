@@ -11,7 +11,7 @@ method's, :math:`\mathrm{sd}(w)/(\sqrt S\,\bar w)`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +33,8 @@ LogWeights = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 CHUNK_ROWS = 500
 #: Weights of a datum that are gathered before they are added up.
 _GATHERED = 5_000
+#: Data that are encoded at a time: one by one, each fetches the encoder's weights anew.
+_ENCODED = 100
 
 #: What log p(x|z) may be measured with: the likelihood's own; the likelihood restricted to {0, 1}
 #: and normalised there; a Bernoulli whose mean is the likelihood's; a continuous Bernoulli with the
@@ -181,31 +183,39 @@ def estimate_log_px(
     # holes in the heap that the next chunk may not fit: some processes grew by 1.5 MB a datum.
     shape = (len(generators), len(x))
     log_px, errors = (torch.empty(shape, dtype=torch.float64, device=x.device) for _ in range(2))
-    at_once = max(1, chunk_rows // per_datum)
-    for start in range(0, len(x), at_once):
-        rows = slice(start, start + at_once)
-        log_px[:, rows], errors[:, rows] = _estimate_chunk(
-            model, x[rows], n_samples, per_datum, generators, log_weights
+    batches = _encoded(model, x.expand(len(generators), *x.shape), max(1, chunk_rows // per_datum))
+    done = 0
+    for batch in batches:
+        rows = slice(done, done := done + batch[0].shape[1])
+        log_px[:, rows], errors[:, rows] = _estimate_batch(
+            batch, n_samples, per_datum, generators, log_weights, model.architecture.n_latent
         )
     return LogPxEstimate(log_px, errors)
 
 
-def _estimate_chunk(
-    model: VAE,
-    x: Float[Tensor, "B D"],
+def _encoded(
+    model: VAE, x: Float[Tensor, "M N D"], at_once: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield data a batch at a time, with their mu and logvar; many batches are encoded at once."""
+    for encoded in x.split(at_once * max(1, _ENCODED // at_once), 1):
+        parts = (whole.split(at_once, 1) for whole in (encoded, *model.encode(encoded)))
+        yield from zip(*parts, strict=True)
+
+
+def _estimate_batch(
+    batch: tuple[Tensor, Tensor, Tensor],
     n_samples: int,
     at_once: int,
     generators: Sequence[torch.Generator],
     log_weights: LogWeights,
+    n_latent: int,
 ) -> tuple[Tensor, Tensor]:
-    members = len(generators)
-    batch = x.expand(members, *x.shape)
-    mu, logvar = model.encode(batch)
+    x, mu, logvar = batch
     gathered = min(n_samples, max(at_once, _GATHERED))
-    weights = _StreamingWeights((members, gathered, x.shape[0]), x.device)
+    weights = _StreamingWeights((len(x), gathered, x.shape[1]), x.device)
     for count in chunk_sizes(n_samples, at_once):
-        eps = normal(generators, (count, x.shape[0], model.architecture.n_latent), x.device)
-        weights.add(log_weights(batch, mu, logvar, eps))
+        eps = normal(generators, (count, x.shape[1], n_latent), x.device)
+        weights.add(log_weights(x, mu, logvar, eps))
     return weights.estimate(n_samples)
 
 

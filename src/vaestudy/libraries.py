@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from vaestudy.engine import engine_fingerprint, source_digest
+from vaestudy.packing import Packed
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +38,15 @@ class CompileError(RuntimeError):
 
 
 class Library:
-    """A compiled function of contiguous tensors; those that it updates, it updates in place."""
+    """A compiled function of contiguous tensors; those that it updates, it updates in place.
+
+    ``packed`` says which of its first tensors it takes again as its last, packed for how many rows.
+    """
 
     def __init__(self, path: Path) -> None:
         # Not `torch._inductor.aoti_load_package`: that imports the compiler, a second or more.
         self._loader = torch._C._aoti.AOTIModelPackageLoader(str(path), "model", False, 1, -1)
+        self.packed: list[Packed] = json.loads(self._loader.get_metadata()["packed"])
 
     def __call__(self, *tensors: Tensor) -> list[Tensor]:
         """Call the function."""
@@ -89,7 +94,7 @@ def _identity(request: Request) -> str:
     facts = {
         "request": request,
         "engine": engine_fingerprint(),
-        "weights": source_digest("evaluate.py", "proposals.py") if weights else "",
+        "weights": source_digest("evaluate.py", "packing.py", "proposals.py") if weights else "",
         "torch": torch.__version__,
         "processor": _processor_features(),
     }

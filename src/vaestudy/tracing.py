@@ -25,6 +25,7 @@ from vaestudy.config import parse_run
 from vaestudy.files import atomic_path
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
+from vaestudy.packing import Packed, like_packed, lower_packed_products, pack_products
 from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
 from vaestudy.train import TrainState, initial_state
@@ -62,8 +63,8 @@ def step_example(state: TrainState, batch_size: int) -> list[Tensor]:
 
 def trace_log_weights(
     model: VAE, measure: str, samples: int, kl_weight: float | None = None
-) -> torch.export.ExportedProgram:
-    """Return the graph of one datum's importance weights."""
+) -> tuple[torch.export.ExportedProgram, list[Packed]]:
+    """Return the graph of one datum's importance weights, and which tensors it takes packed."""
     a, members = model.architecture, model.members
     model.eval()
     names = [name for name, _ in (*model.named_parameters(), *model.named_buffers())]
@@ -95,7 +96,10 @@ def trace_log_weights(
         torch.zeros(members, samples, 1, a.n_latent),
     ]
     example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
-    return torch.export.export(_Graph(_graph(log_weights, example)), tuple(example))
+    graph = _graph(log_weights, example)
+    packed = pack_products(graph, len(tensors))
+    example += like_packed(tensors, packed)
+    return torch.export.export(_Graph(graph), tuple(example)), packed
 
 
 class _Graph(torch.nn.Module):
@@ -120,14 +124,15 @@ def _graph(
     return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
 
 
-def _step_of(request: Request) -> torch.export.ExportedProgram:
+def _step_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
     run = parse_run(request["run"])
     runs = tuple(run.model_copy(update={"seed": seed}) for seed in range(request["members"]))
     state = initial_state(runs, request["n_features"], CPU, n_classes=request["n_classes"])
-    return trace_step(state, request["batch_size"])
+    # A step's weights are other ones in the next.
+    return trace_step(state, request["batch_size"]), []
 
 
-def _weights_of(request: Request) -> torch.export.ExportedProgram:
+def _weights_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
     architecture = TypeAdapter(Architecture).validate_python(request["architecture"])
     model = VAE(architecture, request["members"])
     return trace_log_weights(model, request["measure"], request["samples"], request["kl_weight"])
@@ -163,13 +168,15 @@ def main(request_json: str, file: str) -> None:
 
     request = json.loads(request_json)
     torch.set_num_threads(request["threads"])
-    program = _GRAPHS[request["kind"]](request)
+    program, packed = _GRAPHS[request["kind"]](request)
     cast_whole_vectors()
+    lower_packed_products()
+    settings = {**_COMPILER, "aot_inductor.metadata": {"packed": json.dumps(packed)}}
     with atomic_path(Path(file)) as temporary:
         # The compiler insists on this suffix.
         package = temporary.with_name(f"{temporary.name}.pt2")
         made = inductor.aoti_compile_and_package(
-            program, package_path=str(package), inductor_configs=_COMPILER
+            program, package_path=str(package), inductor_configs=settings
         )
         os.replace(made, temporary)
 

@@ -9,6 +9,7 @@ rule evaluate:
             "evaluate.py",
             "measure.py",
             "measure_further.py",
+            "packing.py",
             "proposals.py",
             "rows.py",
             "gradients.py",
