@@ -34,7 +34,7 @@ def flops_per_sample() -> float:
 
 def seconds_for(images: torch.Tensor, policy: CompilePolicy) -> float:
     """Estimate log p(x) of some images; return how long it took, without compiling."""
-    from vaestudy.compiled import choose_log_weights
+    from vaestudy.compile_choice import choose_log_weights
     from vaestudy.evaluate import estimate_log_px
     from vaestudy.vae import VAE, Architecture
 

@@ -133,14 +133,14 @@ def measure_ours(case: Case, results: Queue[Sample]) -> None:
     torch_mb = peak_rss_mb()
     start = time.perf_counter()
     from vaestudy import checkpoint
-    from vaestudy.compiled import choose_step
-    from vaestudy.config import RunConfig
+    from vaestudy.compile_choice import choose_measure, choose_step
+    from vaestudy.config import CompilePolicy, RunConfig
     from vaestudy.splits import Splits
     from vaestudy.train import EpochReport, TrainState, initial_state, train, train_epoch
 
     run = RunConfig.model_validate({**case.parameters, "epochs": EPOCHS})
     pixels = torch.from_numpy(made_up_pixels())
-    data = Splits(pixels, (pixels[: N_IMAGES // 6] > 127).float())
+    data = Splits(pixels, (pixels[: N_IMAGES // 6] > 127).view(torch.uint8))
     rates: list[tuple[float, float, float]] = []
     ready: list[float] = []
     epoch_start = start
@@ -157,10 +157,11 @@ def measure_ours(case: Case, results: Queue[Sample]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         state = initial_state((run,), 784, torch.device("cpu"))
-        compiled = case.stack == "vaestudy"
-        step = choose_step(state, N_IMAGES, "always" if compiled else "never")
+        policy: CompilePolicy = "always" if case.stack == "vaestudy" else "never"
+        step = choose_step(state, N_IMAGES, policy)
+        measure = choose_measure(state, len(data.test), policy)
         epoch_start = time.perf_counter()
-        train(state, data, after_epoch, partial(train_epoch, step=step))
+        train(state, data, after_epoch, partial(train_epoch, step=step), measure)
     rss_mb = peak_rss_mb() - torch_mb - SGEMM_MB
     results.put({**_medians(rates[1:], case), "rss_mb": rss_mb, "start_s": ready[0]})
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from builders import architecture, fresh, run_config, splits
 from vaestudy import libraries
-from vaestudy.compiled import choose_epoch, choose_log_weights, choose_step, compiled_step
+from vaestudy.compile_choice import choose_epoch, choose_log_weights, choose_step
+from vaestudy.compiled import compiled_step
 from vaestudy.graph import inductor_step
 from vaestudy.history import SCALARS
 from vaestudy.libraries import CompileError, Request
@@ -69,7 +70,9 @@ def test_where_a_gpus_step_cannot_be_compiled_it_is_the_pure_one_and_said(
     monkeypatch.setattr(what, fails)
     monkeypatch.setattr(TrainState, "device", property(lambda _: torch.device("cuda")))
     # An epoch of which nothing but its step is made.
-    monkeypatch.setattr("vaestudy.compiled.BlockedEpoch", lambda state, _, make: make(state, 20))
+    monkeypatch.setattr(
+        "vaestudy.compile_choice.BlockedEpoch", lambda state, _, make: make(state, 20)
+    )
     step = choose_epoch(state, splits(), "auto")
     assert "set compile: never. PyTorch said: OSError: no C compiler" in caplog.text
     assert "TORCHDYNAMO" not in caplog.text
@@ -93,7 +96,7 @@ def test_the_choice_looks_at_all_planned_steps_not_at_those_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """90 images in batches of 20 are 4 steps an epoch; 20,000 steps are 5,000 epochs."""
-    monkeypatch.setattr("vaestudy.compiled.compiled_step", lambda state, size: "compiled")
+    monkeypatch.setattr("vaestudy.compile_choice.compiled_step", lambda state, size: "compiled")
     state = fresh(run_config(epochs=5000))
     state.epoch = 4999
     assert choose_step(state, 90, "auto") == "compiled"
@@ -125,7 +128,7 @@ def test_what_cannot_be_compiled_or_kept_is_trained_plainly_and_said(
 
 
 def test_few_samples_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vaestudy.compiled.compiled_log_weights", lambda *_, **__: "compiled")
+    monkeypatch.setattr("vaestudy.compile_choice.compiled_log_weights", lambda *_, **__: "compiled")
     model = VAE(architecture())
     assert choose_log_weights(model, "nll", 5000, 1000, "auto") == "compiled"
     for n_samples, n_data, policy in (

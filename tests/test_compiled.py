@@ -43,31 +43,10 @@ from vaestudy.pure import state_tensors
 from vaestudy.tracing import trace_step
 from vaestudy.train import StepFunction, TrainState, train, train_epoch, train_step
 from vaestudy.vae import VAE
+from variants import DEEPER, VARIANTS, batch
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
-
-DEEPER = (DeeperLayer(n_z=2, hidden=(6,)),)
-GREY = {"likelihood": "continuous-bernoulli", "binarization": "none"}
-VARIANTS = [
-    {"objective": "elbo"},
-    {"objective": "dreg", "k": 3},
-    {"objective": "free-bits", "free_bits": 0.1, **GREY},
-    {"objective": "iwae", "k": 5, "batch_norm": "hidden"},
-    {"objective": "elbo-sampled", "likelihood": "gaussian", "activation": "relu"},
-    {"objective": "iwae", "k": 3, "likelihood": "gaussian", "batch_norm": "all"},
-    {"encoder_heads": "bounded", "activation": "tanh", "k": 2},
-    {"objective": "iwae", "k": 3, "activation": "tanh", "deeper": DEEPER},
-    {"batch_norm": "all", "deeper": DEEPER},
-    {"optimizer": "adamax"},
-    {"optimizer": "adagrad"},
-    {"labels": "condition"},
-    {"labels": "m2", "label_share": 0.5, "objective": "iwae", "k": 2},
-    {"network": "conv", "hidden": (30,), "activation": "elu"},
-    {"network": "conv", "hidden": (30,), "likelihood": "gaussian", "k": 2},
-    {"likelihood": "beta", "binarization": "none", "objective": "jensen-shannon", "k": 2},
-    {"objective": "geometric-js", "js_skew": 0.5},
-]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -150,18 +129,6 @@ def test_the_plain_update_is_adams() -> None:
         adam_update(plain, parameter.grad, exp_avg, exp_avg_sq, corrections, **rates)
     torch.testing.assert_close(plain, parameter.detach())
     torch.testing.assert_close(exp_avg_sq, adam.kept["exp_avg_sq"]["w"])
-
-
-def batch(state: TrainState, seed: int, size: int = 20) -> tuple[Tensor, Tensor, Tensor]:
-    run, members = state.runs[0], len(state.runs)
-    x = (randn(members, size, 16, seed=seed) > 0).to(state.model.output.weight.dtype)
-    if state.model.architecture.n_classes:
-        # Every other label is known.
-        labels = torch.eye(10).repeat(2, 1) * (torch.arange(size) % 2)[:, None]
-        x = torch.cat([x, labels.to(x).expand(members, size, 10)], -1)
-    n_latent = state.model.architecture.n_latent
-    eps = randn(members, run.k, size, n_latent, seed=seed + 100).to(x)
-    return x, eps, torch.linspace(0.3, 1, members).to(x)
 
 
 def assert_same_steps(a: TrainState, b: TrainState, step: StepFunction, rtol: float) -> None:

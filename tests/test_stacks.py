@@ -10,7 +10,8 @@ import torch
 
 from builders import CPU, assert_same_member, double_state, run_config, splits, tiny_dataset
 from running import parts_of, results, training
-from vaestudy.compiled import choose_epoch, step_request
+from vaestudy.compile_choice import choose_epoch
+from vaestudy.compiled import step_request
 from vaestudy.config import RunConfig
 from vaestudy.dataset import Dataset
 from vaestudy.groups import group_runs

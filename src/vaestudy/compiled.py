@@ -1,45 +1,32 @@
-"""The whole training step, and the importance weights of evaluation, as compiled libraries.
+"""The whole training step, the test set's measures and importance weights, as compiled libraries.
 
-What is compiled is what :func:`vaestudy.train.train_step` and
-:func:`vaestudy.proposals.log_weights_of` compute; :mod:`vaestudy.tracing` makes the graphs of
-them, :mod:`vaestudy.libraries` keeps what is made. The first job of a kind pays some 20 s, later
+What is compiled is what :func:`vaestudy.train.train_step`, :func:`vaestudy.history.row_measure` and
+:func:`vaestudy.proposals.log_weights_of` compute; :mod:`vaestudy.tracing` makes the graphs of them,
+:mod:`vaestudy.libraries` keeps what is made. The first job of a kind pays some 20 s for each, later
 ones load a library in milliseconds and never import the compiler.
 
-Results agree with the plain functions' to rounding, not bit by bit, so which of the two a job takes
-depends on its configuration and its machine alone, never on what is cached.
+Results agree with the plain functions' to rounding, not bit by bit; which of the two a job takes,
+:mod:`vaestudy.compile_choice` says.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from pydantic import TypeAdapter
 from torch import Tensor
 
-from vaestudy.config import CompilePolicy, RunConfig
+from vaestudy.config import RunConfig
 from vaestudy.evaluate import LogWeights
-from vaestudy.graph import BlockedEpoch, inductor_step
-from vaestudy.libraries import CompileError, load_library
+from vaestudy.history import RowMeasure, row_measure, rows_at_once
+from vaestudy.libraries import load_library
 from vaestudy.packing import pack
-from vaestudy.presentation import steps_an_epoch
 from vaestudy.proposals import log_weights_of
-from vaestudy.pure import fixed_tensors, pure_step, state_tensors
-from vaestudy.splits import Splits
-from vaestudy.train import (
-    EpochFunction,
-    StepFunction,
-    TrainState,
-    train_epoch,
-    train_step,
-)
+from vaestudy.pure import fixed_tensors, state_tensors
+from vaestudy.train import StepFunction, TrainState
 from vaestudy.vae import VAE, Architecture
-
-log = logging.getLogger(__name__)
 
 #: What a compiled step takes as a tensor or does not depend on, at a value for all.
 _ANY_RUN = {
@@ -56,106 +43,8 @@ _ANY_RUN = {
     "output_bias": "zero",
 }
 
-#: A compiled step saves 1.5 ms or more and costs some 20 s, shared by all runs of its kind.
-WORTH_IT_FROM_STEPS = 20_000
-#: Compiled weights save 10 microseconds a sample or more.
-WORTH_IT_FROM_SAMPLES = 5_000_000
 #: Samples of one datum at a time: their logits stay near the core.
 SAMPLES_AT_ONCE = 500
-
-T = TypeVar("T")
-_PLAIN_STEP: StepFunction = train_step
-
-
-def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> EpochFunction:
-    """Return how a run passes over its training set: on a GPU by a graph, else step by step.
-
-    Data that are no 8-bit pixels are passed over step by step there too. The graph's step is a
-    compiled one where :func:`choose_step` would choose one, and the pure one where that fails.
-
-    Raises
-    ------
-    CompileError
-        As :func:`choose_step`.
-    """
-    if state.device.type != "cuda" or not _are_pixels(data):
-        return partial(train_epoch, step=choose_step(state, len(data.train), policy))
-    pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
-    fused = policy == "always" or (policy == "auto" and pays)
-    return BlockedEpoch(state, data, partial(_fused_step, policy=policy) if fused else None)
-
-
-def _fused_step(state: TrainState, batch_size: int, policy: CompilePolicy) -> Callable[..., Tensor]:
-    return _or_plain(lambda: inductor_step(state, batch_size), pure_step(state), policy)
-
-
-def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:
-    """Return the step that a run trains with.
-
-    The choice depends on the run's planned steps, from its first epoch to its last, and on the
-    machine: a resumed run goes on with the kind of step that it began with.
-
-    Raises
-    ------
-    CompileError
-        If ``policy`` is always and the step cannot be compiled; with auto that is a warning.
-    """
-    batch_size = min(state.runs[0].batch_size, n_images)
-    planned = _planned_steps(state, n_images)
-    pays = planned >= WORTH_IT_FROM_STEPS
-    if not _wanted(state.device, policy, pays, f"{planned:,} steps"):
-        return _PLAIN_STEP
-    return _or_plain(lambda: compiled_step(state, batch_size), _PLAIN_STEP, policy)
-
-
-def choose_log_weights(
-    model: VAE,
-    measure: str,
-    n_samples: int,
-    n_data: int,
-    policy: CompilePolicy,
-    *,
-    kl_weight: float | None = None,
-) -> LogWeights:
-    """Return what computes the importance weights of ``n_data`` data; see :func:`choose_step`.
-
-    Those of q(z|x), or with a ``kl_weight`` of its mixture with the prior
-    (:func:`vaestudy.proposals.mixing`).
-    """
-    planned = n_samples * n_data * model.members
-    pays = planned >= WORTH_IT_FROM_SAMPLES and n_samples >= SAMPLES_AT_ONCE
-    plain = log_weights_of(model, measure, kl_weight)
-    if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
-        return plain
-    return _or_plain(lambda: compiled_log_weights(model, measure, kl_weight), plain, policy)
-
-
-def _are_pixels(data: Splits) -> bool:
-    return isinstance(data.train, Tensor) and data.train.dtype == torch.uint8
-
-
-def _planned_steps(state: TrainState, n_images: int) -> int:
-    run = state.runs[0]
-    return run.epochs * steps_an_epoch(run, n_images)
-
-
-def _wanted(device: torch.device, policy: CompilePolicy, pays: bool, planned: str) -> bool:
-    if device.type != "cpu" or policy == "never":
-        return False
-    if policy == "auto" and not pays:
-        log.info("not compiled: %s do not win back what that costs", planned)
-        return False
-    return True
-
-
-def _or_plain(compiled: Callable[[], T], plain: T, policy: CompilePolicy) -> T:
-    try:
-        return compiled()
-    except CompileError as error:
-        if policy == "always":
-            raise
-        log.warning("not compiled: %s", error)
-        return plain
 
 
 def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
@@ -194,6 +83,37 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
         return metrics
 
     return run
+
+
+def compiled_measure(state: TrainState) -> RowMeasure:
+    """Return what :func:`vaestudy.history.row_measure` returns, compiled.
+
+    Only whole chunks of the test set take the compiled way.
+
+    Raises
+    ------
+    CompileError
+        If there is no C++ compiler, or it fails.
+    """
+    request = measure_request(state)
+    library, rows = load_library(request), request["rows"]
+    tensors, plain = model_tensors(state.model), row_measure(state.model, state.runs[0])
+
+    def measure(x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if x.shape[1] != rows:
+            return plain(x, eps)
+        metrics, means, kl = library(*tensors, x.contiguous(), eps)
+        return metrics, means, kl
+
+    return measure
+
+
+def measure_request(state: TrainState) -> dict[str, Any]:
+    """Return what describes a state's measure of the test set; see :func:`step_request`."""
+    step = step_request(state, batch_size=0)
+    # How a model was trained is no part of it.
+    run = {**step["run"], "batch_size": 100, "optimizer": "adam", "weight_decay": 0.0}
+    return {**step, "kind": "measure", "run": run, "rows": rows_at_once(state.runs[0])}
 
 
 def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 ENGINE_FILES = (
     "adam.py",
     "binarization.py",
+    "compile_choice.py",
     "compiled.py",
     "convolutions.py",
     "deeper.py",

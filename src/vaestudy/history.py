@@ -6,7 +6,7 @@ activity A_u = Var_x(E_q[z_u | x]) (Burda et al. 2016) and mean KL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +33,12 @@ UNITS = ("activity", "kl")
 #: A table, by its columns. Not a DataFrame: pandas takes 70 MB, half of what a job holds.
 Columns = dict[str, NDArray[Any]]
 
-#: Rows of activations at a time: 1,000 rows of 784 floats stay in a core's cache.
-_ROWS = 1000
+#: Of rows x [M, B, D] with noise eps [M, K, B, U]: means of ``SCALARS`` at beta = 1, [S, M], and
+#: each row's posterior means and KL, [M, B, Z].
+RowMeasure = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+
+#: Rows of activations at a time: 500 rows of 784 floats stay in a core's cache.
+_ROWS = 500
 _EPOCHS_A_BLOCK = 128
 
 
@@ -63,32 +67,49 @@ def batch_metrics(
     return torch.stack([value.mean(1), bound, reconstruction - kl, reconstruction, kl, beta])
 
 
+def rows_at_once(run: RunConfig) -> int:
+    """Return how many rows of the test set are measured at a time."""
+    return max(1, _ROWS // run.k)
+
+
+def row_measure(model: VAE, run: RunConfig) -> RowMeasure:
+    """Return what measures a run's test set: the training objective, with as many samples."""
+    objective = make_objective(run)
+
+    def measure(x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        beta = torch.ones(len(x), device=x.device)
+        terms = model(x, eps)
+        metrics = batch_metrics(terms, objective(terms, beta), beta, objective)
+        return metrics, terms.means, terms.kl_per_unit
+
+    return measure
+
+
 @torch.no_grad()
 def evaluate_epoch(
     model: VAE,
     test: UInt8[Tensor, "T D"] | Float[Tensor, "T D"],
     runs: Sequence[RunConfig],
     epoch: int,
+    measure: RowMeasure | None = None,
 ) -> tuple[Float[Tensor, "S M"], Float[Tensor, "U M Z"]]:
     """Measure every member on the test set, with batch normalization's running statistics.
 
-    The bound is the training objective's at beta = 1, with as many samples.
+    By :func:`row_measure`, or ``measure``, which is its equal.
     """
     run, device = runs[0], test.device
-    objective = make_objective(run)
+    measure = measure or row_measure(model, run)
     noise = MemberRNG(tuple(r.seed for r in runs), device).generators("test-eps", epoch)
-    beta = torch.ones(len(runs), device=device)
     totals = torch.zeros(len(SCALARS), len(runs), dtype=torch.float64, device=device)
     # For all rows at once: small tensors kept between large ones that go would let the heap grow.
     codes: list[Tensor] = []
     done, n_latent = 0, model.architecture.n_latent
     model.eval()
-    for rows in test.split(max(1, _ROWS // run.k)):
+    for rows in test.split(rows_at_once(run)):
         chunk = as_float(rows, run.binarization)
         x = chunk.expand(len(runs), *chunk.shape)
-        terms = model(x, normal(noise, (run.k, len(chunk), n_latent), device))
-        totals += batch_metrics(terms, objective(terms, beta), beta, objective) * len(chunk)
-        found = terms.means, terms.kl_per_unit
+        metrics, *found = measure(x, normal(noise, (run.k, len(chunk), n_latent), device))
+        totals += metrics * len(chunk)
         codes = codes or [t.new_empty(len(t), len(test), t.shape[-1]) for t in found]
         for of_all, of_chunk in zip(codes, found, strict=True):
             of_all[:, done : done + len(chunk)] = of_chunk

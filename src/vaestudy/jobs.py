@@ -12,13 +12,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vaestudy import checkpoint
-from vaestudy.compiled import choose_epoch
+from vaestudy.compile_choice import choose_epoch, choose_measure
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
@@ -31,7 +32,7 @@ from vaestudy.objectives import NO_BOUNDS
 from vaestudy.run_files import CHECKPOINT, RunFiles, read_record
 from vaestudy.splits import Splits, load_splits
 from vaestudy.steplog import StepLog
-from vaestudy.train import EpochFunction, EpochReport, TrainState, initial_state, train
+from vaestudy.train import EpochReport, TrainState, initial_state, train
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,12 @@ def train_group(
                 out_of_memory_told(len(part), part[0].combination_id),
                 tf32_products(part[0].precision == "tf32"),
             ):
-                run_epoch = choose_epoch(state, splits, compile_policy)
-                _train_part(state, run_epoch, splits, files, dataset, checkpoint_every, on_epoch)
+                training = partial(
+                    train,
+                    run_epoch=choose_epoch(state, splits, compile_policy),
+                    measure=choose_measure(state, len(splits.test), compile_policy),
+                )
+                _train_part(state, training, splits, files, dataset, checkpoint_every, on_epoch)
     return [read_record(files[run]) for run in runs]
 
 
@@ -142,7 +147,7 @@ def _resume_or_start(
 
 def _train_part(
     state: TrainState,
-    run_epoch: EpochFunction,
+    training: Callable[..., TrainState],
     splits: Splits,
     files: dict[RunConfig, RunFiles],
     dataset: Dataset,
@@ -163,7 +168,7 @@ def _train_part(
         if state.epoch % checkpoint_every == 0 and state.epoch < report.epochs:
             checkpoint.save_state(state, paths, dataset.sha256)
 
-    train(state, splits, after_epoch, run_epoch)
+    training(state, splits, after_epoch)
     _write_results(state, files, dataset)
 
 

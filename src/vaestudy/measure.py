@@ -44,7 +44,7 @@ from torch import Tensor
 
 from vaestudy.checkpoint import load_run
 from vaestudy.classifier import binomial_error
-from vaestudy.compiled import choose_log_weights
+from vaestudy.compile_choice import choose_log_weights
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.evaluate import (

@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import TypeAdapter
@@ -23,6 +24,7 @@ from torch import Tensor
 from vaestudy.compiled import model_tensors
 from vaestudy.config import parse_run
 from vaestudy.files import atomic_path
+from vaestudy.history import row_measure
 from vaestudy.libraries import Request
 from vaestudy.lowering import LOWERINGS
 from vaestudy.packing import Packed, like_packed, lower_packed_products, pack_products
@@ -67,28 +69,8 @@ def trace_log_weights(
     """Return the graph of one datum's importance weights, and which tensors it takes packed."""
     a, members = model.architecture, model.members
     model.eval()
-    names = [name for name, _ in (*model.named_parameters(), *model.named_buffers())]
     tensors = model_tensors(model)
-
-    class Weights(torch.nn.Module):
-        """What functional_call needs: a module whose call is the function."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *data: Tensor) -> Tensor:
-            return log_weights_of(self.model, measure, kl_weight)(*data)
-
-    weights = Weights()
-
-    @torch.no_grad()
-    def log_weights(*inputs: Tensor) -> Tensor:
-        *values, x, mu, logvar, eps = inputs
-        named = {f"model.{name}": value for name, value in zip(names, values, strict=True)}
-        result: Tensor = torch.func.functional_call(weights, named, (x, mu, logvar, eps))
-        return result
-
+    log_weights = _of_tensors(model, log_weights_of(model, measure, kl_weight))
     data = [
         torch.zeros(members, 1, a.n_inputs),
         torch.zeros(members, 1, a.n_z),
@@ -100,6 +82,43 @@ def trace_log_weights(
     packed = pack_products(graph, len(tensors))
     example += like_packed(tensors, packed)
     return torch.export.export(_Graph(graph), tuple(example)), packed
+
+
+def trace_measure(state: TrainState, rows: int) -> torch.export.ExportedProgram:
+    """Return the graph of :func:`vaestudy.history.row_measure`, of so many rows."""
+    model, run = state.model, state.runs[0]
+    a, members = model.architecture, model.members
+    model.eval()
+    tensors = model_tensors(model)
+    data = [torch.zeros(members, rows, a.n_inputs), torch.zeros(members, run.k, rows, a.n_latent)]
+    example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
+    graph = _graph(_of_tensors(model, row_measure(model, run)), example)
+    return torch.export.export(_Graph(graph), tuple(example))
+
+
+def _of_tensors(model: VAE, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of data, which asks a model, as one of the model's tensors and the data."""
+    names = [name for name, _ in (*model.named_parameters(), *model.named_buffers())]
+
+    class OfModel(torch.nn.Module):
+        """What functional_call needs: a module whose call is the function."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *data: Tensor) -> Any:
+            return function(*data)
+
+    of_model = OfModel()
+
+    @torch.no_grad()
+    def of_tensors(*inputs: Tensor) -> Any:
+        values, data = inputs[: len(names)], inputs[len(names) :]
+        named = {f"model.{name}": value for name, value in zip(names, values, strict=True)}
+        return torch.func.functional_call(of_model, named, data)
+
+    return of_tensors
 
 
 class _Graph(torch.nn.Module):
@@ -124,12 +143,19 @@ def _graph(
     return torch.fx.GraphModule(graph, fx_graph_cse(graph.graph))
 
 
-def _step_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
+def _state_of(request: Request) -> TrainState:
     run = parse_run(request["run"])
     runs = tuple(run.model_copy(update={"seed": seed}) for seed in range(request["members"]))
-    state = initial_state(runs, request["n_features"], CPU, n_classes=request["n_classes"])
+    return initial_state(runs, request["n_features"], CPU, n_classes=request["n_classes"])
+
+
+def _step_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
     # A step's weights are other ones in the next.
-    return trace_step(state, request["batch_size"]), []
+    return trace_step(_state_of(request), request["batch_size"]), []
+
+
+def _measure_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
+    return trace_measure(_state_of(request), request["rows"]), []
 
 
 def _weights_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
@@ -159,7 +185,7 @@ def cast_whole_vectors() -> None:
     CppVecOverrides.to_dtype_bitcast = staticmethod(to_dtype_bitcast)  # type: ignore[method-assign]
 
 
-_GRAPHS = {"step": _step_of, "weights": _weights_of}
+_GRAPHS = {"step": _step_of, "measure": _measure_of, "weights": _weights_of}
 
 
 def main(request_json: str, file: str) -> None:

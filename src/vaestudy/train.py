@@ -23,7 +23,7 @@ from torch import Tensor
 
 from vaestudy.config import RunConfig
 from vaestudy.denormals import denormals_as_zero
-from vaestudy.history import SCALARS, History, batch_metrics, evaluate_epoch
+from vaestudy.history import SCALARS, History, RowMeasure, batch_metrics, evaluate_epoch
 from vaestudy.objectives import beta_schedule, make_objective
 from vaestudy.optimizer import Optimizer
 from vaestudy.optimizers import make_optimizer
@@ -220,6 +220,7 @@ def train(
     data: Splits,
     on_epoch: Callable[[TrainState, EpochReport], None] | None = None,
     run_epoch: EpochFunction = train_epoch,
+    measure: RowMeasure | None = None,
 ) -> TrainState:
     """Train until the runs' last epoch, from wherever ``state`` stands.
 
@@ -233,16 +234,22 @@ def train(
         Called after each epoch: to report, to save.
     run_epoch
         :func:`train_epoch`, or a function that does the same in another way.
+    measure
+        :func:`vaestudy.history.row_measure`, or its equal, of the test set.
     """
     epochs = state.runs[0].epochs
     if state.epoch == 0:
-        state.history.append(0, None, *evaluate_epoch(state.model, data.test, state.runs, 0))
+        state.history.append(
+            0, None, *evaluate_epoch(state.model, data.test, state.runs, 0, measure)
+        )
     while state.epoch < epochs and len(state.failed) < len(state.runs):
         start = time.perf_counter()
         train_metrics = run_epoch(state, data)
         seconds = time.perf_counter() - start
         state.epoch += 1
-        test_metrics, units = evaluate_epoch(state.model, data.test, state.runs, state.epoch)
+        test_metrics, units = evaluate_epoch(
+            state.model, data.test, state.runs, state.epoch, measure
+        )
         state.history.append(state.epoch, train_metrics, test_metrics, units)
         _note_divergence(state, train_metrics, test_metrics)
         if on_epoch is not None:
