@@ -90,11 +90,11 @@ class StudyConfig(Strict):
     )
     compile: CompilePolicy = Field(
         "auto",
-        description="Whether training steps are compiled, and on CPU cores final estimates. auto: "
-        "where they are long enough to win back what it costs (some 20 s a kind of model, on CPU "
-        "cores kept for later runs); where that fails, for want of a compiler (of C++, on a GPU of "
-        "C) or of a GPU that is recent enough, a warning says so. No part of a run's identity: "
-        "results agree to rounding.",
+        description="Whether training steps are compiled, and on CPU cores what is measured after "
+        "epochs and final estimates. auto: where they are long enough to win back what it costs "
+        "(some 20 s each for a kind of model, on CPU cores kept for later runs); where that fails, "
+        "for want of a compiler (of C++, on a GPU of C) or of a GPU that is recent enough, a "
+        "warning says so. No part of a run's identity: results agree to rounding.",
     )
     report: Report = Field(default_factory=Report)
 

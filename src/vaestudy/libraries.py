@@ -76,7 +76,7 @@ def load_library(request: Request) -> Library:
             raise
         # RuntimeError: a user without a home.
         raise CompileError(
-            f"no place to keep compiled steps ({error}); set VAESTUDY_CACHE to a folder that can "
+            f"no place to keep what is compiled ({error}); set VAESTUDY_CACHE to a folder that can "
             "be written to, or compile: never"
         ) from None
     return Library(path)
