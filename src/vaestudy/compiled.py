@@ -110,14 +110,19 @@ def compiled_measure(state: TrainState) -> RowMeasure:
 
 def measure_request(state: TrainState) -> dict[str, Any]:
     """Return what describes a state's measure of the test set; see :func:`step_request`."""
-    step = step_request(state, batch_size=0)
+    kind = _kind_of(state)
     # How a model was trained is no part of it.
-    run = {**step["run"], "batch_size": 100, "optimizer": "adam", "weight_decay": 0.0}
-    return {**step, "kind": "measure", "run": run, "rows": rows_at_once(state.runs[0])}
+    run = {**kind["run"], "batch_size": 100, "optimizer": "adam", "weight_decay": 0.0}
+    return {**kind, "kind": "measure", "run": run, "rows": rows_at_once(state.runs[0])}
 
 
 def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
     """Return what describes a state's step: the same for all runs that may share a library."""
+    return {**_kind_of(state), "kind": "step", "batch_size": batch_size}
+
+
+def _kind_of(state: TrainState) -> dict[str, Any]:
+    """Return what all runs have in common with a state's that may share libraries with it."""
     # Whether there is weight decay is part of a step, how much of it is not.
     decay = {"weight_decay": float(state.weight_decay is not None)}
     own = state.runs[0].model_dump()
@@ -125,12 +130,10 @@ def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
     told = {"labels": "condition", "label_share": 1.0} if own["labels"] == "blanked" else {}
     run = RunConfig.model_validate({**own, **_ANY_RUN, **decay, **told})
     return {
-        "kind": "step",
         "run": run.model_dump(mode="json"),
         "members": len(state.runs),
         "n_features": state.model.architecture.n_features,
         "n_classes": state.model.architecture.n_classes,
-        "batch_size": batch_size,
     }
 
 

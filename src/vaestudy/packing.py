@@ -71,7 +71,7 @@ def like_packed(tensors: Sequence[Tensor], packed: Sequence[Packed]) -> list[Ten
 
 
 def pack(weight: Float[Tensor, "1 I O"], rows: int) -> Tensor:
-    """Return a weight as products with ``rows`` rows take it, on as many threads as there are now.
+    """Return a weight as products with ``rows`` rows of the other factor take it.
 
     It is a copy: what becomes of the weight is not seen in it.
     """
