@@ -14,19 +14,21 @@ PART_MB = 20
 #: Takes some megabytes, frees them, and prints how many of them the process still holds.
 SCRIPT = f"""
 import sys, torch
-from vaestudy.heap import keep_freed_memory
+from vaestudy.heap import keep_freed_memory, return_freed_memory
 
 def resident_mb():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) / 256
 
-if sys.argv[1] == "keep" and not keep_freed_memory():
+if sys.argv[1] != "leave" and not keep_freed_memory():
     print("nan")
     raise SystemExit
 before = resident_mb()
 part = torch.ones({PART_MB} << 18)
 held = resident_mb() - before
 del part
+if sys.argv[1] == "keep and return":
+    return_freed_memory()
 print((resident_mb() - before) / held)
 """
 
@@ -37,11 +39,12 @@ def held_after_freeing(how: str) -> float:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is for Linux's C library")
-def test_what_is_freed_is_kept() -> None:
+def test_what_is_freed_is_kept_until_returned() -> None:
     kept = held_after_freeing("keep")
     if kept != kept:
         pytest.skip("this C library is not GNU's")
     assert held_after_freeing("leave") < 0.1 < 0.9 < kept
+    assert held_after_freeing("keep and return") < 0.1
 
 
 #: Trains a model for an epoch as a job of the workflow does; prints whether pandas is there.

@@ -7,10 +7,11 @@ import shutil
 import pytest
 import torch
 from torch._inductor.codegen.cpp import CppVecOverrides
+from torch._inductor.scheduler import BaseSchedulerNode
 from torch._inductor.utils import fresh_cache, run_and_get_cpp_code
 
 from vaestudy import lowering
-from vaestudy.tracing import cast_whole_vectors
+from vaestudy.tracing import cast_whole_vectors, overwrite_what_is_read_last
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 #: Whole vectors of any processor, and a rest.
@@ -36,3 +37,34 @@ def test_bits_are_cast_by_the_vector(monkeypatch: pytest.MonkeyPatch, dtype: tor
     torch.testing.assert_close(found, exponentials(x))
     assert "c10::bit_cast<at::vec::Vectorized" in code
     assert "tmpbuf_out" not in code
+
+
+@needs_compiler
+def test_what_is_read_last_is_overwritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a training step: a weight is updated after the product that it was in."""
+    name = "decide_inplace_update"
+    monkeypatch.setattr(BaseSchedulerNode, name, vars(BaseSchedulerNode)[name])
+
+    def step(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        slope = (x @ weight).sin()
+        weight.sub_(x.t() @ slope)
+        return slope
+
+    def compiled(x: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, str]:
+        torch.compiler.reset()
+        with fresh_cache():
+            return run_and_get_cpp_code(torch.compile(step), x, weight)
+
+    x, weight = torch.randn(N, 32), torch.randn(32, 48)
+    expected_weight = weight.clone()
+    expected = step(x, expected_weight)
+    _, by_itself = compiled(x, weight.clone())
+    overwrite_what_is_read_last()
+    found, code = compiled(x, weight)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(weight, expected_weight)
+    # The new weight over its gradient, by itself; and the slope over the product. If both came by
+    # itself the compiler would have learnt it, and need no longer be told.
+    overwriting = "(float* in_out_ptr0"
+    assert by_itself.count(overwriting) == 1
+    assert code.count(overwriting) == 2

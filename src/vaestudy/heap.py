@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 #: Large parts are taken from the system, and returned to it, from here on: the library's own limit.
 LARGE_BYTES = 1 << 25
@@ -27,9 +28,21 @@ def keep_freed_memory() -> bool:
     It is for processes that do nothing but such work. Where another C library than GNU's serves the
     process, nothing changes.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _gnu("mallopt")
     if mallopt is None:
         return False
     return bool(mallopt(_MMAP_THRESHOLD, LARGE_BYTES) and mallopt(_TRIM_THRESHOLD, KEPT_BYTES))
+
+
+def return_freed_memory() -> None:
+    """Return to the system what is free, for work of another kind that comes now."""
+    malloc_trim = _gnu("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _gnu(name: str) -> Callable[..., int] | None:
+    """Return a function of the GNU C library, None where another one serves the process."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

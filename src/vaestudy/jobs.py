@@ -25,6 +25,7 @@ from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
 from vaestudy.engine import engine_fingerprint
 from vaestudy.files import write_columns, write_json
+from vaestudy.heap import return_freed_memory
 from vaestudy.history import Columns
 from vaestudy.labels import with_labels
 from vaestudy.machine import machine_facts, peak_rss_mb
@@ -169,6 +170,8 @@ def _train_part(
             checkpoint.save_state(state, paths, dataset.sha256)
 
     training(state, splits, after_epoch)
+    # What writes tables takes tens of megabytes, of which steps keep more.
+    return_freed_memory()
     _write_results(state, files, dataset)
 
 

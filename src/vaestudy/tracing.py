@@ -185,6 +185,30 @@ def cast_whole_vectors() -> None:
     CppVecOverrides.to_dtype_bitcast = staticmethod(to_dtype_bitcast)  # type: ignore[method-assign]
 
 
+def overwrite_what_is_read_last() -> None:
+    """Have a result take the memory of what it is made of, where nothing else reads that later.
+
+    The compiler does so by itself, but takes for readers also operations that must only come later:
+    a weight's update, of the product that the weight was in. In a training step it would find
+    nothing to overwrite, so that logits and their gradient, its largest tensors, lay side by side.
+    """
+    from torch._inductor.scheduler import BaseSchedulerNode
+
+    decide = BaseSchedulerNode.decide_inplace_update
+
+    def decide_by_readers(node: BaseSchedulerNode) -> None:
+        known = node.scheduler.name_to_buf
+        buffers = [known[read.name] for read in node.read_writes.reads if read.name in known]
+        users = [buffer.users for buffer in buffers]
+        for buffer in buffers:
+            buffer.users = [user for user in buffer.users if not user.is_weak]
+        decide(node)
+        for buffer, all_of_them in zip(buffers, users, strict=True):
+            buffer.users = all_of_them
+
+    BaseSchedulerNode.decide_inplace_update = decide_by_readers  # type: ignore[method-assign, assignment]
+
+
 _GRAPHS = {"step": _step_of, "measure": _measure_of, "weights": _weights_of}
 
 
@@ -196,6 +220,7 @@ def main(request_json: str, file: str) -> None:
     torch.set_num_threads(request["threads"])
     program, packed = _GRAPHS[request["kind"]](request)
     cast_whole_vectors()
+    overwrite_what_is_read_last()
     lower_packed_products()
     settings = {**_COMPILER, "aot_inductor.metadata": {"packed": json.dumps(packed)}}
     with atomic_path(Path(file)) as temporary:
