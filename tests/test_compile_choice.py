@@ -150,6 +150,13 @@ def test_weights_are_compiled_anew_where_their_formulas_have_changed(
     assert before[1] != after[1]
 
 
+def test_libraries_of_shorter_vectors_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ATEN_CPU_CAPABILITY=avx2 leaves of a processor is what was compiled for."""
+    before = libraries._identity({"kind": "step"})
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "another")
+    assert libraries._identity({"kind": "step"}) != before
+
+
 def test_a_failure_of_the_compiler_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever ends the process that compiles; a compiler's own failure comes after 20 s of it."""
     fails = tmp_path / "python"

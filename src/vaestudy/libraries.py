@@ -2,7 +2,7 @@
 
 What is to be compiled is a request, a small mapping that :mod:`vaestudy.tracing` understands. Its
 library is named by a hash of the request and of all else that it depends on: the engine's source,
-PyTorch, and this processor (a cluster's nodes may differ, and share a home).
+PyTorch, and what it uses of this processor (a cluster's nodes may differ, and share a home).
 """
 
 from __future__ import annotations
@@ -102,11 +102,14 @@ def _identity(request: Request) -> str:
 
 
 def _processor_features() -> str:
+    # Also what the user lets PyTorch use of them (ATEN_CPU_CAPABILITY): how long vectors are.
+    capability = torch.backends.cpu.get_cpu_capability()
     info = Path("/proc/cpuinfo")
     if not info.exists():
-        return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        return f"{platform.machine()} {capability}"
     lines = info.read_text(encoding="utf-8").splitlines()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return f"{flags} {capability}"
 
 
 def _compile(request: Request, path: Path) -> None:
