@@ -1,6 +1,6 @@
 """How fast one core trains, as a share of what it can multiply, and what memory that takes.
 
-    python benchmarks/throughput.py [--json FILE] [--only NAME …] [--peers] [--repeats N]
+    python benchmarks/throughput.py [--json FILE] [--only NAME …] [--peers] [--repeats N] [--avx2]
 
 Each row trains through the real `train`, with its history, in a process pinned to one core; after
 every epoch the same process measures, for about as long, its rate of 2048³ single-precision matrix
@@ -14,6 +14,9 @@ activities (one test image to six training images, as MNIST has) and a checkpoin
 With --peers, others train the same model beside: JAX and Keras in an environment that the first
 such call makes (benchmarks/.peers), and the loop of PyTorch's example. Theirs is measured between
 two measurements of the matrix products.
+
+With --avx2 all of it, the peak and the peers included, is kept from vectors longer than 256 bits:
+what a core with AVX-512 would do were its arithmetic half as fast, and all else as it is.
 """
 
 from __future__ import annotations
@@ -45,6 +48,14 @@ N_IMAGES = 6_000
 #: Three matrices of 2048² floats are the benchmark's own.
 SGEMM_MB = 3 * 2048**2 * 4 / 1e6
 EPOCHS = 10
+
+#: What keeps each library from longer vectors. XLA's is a flag beside others of its own.
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+}
 
 Sample = dict[str, float]
 
@@ -202,7 +213,8 @@ def measure_peer(case: Case, pixels: Path) -> Sample:
     script, own_environment = PEER_SCRIPTS[case.stack]
     python = peers_python() if own_environment else Path(sys.executable)
     one_thread = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": one_thread}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {one_thread}"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "XLA_FLAGS": flags}
     before = _in_fresh_process(measure_sgemm)["sgemm_gflops"]
     command = [str(v) for v in (python, HERE / "peers" / script, case.k, EPOCHS, pixels)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -273,7 +285,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names (or parts of them) of rows to run")
     parser.add_argument("--peers", action="store_true", help="JAX, Keras and PyTorch beside")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--avx2", action="store_true", help="no vectors longer than 256 bits")
     options = parser.parse_args()
+    if options.avx2:
+        os.environ |= AVX2
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     cases = (*OURS, *OTHERS) if options.peers else OURS
