@@ -14,10 +14,8 @@ from vaestudy import libraries
 from vaestudy.compile_choice import choose_epoch, choose_log_weights, choose_step
 from vaestudy.compiled import compiled_step
 from vaestudy.graph import inductor_step
-from vaestudy.history import SCALARS
 from vaestudy.libraries import CompileError, Request
 from vaestudy.pure import state_tensors
-from vaestudy.tracing import step_example
 from vaestudy.train import TrainState, initial_state, train_step
 from vaestudy.vae import VAE
 
@@ -57,7 +55,7 @@ def uncompilable(*_: object, **__: object) -> Callable[..., Tensor]:
 
 @pytest.mark.parametrize(
     ("what", "fails"),
-    [("torch.compile", uncompilable), ("vaestudy.tracing.step_graph", untraceable)],
+    [("torch.compile", uncompilable), ("vaestudy.tracing.traced", untraceable)],
 )
 def test_where_a_gpus_step_cannot_be_compiled_it_is_the_pure_one_and_said(
     what: str,
@@ -66,19 +64,23 @@ def test_where_a_gpus_step_cannot_be_compiled_it_is_the_pure_one_and_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     state = fresh(run_config(epochs=10**6))
-    example, before = step_example(state, 20), [t.clone() for t in state_tensors(state)]
+    changed, read = [tensor.clone() for tensor in state_tensors(state)], [torch.ones(3)]
+    before = [tensor.clone() for tensor in changed]
+
+    def step(*tensors: Tensor) -> Tensor:
+        return sum(tensor.sum() for tensor in tensors)
+
     monkeypatch.setattr(what, fails)
     monkeypatch.setattr(TrainState, "device", property(lambda _: torch.device("cuda")))
     # An epoch of which nothing but its step is made.
     monkeypatch.setattr(
-        "vaestudy.compile_choice.BlockedEpoch", lambda state, _, make: make(state, 20)
+        "vaestudy.compile_choice.BlockedEpoch", lambda _, __, make: make(step, changed, read)
     )
-    step = choose_epoch(state, splits(), "auto")
+    assert choose_epoch(state, splits(), "auto") is step
     assert "set compile: never. PyTorch said: OSError: no C compiler" in caplog.text
     assert "TORCHDYNAMO" not in caplog.text
-    for now, then in zip(state_tensors(state), before, strict=True):
+    for now, then in zip(changed, before, strict=True):
         assert torch.equal(now, then)
-    assert step(*example).shape == (len(SCALARS), 1)
     with pytest.raises(CompileError, match="a C compiler such as gcc"):
         choose_epoch(state, splits(), "always")
 
@@ -89,7 +91,7 @@ def test_too_little_memory_is_no_failure_of_the_compiler(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(torch, "compile", full)
     with pytest.raises(torch.OutOfMemoryError):
-        inductor_step(fresh(run_config()), 20)
+        inductor_step(torch.add, [torch.ones(3)], [torch.ones(3)])
 
 
 def test_the_choice_looks_at_all_planned_steps_not_at_those_left(

@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from builders import double_state, fresh, run_config, splits
 from vaestudy import graph
-from vaestudy.graph import BlockedEpoch
+from vaestudy.graph import BlockedEpoch, BlockStep
 from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
 from vaestudy.splits import Splits
-from vaestudy.tracing import step_graph
+from vaestudy.tracing import traced
 from vaestudy.train import TrainState, train, train_epoch, train_step
 
 VARIANTS = [
@@ -131,15 +131,18 @@ def test_members_do_not_touch_each_other() -> None:
         assert torch.equal(value[[0, 2]], other.model.state_dict()[name][[0, 2]]), name
 
 
-def test_a_traced_step_may_stand_in_for_the_pure_one() -> None:
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_a_traced_step_may_stand_in_for_the_pure_one(variant: dict[str, object]) -> None:
     """What the compiler is given on a GPU, here run as it is."""
-    a, b = states(objective="iwae", k=5, batch_norm="hidden")
+    a, b = states(**variant)
 
-    def traced(state: TrainState, size: int) -> Callable[..., Tensor]:
-        return step_graph(state, size)
+    def as_traced(
+        step: BlockStep, changed: list[Tensor], read: list[Tensor]
+    ) -> Callable[..., Tensor]:
+        return traced(step, [*changed, *read])
 
     data = Splits(splits().train, splits().test.double())
     train(a, data, run_epoch=BlockedEpoch(a, data))
-    train(b, data, run_epoch=BlockedEpoch(b, data, traced))
+    train(b, data, run_epoch=BlockedEpoch(b, data, as_traced))
     for got, want in zip(state_tensors(b), state_tensors(a), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-10)

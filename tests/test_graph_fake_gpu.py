@@ -12,18 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from builders import fresh, run_config
-from vaestudy.binarization import BINARIZATIONS
 from vaestudy.graph import BlockedEpoch
 from vaestudy.history import SCALARS
 from vaestudy.likelihoods import LIKELIHOODS
 from vaestudy.objectives import OBJECTIVES
 from vaestudy.optimizers import make_optimizer
-from vaestudy.pure import pure_step
 from vaestudy.splits import Splits
-from vaestudy.tracing import step_example
+from vaestudy.tracing import traced
 from vaestudy.train import TrainState
 
 pytestmark = pytest.mark.skipif(
@@ -31,6 +28,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 GPU = torch.device("cuda")
+PIXELS = torch.zeros(60, 784, dtype=torch.uint8)
 #: What these objectives ask for beside K.
 PARAMETERS: dict[str, dict[str, object]] = {
     "free-bits": {"free_bits": 0.1},
@@ -42,6 +40,8 @@ PARAMETERS: dict[str, dict[str, object]] = {
 KINDS: list[dict[str, object]] = [
     *({"objective": name, "k": 4, **PARAMETERS.get(name, {})} for name in OBJECTIVES),
     *({"likelihood": name, "binarization": "none"} for name in LIKELIHOODS),
+    {"binarization": "static"},
+    {"binarization": "threshold"},
     {"batch_norm": "hidden"},
     {"batch_norm": "all", "encoder_heads": "bounded"},
     {"precision": "bf16"},
@@ -85,40 +85,24 @@ def on_fake_gpu(state: TrainState) -> TrainState:
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_step_stays_on_its_device(kind: dict[str, object]) -> None:
-    """Forward, gradient, optimiser and metrics of every objective and likelihood."""
-    state = group(**kind)
-    example = step_example(state, 20)
-    graph = make_fx(pure_step(state), tracing_mode="fake")(*example)
+    """Gathering, binarizing, forward, gradient, optimiser, metrics and counting, of every kind."""
+    epoch = BlockedEpoch(group(**kind), Splits(PIXELS, PIXELS))
+    tensors = [*epoch.changed, *epoch.read]
+    graph = traced(epoch.step, tensors)
     with FakeTensorMode():
-        metrics: Tensor = OnGPU(graph).run(*map(there, example))
+        metrics: Tensor = OnGPU(graph).run(*map(there, tensors))
     assert metrics.device.type == "cuda"
     assert metrics.shape == (len(SCALARS), 2)
 
 
-@pytest.mark.parametrize("binarization", BINARIZATIONS)
 @pytest.mark.parametrize("optimizer", ["adam", "adamax", "adagrad"])
-def test_what_a_graph_holds_beside_the_step_stays_there(
-    binarization: str, optimizer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Gathering, binarizing, the schedule's corrections and counting."""
-    likelihood = {"likelihood": "normal"} if binarization == "none" else {}
-    state = group(binarization=binarization, optimizer=optimizer, **likelihood)
-    example = step_example(state, 20)
+def test_a_gpus_epoch_lies_on_it(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = group(optimizer=optimizer)
     monkeypatch.setattr(BlockedEpoch, "_capture", lambda epoch: epoch._advance)
-    seen: list[Tensor] = []
-
-    def step(*inputs: Tensor) -> Tensor:
-        seen.extend(inputs)
-        return torch.empty(len(SCALARS), 2, device=GPU)
-
     with FakeTensorMode():
         on_fake_gpu(state)
-        pixels = torch.empty(60, 784, dtype=torch.uint8, device=GPU)
-        epoch = BlockedEpoch(state, Splits(pixels, pixels), lambda state, size: step)
-        epoch.advance()
-    assert {tensor.device.type for tensor in seen} == {"cuda"}
-    given = [(tensor.shape, tensor.dtype) for tensor in seen]
-    assert given == [(tensor.shape, tensor.dtype) for tensor in example]
+        epoch = BlockedEpoch(state, Splits(there(PIXELS), there(PIXELS)))
+    assert {tensor.device.type for tensor in (*epoch.changed, *epoch.read)} == {"cuda"}
 
 
 def test_what_would_leave_the_device_is_found() -> None:

@@ -74,21 +74,24 @@ def test_members_do_not_depend_on_one_another(variant: dict[str, object]) -> Non
 
 
 @pytest.mark.parametrize("binarization", ["dynamic", "threshold", "none"])
-def test_an_epoch_by_blocks_shows_labels_as_0_and_1(binarization: str) -> None:
+def test_an_epoch_by_blocks_shows_labels_as_0_and_1(
+    binarization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Labels are columns like any: what draws pixels on a GPU draws them as what they are."""
     dataset = tiny_dataset()
     run = run_config(binarization=binarization, **BLANKED)
     data = with_labels(load_splits(dataset, binarization, CPU), dataset, run)
     state, shown = fresh(run), []
 
-    def recorder(state: TrainState, batch_size: int):  # type: ignore[no-untyped-def]
+    def recorder(state: TrainState) -> Callable[..., Tensor]:
         def step(*tensors: Tensor) -> Tensor:
             shown.append(tensors[-3][0])
             return torch.zeros(len(SCALARS), 1)
 
         return step
 
-    epoch = BlockedEpoch(state, data, recorder)
+    monkeypatch.setattr("vaestudy.graph.pure_step", recorder)
+    epoch = BlockedEpoch(state, data)
     epoch(state, data)
     told_rows = torch.cat(shown)[:, 16:]
     order = epoch.rows[0]

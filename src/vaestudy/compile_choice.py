@@ -23,12 +23,11 @@ from vaestudy.compiled import (
 )
 from vaestudy.config import CompilePolicy
 from vaestudy.evaluate import LogWeights
-from vaestudy.graph import BlockedEpoch, inductor_step
+from vaestudy.graph import BlockedEpoch, BlockStep, inductor_step
 from vaestudy.history import RowMeasure, row_measure, rows_at_once
 from vaestudy.libraries import CompileError
 from vaestudy.presentation import steps_an_epoch
 from vaestudy.proposals import log_weights_of
-from vaestudy.pure import pure_step
 from vaestudy.splits import Splits
 from vaestudy.train import (
     EpochFunction,
@@ -56,7 +55,8 @@ def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> Epoc
     """Return how a run passes over its training set: on a GPU by a graph, else step by step.
 
     Data that are no 8-bit pixels are passed over step by step there too. The graph's step is a
-    compiled one where :func:`choose_step` would choose one, and the pure one where that fails.
+    compiled one where :func:`choose_step` would choose one; where that fails it is taken operation
+    by operation.
 
     Raises
     ------
@@ -70,8 +70,10 @@ def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> Epoc
     return BlockedEpoch(state, data, partial(_fused_step, policy=policy) if fused else None)
 
 
-def _fused_step(state: TrainState, batch_size: int, policy: CompilePolicy) -> Callable[..., Tensor]:
-    return _or_plain(lambda: inductor_step(state, batch_size), pure_step(state), policy)
+def _fused_step(
+    step: BlockStep, changed: list[Tensor], read: list[Tensor], policy: CompilePolicy
+) -> BlockStep:
+    return _or_plain(lambda: inductor_step(step, changed, read), step, policy)
 
 
 def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:

@@ -4,8 +4,9 @@ The data lie in device memory as 8-bit pixels. Noise is drawn on the device for 
 a time, each member's from its own generator: whole matrices of random bytes and normal numbers, two
 kernels a member and block, instead of several a member and step. What a GPU's generator gives
 depends on how much it is asked for at a time, so a block is as long whoever else is a member. The
-graph then holds all of a step: gather the batch, binarize it, forward, gradient, optimiser,
-metrics, and count. Nothing is copied to the host but the epoch's means.
+graph then holds all of a step (:func:`block_step`): gather the batch, binarize it, forward,
+gradient, optimiser, metrics, and count. A compiler that fuses it has all of that to fuse. Nothing
+is copied to the host but the epoch's means.
 
     P(byte r < pixel v) = v / 255 for r uniform on 0..254, as in :mod:`vaestudy.binarization`.
 
@@ -30,6 +31,11 @@ from vaestudy.rng import MemberRNG
 from vaestudy.splits import Splits
 from vaestudy.train import TrainState
 
+#: A step: what it changes, then what it only reads; its metrics.
+BlockStep = Callable[..., Tensor]
+#: Makes a faster function of a step from it and both kinds of its tensors.
+Compiler = Callable[[BlockStep, list[Tensor], list[Tensor]], BlockStep]
+
 #: Device memory for a member's noise of one block: 1 GiB for 16 of them.
 MEMBER_BYTES = 1 << 26
 _WARM_UPS = 2
@@ -45,7 +51,7 @@ class BlockedEpoch:
     data
         On the state's device.
     compiler
-        Makes a faster function of the pure step; none by default.
+        None by default: the step is taken operation by operation.
 
     Raises
     ------
@@ -57,7 +63,7 @@ class BlockedEpoch:
         self,
         state: TrainState,
         data: Splits,
-        compiler: Callable[[TrainState, int], Callable[..., Tensor]] | None = None,
+        compiler: Compiler | None = None,
     ) -> None:
         if not isinstance(data.train, Tensor) or data.train.dtype != torch.uint8:
             raise TypeError(
@@ -78,12 +84,17 @@ class BlockedEpoch:
         dtype = state.model.output.weight.dtype
         self.eps = torch.zeros(noise, dtype=dtype, device=device)
         self.beta = torch.zeros(members, dtype=dtype, device=device)
-        self.rate = torch.zeros((), dtype=torch.float64, device=device)
+        n_corrections = len(state.optimizer.corrections(1, 1.0))
+        self.corrections = torch.zeros(self.steps, n_corrections, dtype=dtype, device=device)
         self.position = torch.zeros((), dtype=torch.int64, device=device)
         self.metrics = torch.zeros(len(SCALARS), members, dtype=dtype, device=device)
         self.totals = torch.zeros(len(SCALARS), members, dtype=torch.float64, device=device)
-        self.in_batch = torch.arange(self.batch_size, device=device)
-        self.step = compiler(state, self.batch_size) if compiler else pure_step(state)
+        self.changed = [self.position, self.totals, *state_tensors(state)]
+        block = [self.rows, self.bytes, self.eps, self.corrections]
+        self.read = [self.pixels, *block, self.beta, *fixed_tensors(state)]
+        state.model.train()
+        step = block_step(state, self.batch_size)
+        self.step = compiler(step, self.changed, self.read) if compiler else step
         self.advance = self._capture() if device.type == "cuda" else self._advance
 
     def __call__(self, state: TrainState, data: Splits) -> Float[Tensor, "S M"]:
@@ -91,7 +102,7 @@ class BlockedEpoch:
         epoch = state.epoch + 1
         rng = MemberRNG(tuple(run.seed for run in state.runs), state.device)
         self.beta.copy_(torch.tensor([beta_schedule(run, epoch) for run in state.runs]))
-        self.rate.fill_(learning_rate(self.run, epoch))
+        rate = learning_rate(self.run, epoch)
         self.totals.zero_()
         orders = rng.permutations(len(self.pixels), epoch)
         streams = rng.generators("binarize", epoch), rng.generators("eps", epoch)
@@ -100,6 +111,7 @@ class BlockedEpoch:
         for first in range(0, self.steps_an_epoch, self.steps):
             steps = min(self.steps, self.steps_an_epoch - first)
             self._fill(orders, first, steps, *streams)
+            self._note_corrections(steps, rate)
             for step in range(first, first + steps):
                 self.advance()
                 if log is not None and log.wants(done + step):
@@ -129,26 +141,23 @@ class BlockedEpoch:
             self.eps[member, :steps].normal_(generator=eps_from)
         self.position.zero_()
 
+    def _note_corrections(self, steps: int, rate: float) -> None:
+        """Count the next ``steps`` steps, and note what each corrects in the optimiser's rule.
+
+        A fused step that computed it would do so anew for every parameter.
+        """
+        optimizer = self.state.optimizer
+        taken = optimizer.count + torch.arange(1, steps + 1, device=optimizer.count.device)
+        rates = torch.full_like(taken, rate, dtype=torch.float64)
+        found = optimizer.corrections(taken.double(), rates)
+        self.corrections[:steps].copy_(torch.stack(found, 1))
+        optimizer.count += steps
+
     def _advance(self) -> None:
         """Take one step: no shape, branch or value depends on anything outside the device."""
-        at = self.position * self.batch_size + self.in_batch
-        rows = self.rows.index_select(1, at)
-        pixels = self.pixels.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        if self.run.binarization == "dynamic":
-            x = torch.lt(self.bytes.index_select(1, at), pixels).to(self.eps.dtype)
-        else:
-            x = as_float(pixels, self.run.binarization).to(self.eps.dtype)
-        eps = self.eps.index_select(1, self.position.view(1)).squeeze(1)
-        optimizer = self.state.optimizer
-        optimizer.count += 1
-        found = optimizer.corrections(optimizer.count.double(), self.rate)
-        corrections = torch.stack(found).to(eps.dtype)
-        inputs = (*state_tensors(self.state), corrections, x, eps, self.beta)
-        metrics = self.step(*inputs, *fixed_tensors(self.state))
-        self.totals += metrics
+        metrics = self.step(*self.changed, *self.read)
         if self.state.step_log is not None:
             self.metrics.copy_(metrics)
-        self.position += 1
 
     def _warm_up(self) -> None:
         for _ in range(_WARM_UPS):
@@ -159,10 +168,7 @@ class BlockedEpoch:
 
     def _capture(self) -> Callable[[], None]:
         """Record a step as a graph; the state is as before when this returns."""
-        changed = [*state_tensors(self.state), self.state.optimizer.count]
-        changed += [self.position, self.totals]
-        before = [tensor.clone() for tensor in changed]
-        self.state.model.train()
+        before = [tensor.clone() for tensor in self.changed]
         # Libraries set themselves up in the first calls, which a graph must not hold.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -172,28 +178,58 @@ class BlockedEpoch:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             self._advance()
-        for tensor, value in zip(changed, before, strict=True):
+        for tensor, value in zip(self.changed, before, strict=True):
             tensor.copy_(value)
         replay: Callable[[], None] = graph.replay
         return replay
 
 
-def inductor_step(state: TrainState, batch_size: int) -> Callable[..., Tensor]:
-    """Return the pure step with its elementwise operations fused by PyTorch's compiler.
+def block_step(state: TrainState, batch_size: int) -> BlockStep:
+    """Return a step whose batch and noise are the next of a block's.
+
+    It takes position, totals and :func:`vaestudy.pure.state_tensors`, which it changes, and reads
+    pixels, the block's rows, bytes, noise and corrections, beta and
+    :func:`vaestudy.pure.fixed_tensors`.
+    """
+    binarization = state.runs[0].binarization
+    step, n_changed = pure_step(state), len(state_tensors(state))
+
+    def advance(position: Tensor, totals: Tensor, *tensors: Tensor) -> Tensor:
+        changed, read = tensors[:n_changed], tensors[n_changed:]
+        pixels, rows, noise_bytes, noise, corrections, beta, *fixed = read
+        at = position * batch_size + torch.arange(batch_size, device=position.device)
+        chosen = rows.index_select(1, at)
+        shown = pixels.index_select(0, chosen.reshape(-1)).view(*chosen.shape, -1)
+        if binarization == "dynamic":
+            x = torch.lt(noise_bytes.index_select(1, at), shown).to(noise.dtype)
+        else:
+            x = as_float(shown, binarization).to(noise.dtype)
+        this = position.view(1)
+        eps = noise.index_select(1, this).squeeze(1)
+        own = corrections.index_select(0, this).squeeze(0)
+        metrics = step(*changed, own, x, eps, beta, *fixed)
+        totals.add_(metrics)
+        # Last, so that nothing is read after it has changed.
+        position.add_(1)
+        return metrics
+
+    return advance
+
+
+def inductor_step(step: BlockStep, changed: list[Tensor], read: list[Tensor]) -> BlockStep:
+    """Return a step with all but its matrix products fused by PyTorch's compiler.
 
     Raises
     ------
     CompileError
         If the compiler fails.
     """
-    from vaestudy.tracing import step_example, step_graph
+    from vaestudy.tracing import traced
 
     try:
-        compiled: Callable[..., Tensor] = torch.compile(
-            step_graph(state, batch_size), dynamic=False
-        )
+        compiled: BlockStep = torch.compile(traced(step, [*changed, *read]), dynamic=False)
         # It compiles when it is first called: here, on tensors that nobody else has.
-        compiled(*step_example(state, batch_size))
+        compiled(*(tensor.clone() for tensor in changed), *read)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # Of any class: Triton's, the C compiler's, the cache folder's.

@@ -39,14 +39,16 @@ CPU = torch.device("cpu")
 def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
     """Return a step's graph, with its in-place updates of ``pure.state_tensors``."""
     example = step_example(state, batch_size)
-    return torch.export.export(_Graph(step_graph(state, batch_size)), tuple(example))
-
-
-def step_graph(state: TrainState, batch_size: int) -> torch.fx.GraphModule:
-    """Return a step's operations, lowered if the state is on the CPU."""
     state.model.train()
-    lowered = state.device.type == "cpu"
-    return _graph(pure_step(state), step_example(state, batch_size), lowered)
+    return torch.export.export(_Graph(_graph(pure_step(state), example)), tuple(example))
+
+
+def traced(function: Callable[..., Tensor], example: Sequence[Tensor]) -> torch.fx.GraphModule:
+    """Return a function's operations as they are, for a GPU's compiler.
+
+    Nothing is computed, and ``example`` stays as it is.
+    """
+    return _graph(function, example, lowered=False)
 
 
 def step_example(state: TrainState, batch_size: int) -> list[Tensor]:
