@@ -5,7 +5,8 @@
 Member-images a second of six shapes of groups, each through `BlockedEpoch` on made-up pixels of
 MNIST's size; beside each the floor: the time that its matrix products and its memory traffic would
 take at the rates measured here on large matrices and copies. Then the time that the study's runs
-would take at these rates, each run at the rate of the shape most like it.
+would take at these rates, each experiment's and all of them, each run at the rate of the shape most
+like it and as if its data were MNIST.
 """
 
 from __future__ import annotations
@@ -130,9 +131,20 @@ def main() -> None:
 
 
 def project(config: Path, rates: list[tuple[RunConfig, float, float]]) -> None:
-    """Print the hours that training a study would take."""
+    """Print the minutes that training a study would take, and each of its experiments alone."""
+    runs = expand_grid(load_config(config))
+    names = dict.fromkeys(name for run in runs for name in run.experiments)
+    print(f"\n{f'training, {config}':50}{'runs':>14}{'minutes':>14}{'floor':>8}")
+    for name in names:
+        print_minutes(name, [run.config for run in runs if name in run.experiments], rates)
+    print_minutes("all", [run.config for run in runs], rates)
+
+
+def print_minutes(
+    name: str, runs: list[RunConfig], rates: list[tuple[RunConfig, float, float]]
+) -> None:
+    """Print a line of a projection: how long these runs would take, and no less than how long."""
     took = floor = 0.0
-    runs = [run.config for run in expand_grid(load_config(config))]
     for run in runs:
         likeness = [
             (r.k == run.k, r.likelihood == run.likelihood, r.batch_norm == run.batch_norm)
@@ -141,9 +153,7 @@ def project(config: Path, rates: list[tuple[RunConfig, float, float]]) -> None:
         _, rate, bound = rates[max(range(len(rates)), key=lambda i: likeness[i])]
         took += run.epochs * N_IMAGES / rate
         floor += run.epochs * N_IMAGES / bound
-    print(
-        f"{config}: {len(runs)} runs in {took / 60:.0f} min (floor {floor / 60:.0f} min), training"
-    )
+    print(f"{name:50}{len(runs):14,}{took / 60:14,.1f}{floor / 60:8,.1f}")
 
 
 if __name__ == "__main__":
