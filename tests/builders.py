@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -25,6 +27,8 @@ from vaestudy.train import TrainState, architecture_of, initial_state
 from vaestudy.vae import VAE, Architecture
 
 CPU = torch.device("cpu")
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 
 
 def generators(*seeds: int) -> list[torch.Generator]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from builders import (
     folder_bytes,
     fresh,
     generators,
+    needs_compiler,
     perturbed,
     randn,
     run_config,
@@ -45,7 +45,6 @@ from vaestudy.train import StepFunction, TrainState, train, train_epoch, train_s
 from vaestudy.vae import VAE
 from variants import DEEPER, VARIANTS, batch
 
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 EDGES = torch.tensor([-100.0, -88.0, -20.0, -1e-6, 0.0, 1e-6, 20.0, 88.0, 100.0])
 
 

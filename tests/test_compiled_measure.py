@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from builders import CPU, double_state, fresh, run_config, splits, tiny_dataset
+from builders import CPU, double_state, fresh, needs_compiler, run_config, splits, tiny_dataset
 from vaestudy import history
 from vaestudy.compile_choice import choose_measure
 from vaestudy.compiled import compiled_measure, measure_request, model_tensors, step_request
@@ -20,7 +19,6 @@ from vaestudy.tracing import trace_measure
 from vaestudy.train import train
 from variants import VARIANTS, batch
 
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 ROWS = 20
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._inductor.utils import fresh_cache
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from builders import double_state, fresh, run_config, splits
+from builders import double_state, fresh, needs_compiler, run_config, splits
 from vaestudy import graph
-from vaestudy.graph import BlockedEpoch, BlockStep
+from vaestudy.graph import BlockedEpoch, BlockStep, inductor_step
 from vaestudy.pure import state_tensors
 from vaestudy.rng import MemberRNG
 from vaestudy.splits import Splits
@@ -144,5 +145,28 @@ def test_a_traced_step_may_stand_in_for_the_pure_one(variant: dict[str, object])
     data = Splits(splits().train, splits().test.double())
     train(a, data, run_epoch=BlockedEpoch(a, data))
     train(b, data, run_epoch=BlockedEpoch(b, data, as_traced))
+    for got, want in zip(state_tensors(b), state_tensors(a), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.slow
+@needs_compiler
+@pytest.mark.parametrize(
+    "variant", [*VARIANTS, {"optimizer": "adamax", "weight_decay": 0.1}], ids=str
+)
+def test_the_fused_step_is_the_plain_one(
+    variant: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compiler that fuses a GPU's step, here for the CPU: the same graph, and what it reorders.
+
+    A step changes its position, weights and moments in place; each must be read before it changes.
+    """
+    monkeypatch.setattr(graph, "MEMBER_BYTES", 2_000)
+    a, b = states(**variant)
+    data = Splits(splits().train, splits().test.double())
+    train(a, data, run_epoch=BlockedEpoch(a, data))
+    with fresh_cache():
+        train(b, data, run_epoch=BlockedEpoch(b, data, inductor_step))
+    torch.testing.assert_close(b.history.train[1:], a.history.train[1:], rtol=1e-9, atol=1e-9)
     for got, want in zip(state_tensors(b), state_tensors(a), strict=True):
         torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-10)

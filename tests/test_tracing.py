@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
 from torch._inductor.codegen.cpp import CppVecOverrides
 from torch._inductor.scheduler import BaseSchedulerNode
 from torch._inductor.utils import fresh_cache, run_and_get_cpp_code
 
+from builders import needs_compiler
 from vaestudy import lowering
 from vaestudy.tracing import cast_whole_vectors, overwrite_what_is_read_last
 
-needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here")
 #: Whole vectors of any processor, and a rest.
 N = 67
 
