@@ -31,14 +31,14 @@ def train_for(core: int, ready: Barrier, rates: Queue[float]) -> None:
     import torch
 
     import job
-    from throughput import made_up_pixels
+    from throughput import noise
     from vaestudy.compiled import compiled_step
     from vaestudy.config import RunConfig
     from vaestudy.splits import Splits
     from vaestudy.train import initial_state, train_epoch
 
     job.settle()
-    pixels = torch.from_numpy(made_up_pixels())
+    pixels = torch.from_numpy(noise())
     state = initial_state((RunConfig(),), 784, torch.device("cpu"))
     step = compiled_step(state, 100)
     data = Splits(pixels, pixels[:1].float())

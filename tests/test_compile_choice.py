@@ -98,7 +98,7 @@ def test_the_choice_looks_at_all_planned_steps_not_at_those_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """90 images in batches of 20 are 4 steps an epoch; 20,000 steps are 5,000 epochs."""
-    monkeypatch.setattr("vaestudy.compile_choice.compiled_step", lambda state, size: "compiled")
+    monkeypatch.setattr("vaestudy.compile_choice.compiled_step", lambda *_: "compiled")
     state = fresh(run_config(epochs=5000))
     state.epoch = 4999
     assert choose_step(state, 90, "auto") == "compiled"

@@ -92,7 +92,7 @@ def test_how_a_model_was_trained_asks_for_no_measure_of_its_own() -> None:
 
 def test_short_runs_are_measured_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three million samples of test rows are a thousand epochs of a thousand rows thrice."""
-    monkeypatch.setattr("vaestudy.compile_choice.compiled_measure", lambda state: "compiled")
+    monkeypatch.setattr("vaestudy.compile_choice.compiled_measure", lambda *_: "compiled")
     state = fresh(run_config(epochs=1000, k=3))
     assert choose_measure(state, 1000, "auto") == "compiled"
     assert choose_measure(fresh(run_config(epochs=999, k=3)), 1000, "auto") != "compiled"
@@ -103,14 +103,14 @@ def test_short_runs_are_measured_plainly(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_job_measures_as_its_policy_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, str]] = []
+    asked: list[tuple[int, str, bool]] = []
 
-    def choose(state: object, n_test: int, policy: str) -> object:
-        asked.append((n_test, policy))
+    def choose(state: object, n_test: int, policy: str, sparse: bool) -> object:
+        asked.append((n_test, policy, sparse))
         return row_measure(state.model, state.runs[0])  # type: ignore[attr-defined]
 
     monkeypatch.setattr("vaestudy.jobs.choose_measure", choose)
     data = tiny_dataset()
     job = partial(train_group, [run_config()], data, tmp_path, device=CPU, checkpoint_every=1)
     job(compile_policy="never")
-    assert asked == [(len(data.test), "never")]
+    assert asked == [(len(data.test), "never", False)]

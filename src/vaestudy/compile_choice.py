@@ -46,6 +46,8 @@ WORTH_IT_FROM_STEPS = 20_000
 WORTH_IT_FROM_MEASURED = 3_000_000
 #: Compiled weights save 10 microseconds a sample or more.
 WORTH_IT_FROM_SAMPLES = 5_000_000
+#: From this share of nonzeros on, the first layer's products are as fast with the zeros.
+DENSE_FROM = 0.2
 
 T = TypeVar("T")
 _PLAIN_STEP: StepFunction = train_step
@@ -64,7 +66,9 @@ def choose_epoch(state: TrainState, data: Splits, policy: CompilePolicy) -> Epoc
         As :func:`choose_step`.
     """
     if state.device.type != "cuda" or not _are_pixels(data):
-        return partial(train_epoch, step=choose_step(state, len(data.train), policy))
+        sparse = is_sparse(data.train, state.runs[0].binarization)
+        step = choose_step(state, len(data.train), policy, sparse)
+        return partial(train_epoch, step=step)
     pays = _planned_steps(state, len(data.train)) >= WORTH_IT_FROM_STEPS
     fused = policy == "always" or (policy == "auto" and pays)
     return BlockedEpoch(state, data, partial(_fused_step, policy=policy) if fused else None)
@@ -76,11 +80,13 @@ def _fused_step(
     return _or_plain(lambda: inductor_step(step, changed, read), step, policy)
 
 
-def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> StepFunction:
-    """Return the step that a run trains with.
+def choose_step(
+    state: TrainState, n_images: int, policy: CompilePolicy, sparse: bool = False
+) -> StepFunction:
+    """Return the step that a run trains with, on data that are mostly zeros if ``sparse``.
 
-    The choice depends on the run's planned steps, from its first epoch to its last, and on the
-    machine: a resumed run goes on with the kind of step that it began with.
+    The choice depends on the run's planned steps, from its first epoch to its last, on its data and
+    on the machine: a resumed run goes on with the kind of step that it began with.
 
     Raises
     ------
@@ -92,10 +98,12 @@ def choose_step(state: TrainState, n_images: int, policy: CompilePolicy) -> Step
     pays = planned >= WORTH_IT_FROM_STEPS
     if not _wanted(state.device, policy, pays, f"{planned:,} steps"):
         return _PLAIN_STEP
-    return _or_plain(lambda: compiled_step(state, batch_size), _PLAIN_STEP, policy)
+    return _or_plain(lambda: compiled_step(state, batch_size, sparse), _PLAIN_STEP, policy)
 
 
-def choose_measure(state: TrainState, n_test: int, policy: CompilePolicy) -> RowMeasure:
+def choose_measure(
+    state: TrainState, n_test: int, policy: CompilePolicy, sparse: bool = False
+) -> RowMeasure:
     """Return what measures the test set after each epoch; see :func:`choose_step`."""
     run = state.runs[0]
     planned = run.epochs * n_test * run.k
@@ -103,7 +111,7 @@ def choose_measure(state: TrainState, n_test: int, policy: CompilePolicy) -> Row
     plain = row_measure(state.model, run)
     if not _wanted(state.device, policy, pays, f"{planned:,} samples of test rows"):
         return plain
-    return _or_plain(lambda: compiled_measure(state), plain, policy)
+    return _or_plain(lambda: compiled_measure(state, sparse), plain, policy)
 
 
 def choose_log_weights(
@@ -126,6 +134,25 @@ def choose_log_weights(
     if not _wanted(model.output.weight.device, policy, pays, f"{planned:,} samples"):
         return plain
     return _or_plain(lambda: compiled_log_weights(model, measure, kl_weight), plain, policy)
+
+
+def is_sparse(rows: object, binarization: str = "none") -> bool:
+    """Return whether so many numbers are 0 that :mod:`vaestudy.sparse_products` are faster.
+
+    Parameters
+    ----------
+    rows
+        The data. Those that are read when they are asked for are not looked through: False.
+    binarization
+        How they are yet to be binarized.
+    """
+    if not isinstance(rows, Tensor):
+        return False
+    if binarization == "dynamic" and rows.dtype == torch.uint8:
+        expected = float(rows.sum(dtype=torch.int64)) / 255
+    else:
+        expected = float(rows.count_nonzero())
+    return expected < DENSE_FROM * rows.numel()
 
 
 def _are_pixels(data: Splits) -> bool:

@@ -47,7 +47,7 @@ _ANY_RUN = {
 SAMPLES_AT_ONCE = 500
 
 
-def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
+def compiled_step(state: TrainState, batch_size: int, sparse: bool = False) -> StepFunction:
     """Return a function that does what :func:`vaestudy.train.train_step` does, compiled.
 
     Parameters
@@ -56,13 +56,15 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
         On the CPU; its tensors are updated in place by every step.
     batch_size
         Images a batch.
+    sparse
+        Whether products with them skip their zeros (:mod:`vaestudy.sparse_products`).
 
     Raises
     ------
     CompileError
         If there is no C++ compiler, or it fails.
     """
-    library = load_library(step_request(state, batch_size))
+    library = load_library(step_request(state, batch_size, sparse))
     tensors, fixed, optimizer = state_tensors(state), fixed_tensors(state), state.optimizer
     step = optimizer.step_count
     corrections = torch.tensor(optimizer.corrections(1, 1.0))
@@ -85,7 +87,7 @@ def compiled_step(state: TrainState, batch_size: int) -> StepFunction:
     return run
 
 
-def compiled_measure(state: TrainState) -> RowMeasure:
+def compiled_measure(state: TrainState, sparse: bool = False) -> RowMeasure:
     """Return what :func:`vaestudy.history.row_measure` returns, compiled.
 
     Only whole chunks of the test set take the compiled way.
@@ -95,7 +97,7 @@ def compiled_measure(state: TrainState) -> RowMeasure:
     CompileError
         If there is no C++ compiler, or it fails.
     """
-    request = measure_request(state)
+    request = measure_request(state, sparse)
     library, rows = load_library(request), request["rows"]
     tensors, plain = model_tensors(state.model), row_measure(state.model, state.runs[0])
 
@@ -108,17 +110,19 @@ def compiled_measure(state: TrainState) -> RowMeasure:
     return measure
 
 
-def measure_request(state: TrainState) -> dict[str, Any]:
+def measure_request(state: TrainState, sparse: bool = False) -> dict[str, Any]:
     """Return what describes a state's measure of the test set; see :func:`step_request`."""
     kind = _kind_of(state)
     # How a model was trained is no part of it.
     run = {**kind["run"], "batch_size": 100, "optimizer": "adam", "weight_decay": 0.0}
-    return {**kind, "kind": "measure", "run": run, "rows": rows_at_once(state.runs[0])}
+    rows = rows_at_once(state.runs[0])
+    return {**kind, "kind": "measure", "run": run, "rows": rows, "sparse": sparse}
 
 
-def step_request(state: TrainState, batch_size: int) -> dict[str, Any]:
+def step_request(state: TrainState, batch_size: int, sparse: bool = False) -> dict[str, Any]:
     """Return what describes a state's step: the same for all runs that may share a library."""
-    return {**_kind_of(state), "kind": "step", "batch_size": batch_size}
+    own = {"kind": "step", "batch_size": batch_size, "sparse": sparse}
+    return {**_kind_of(state), **own}
 
 
 def _kind_of(state: TrainState) -> dict[str, Any]:

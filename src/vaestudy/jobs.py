@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from vaestudy import checkpoint
-from vaestudy.compile_choice import choose_epoch, choose_measure
+from vaestudy.compile_choice import choose_epoch, choose_measure, is_sparse
 from vaestudy.config import CompilePolicy, RunConfig
 from vaestudy.data import Dataset
 from vaestudy.devices import out_of_memory_told, tf32_products
@@ -76,10 +76,11 @@ def train_group(
                 out_of_memory_told(len(part), part[0].combination_id),
                 tf32_products(part[0].precision == "tf32"),
             ):
+                test, sparse = splits.test, is_sparse(splits.test)
                 training = partial(
                     train,
                     run_epoch=choose_epoch(state, splits, compile_policy),
-                    measure=choose_measure(state, len(splits.test), compile_policy),
+                    measure=choose_measure(state, len(test), compile_policy, sparse),
                 )
                 _train_part(state, training, splits, files, dataset, checkpoint_every, on_epoch)
     return [read_record(files[run]) for run in runs]

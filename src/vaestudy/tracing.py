@@ -30,17 +30,27 @@ from vaestudy.lowering import LOWERINGS
 from vaestudy.packing import Packed, like_packed, lower_packed_products, pack_products
 from vaestudy.proposals import log_weights_of
 from vaestudy.pure import fixed_tensors, pure_step, state_tensors
+from vaestudy.sparse_products import lower_sparse_products, skip_zeros
 from vaestudy.train import TrainState, initial_state
 from vaestudy.vae import VAE, Architecture
 
 CPU = torch.device("cpu")
 
 
-def trace_step(state: TrainState, batch_size: int) -> torch.export.ExportedProgram:
-    """Return a step's graph, with its in-place updates of ``pure.state_tensors``."""
+def trace_step(
+    state: TrainState, batch_size: int, sparse: bool = False
+) -> torch.export.ExportedProgram:
+    """Return a step's graph, with its in-place updates of ``pure.state_tensors``.
+
+    If ``sparse``, products with a batch skip its zeros.
+    """
     example = step_example(state, batch_size)
     state.model.train()
-    return torch.export.export(_Graph(_graph(pure_step(state), example)), tuple(example))
+    graph = _graph(pure_step(state), example)
+    if sparse:
+        # After the state and the optimiser's corrections.
+        skip_zeros(graph, _inputs(graph)[len(state_tensors(state)) + 1])
+    return torch.export.export(_Graph(graph), tuple(example))
 
 
 def traced(function: Callable[..., Tensor], example: Sequence[Tensor]) -> torch.fx.GraphModule:
@@ -86,8 +96,13 @@ def trace_log_weights(
     return torch.export.export(_Graph(graph), tuple(example)), packed
 
 
-def trace_measure(state: TrainState, rows: int) -> torch.export.ExportedProgram:
-    """Return the graph of :func:`vaestudy.history.row_measure`, of so many rows."""
+def trace_measure(
+    state: TrainState, rows: int, sparse: bool = False
+) -> torch.export.ExportedProgram:
+    """Return the graph of :func:`vaestudy.history.row_measure`, of so many rows.
+
+    If ``sparse``, products with them skip their zeros.
+    """
     model, run = state.model, state.runs[0]
     a, members = model.architecture, model.members
     model.eval()
@@ -95,7 +110,13 @@ def trace_measure(state: TrainState, rows: int) -> torch.export.ExportedProgram:
     data = [torch.zeros(members, rows, a.n_inputs), torch.zeros(members, run.k, rows, a.n_latent)]
     example = [*tensors, *(tensor.to(tensors[0]) for tensor in data)]
     graph = _graph(_of_tensors(model, row_measure(model, run)), example)
+    if sparse:
+        skip_zeros(graph, _inputs(graph)[len(tensors)])
     return torch.export.export(_Graph(graph), tuple(example))
+
+
+def _inputs(graph: torch.fx.GraphModule) -> list[torch.fx.Node]:
+    return list(graph.graph.find_nodes(op="placeholder"))
 
 
 def _of_tensors(model: VAE, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,11 +174,11 @@ def _state_of(request: Request) -> TrainState:
 
 def _step_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
     # A step's weights are other ones in the next.
-    return trace_step(_state_of(request), request["batch_size"]), []
+    return trace_step(_state_of(request), request["batch_size"], request["sparse"]), []
 
 
 def _measure_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
-    return trace_measure(_state_of(request), request["rows"]), []
+    return trace_measure(_state_of(request), request["rows"], request["sparse"]), []
 
 
 def _weights_of(request: Request) -> tuple[torch.export.ExportedProgram, list[Packed]]:
@@ -224,6 +245,7 @@ def main(request_json: str, file: str) -> None:
     cast_whole_vectors()
     overwrite_what_is_read_last()
     lower_packed_products()
+    lower_sparse_products()
     settings = {**_COMPILER, "aot_inductor.metadata": {"packed": json.dumps(packed)}}
     with atomic_path(Path(file)) as temporary:
         # The compiler insists on this suffix.
