@@ -74,7 +74,7 @@ inline void list_columns(Lines rows, Lines lines) {
     }
 }
 
-// Some columns of a result: VECTORS whole vectors of them, or one of `few` numbers.
+// Some columns of a result: VECTORS vectors, of `few` numbers each, all LANES if there are several.
 template <int64_t VECTORS>
 inline void add_rows(Lines lines, const float* dense, float* result, int64_t width, int64_t few) {
   for (int64_t line = 0; line < lines.count; line++, result += width) {
@@ -91,7 +91,7 @@ inline void add_rows(Lines lines, const float* dense, float* result, int64_t wid
         sums[v] = at::vec::fmadd(value, of_row, sums[v]);
       }
     }
-    for (int64_t v = 0; v < VECTORS; v++) sums[v].store(result + v * LANES, VECTORS > 1 ? LANES : few);
+    for (int64_t v = 0; v < VECTORS; v++) sums[v].store(result + v * LANES, few);
   }
 }
 
